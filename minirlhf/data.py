@@ -1,0 +1,193 @@
+"""Texts as the stages read them: demonstrations, comparisons, prompts.
+
+Files are JSONL in the column names that TRL made common, read with `datasets`. A file is checked whole before
+anything is returned: an error names the file, the line and the remedy, and nothing is half loaded.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from minirlhf.ops import Mask, Tokens
+from minirlhf.tokenizer import Tokenizer
+
+Ids = list[int]
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """What the policy is asked to answer, as token ids."""
+
+    prompts: Sequence[Ids]
+
+    def __len__(self) -> int:
+        return len(self.prompts)
+
+    @classmethod
+    def load(cls, path: Path, tokenizer: Tokenizer, context: int) -> "Prompts":
+        """Read rows of `prompt`."""
+        rows = read_jsonl(path, ("prompt",))
+        return cls([_encode(path, n, row, ("prompt",), tokenizer, context)[0] for n, row in rows])
+
+
+@dataclass(frozen=True)
+class Demonstrations:
+    """Prompts and the responses to imitate, end of text included."""
+
+    prompts: Sequence[Ids]
+    responses: Sequence[Ids]
+
+    def __len__(self) -> int:
+        return len(self.prompts)
+
+    def batch(self, rows: Sequence[int], pad_id: int) -> tuple[Tokens, Mask]:
+        """These rows as (tokens, response_mask)."""
+        return collate([self.prompts[i] for i in rows], [self.responses[i] for i in rows], pad_id)
+
+    @classmethod
+    def load(cls, path: Path, tokenizer: Tokenizer, context: int) -> "Demonstrations":
+        """Read rows of `prompt` and `completion`."""
+        columns = ("prompt", "completion")
+        rows = read_jsonl(path, columns)
+        pairs = [_encode(path, n, row, columns, tokenizer, context) for n, row in rows]
+        return cls([prompt for prompt, _ in pairs], [response for _, response in pairs])
+
+    @classmethod
+    def load_texts(cls, path: Path, tokenizer: Tokenizer, context: int) -> "Demonstrations":
+        """Read rows of `text`, to learn the whole of it: nothing predicts a first token, so that is the prompt."""
+        rows = read_jsonl(path, ("text",))
+        texts = [_encode(path, n, row, ("text",), tokenizer, context)[0] for n, row in rows]
+        return cls([ids[:1] for ids in texts], [[*ids[1:], tokenizer.eos_id] for ids in texts])
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """Two responses to one prompt, the chosen and the rejected; `preference` is 1 for a choice and ½ for a tie."""
+
+    prompts: Sequence[Ids]
+    chosen: Sequence[Ids]
+    rejected: Sequence[Ids]
+    preference: Sequence[float]
+
+    def __len__(self) -> int:
+        return len(self.prompts)
+
+    def batch(self, rows: Sequence[int], pad_id: int) -> tuple[Tokens, Mask, torch.Tensor]:
+        """These rows as (tokens, response_mask, preference): the chosen in the first half, the rejected below."""
+        prompts = [self.prompts[i] for i in rows]
+        responses = [self.chosen[i] for i in rows] + [self.rejected[i] for i in rows]
+        tokens, mask = collate(prompts + prompts, responses, pad_id)
+        return tokens, mask, torch.tensor([self.preference[i] for i in rows])
+
+    def take(self, n: int) -> "Comparisons":
+        """The first n comparisons."""
+        return Comparisons(self.prompts[:n], self.chosen[:n], self.rejected[:n], self.preference[:n])
+
+    @classmethod
+    def load(cls, path: Path, tokenizer: Tokenizer, context: int) -> "Comparisons":
+        """Read rows of `prompt`, `chosen` and `rejected`."""
+        return cls.from_rows(read_jsonl(path, ("prompt", "chosen", "rejected")), tokenizer, context, path)
+
+    @classmethod
+    def from_rows(
+        cls, rows: Sequence[tuple[int, dict]], tokenizer: Tokenizer, context: int, source: Path | str = "votes"
+    ) -> "Comparisons":
+        """Encode numbered rows, each with `prompt`, `chosen`, `rejected`, from a file or from memory."""
+        prompts, chosen, rejected = [], [], []
+        for n, row in rows:
+            if row["chosen"] == row["rejected"]:
+                raise ValueError(
+                    f"{source}, line {n}: 'chosen' and 'rejected' are the same text, so nothing was chosen; "
+                    "drop the row or fix it. Nothing was loaded."
+                )
+            for column, into in (("chosen", chosen), ("rejected", rejected)):
+                prompt, response = _encode(source, n, row, ("prompt", column), tokenizer, context)
+                into.append(response)
+            prompts.append(prompt)
+        return cls(prompts, chosen, rejected, [1.0] * len(prompts))
+
+
+def collate(prompts: Sequence[Ids], responses: Sequence[Ids], pad_id: int) -> tuple[Tokens, Mask]:
+    """Rows of prompt + response as one (B, T) tensor, padded on the right, and where the responses stand."""
+    width = max(len(p) + len(r) for p, r in zip(prompts, responses, strict=True))
+    tokens = torch.tensor(
+        [[*p, *r, *[pad_id] * (width - len(p) - len(r))] for p, r in zip(prompts, responses, strict=True)]
+    )
+    start = torch.tensor([len(p) for p in prompts]).unsqueeze(1)
+    end = start + torch.tensor([len(r) for r in responses]).unsqueeze(1)
+    position = torch.arange(width)
+    return tokens, (start <= position) & (position < end)
+
+
+def epochs(n: int, batch_size: int, seed: int) -> Iterator[list[int]]:
+    """Endless minibatches of row numbers, each row once an epoch, in an order that only the seed decides.
+
+    Whoever goes on from step k skips k of them: the order has no state to save. The last batch of an epoch is
+    dropped when it is ragged, unless it is the only one.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    while True:
+        order = torch.randperm(n, generator=generator).tolist()
+        for start in range(0, max(n - batch_size, 0) + 1, batch_size):
+            yield order[start : start + batch_size]
+
+
+def read_jsonl(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict]]:
+    """The rows of a JSONL file with their line numbers, every one checked to hold these columns as text."""
+    import datasets  # here and not above: it takes a second to import
+
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file. `minirlhf data` writes the texts that the lessons use.")
+    with tempfile.TemporaryDirectory() as cache:  # never a stale copy from a shared cache
+        try:
+            rows = datasets.Dataset.from_json(str(path), cache_dir=cache, keep_in_memory=True).to_list()
+        except Exception as error:
+            raise ValueError(_what_is_malformed(path, error)) from None
+    for n, row in enumerate(rows, start=1):
+        for column in columns:
+            if not isinstance(row.get(column), str):
+                have = ", ".join(k for k, v in row.items() if v is not None) or "nothing"
+                raise ValueError(
+                    f"{path}, line {n}: the column '{column}' is missing or is not text (the row has: {have}). "
+                    f"Each row needs {', '.join(columns)}. Nothing was loaded."
+                )
+            if not row[column].strip():
+                raise ValueError(
+                    f"{path}, line {n}: '{column}' is empty; drop the row or fill it in. Nothing was loaded."
+                )
+    return list(enumerate(rows, start=1))
+
+
+def _what_is_malformed(path: Path, error: Exception) -> str:
+    """Find the line that a JSON reader choked on."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    if not any(line.strip() for line in lines):
+        return f"{path}: the file is empty; it needs one JSON object a line. Nothing was loaded."
+    for n, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as problem:
+            return f"{path}, line {n}: not valid JSON ({problem.msg}, column {problem.colno}): fix or drop the line. Nothing was loaded."
+        if not isinstance(row, dict):
+            return f"{path}, line {n}: a row must be a JSON object like {{\"prompt\": …}}. Nothing was loaded."
+    return f"{path}: could not be read as JSONL ({error}). Nothing was loaded."
+
+
+def _encode(
+    source: Path | str, n: int, row: dict, columns: tuple[str, ...], tokenizer: Tokenizer, context: int
+) -> list[Ids]:
+    """The ids of a row's columns; a second column is a response and ends with the end of text."""
+    ids = [tokenizer.encode(row[column]) for column in columns]
+    if len(columns) > 1:
+        ids[-1].append(tokenizer.eos_id)
+    length = sum(map(len, ids)) + (len(columns) == 1)
+    if length > context:
+        raise ValueError(
+            f"{source}, line {n}: {' + '.join(columns)} is {length} tokens long, the model reads {context}; "
+            "shorten the text or use a model with a longer context. Nothing was loaded."
+        )
+    return ids

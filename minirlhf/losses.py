@@ -1,0 +1,74 @@
+"""The losses, each an equation: tensors in, a scalar and a dict of floats out. No model, no config.
+
+Means are over the tokens that count in the whole batch, so a long response weighs more than a short one.
+"""
+
+import torch
+import torch.nn.functional as F
+
+from minirlhf.ops import Logits, Mask, PerSequence, PerToken, Scalar, Tokens, masked_mean, token_log_probs
+
+Stats = dict[str, float]
+
+
+def sft_loss(logits: Logits, tokens: Tokens, mask: Mask) -> tuple[Scalar, Stats]:
+    """How surprised the model is by each token of the response, in nats, on average.
+
+    -1/n Σ log π(token t | tokens before t), over the n tokens where the mask is True: the response and its
+    end-of-text, never the prompt, never the padding. An untrained model starts at ln V.
+    """
+    loss = -masked_mean(token_log_probs(logits, tokens, mask), mask)
+    hits = logits[:, :-1].argmax(dim=-1) == tokens[:, 1:]
+    return loss, {"accuracy": masked_mean(hits.float(), mask[:, 1:]).item()}
+
+
+def bradley_terry_loss(
+    chosen: PerSequence, rejected: PerSequence, preference: PerSequence | None = None, margin: PerSequence | float = 0.0
+) -> tuple[Scalar, Stats]:
+    """How surprised a reward model is by the choices: -log σ(chosen - rejected - margin), on average.
+
+    `preference` is 1 where the choice was clear and ½ for a tie (half a win each). Only differences enter, so
+    adding 5 to every score changes nothing. Starts at ln 2 when all scores are equal. (Bradley and Terry, 1952.)
+    """
+    difference = chosen - rejected - margin
+    p = torch.ones_like(difference) if preference is None else preference
+    loss = -(p * F.logsigmoid(difference) + (1 - p) * F.logsigmoid(-difference)).mean()
+    correct = (chosen > rejected).float() + 0.5 * (chosen == rejected).float()
+    return loss, {"accuracy": correct.mean().item(), "margin": (chosen - rejected).mean().item()}
+
+
+def clipped_policy_loss(
+    log_probs: PerToken, old_log_probs: PerToken, advantages: PerToken, mask: Mask, clip: float
+) -> tuple[Scalar, Stats]:
+    """Make what turned out better than expected more probable, but in small steps.
+
+    mean of max(-A·ρ, -A·clamp(ρ, 1 - ε, 1 + ε)) with ρ = π(token) / π_old(token) (Schulman et al., 2017, eq. 7,
+    as a loss). Once ρ has left the range in the direction that A asks for, the token's gradient is exactly zero.
+    """
+    log_ratio = torch.where(mask, log_probs - old_log_probs, 0.0)
+    ratio = log_ratio.exp()
+    free, clipped = -advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip)
+    loss = masked_mean(torch.maximum(free, clipped), mask)
+    with torch.no_grad():
+        ratio_mean = masked_mean(ratio, mask)
+        stats = {
+            "clip_fraction": masked_mean((clipped > free).float(), mask),
+            "outside_clip": masked_mean(((ratio - 1).abs() > clip).float(), mask),
+            "approx_kl": masked_mean(0.5 * log_ratio.square(), mask),
+            "ratio": ratio_mean,
+            "ratio_variance": masked_mean((ratio - ratio_mean).square(), mask),
+        }
+    return loss, {name: value.item() for name, value in stats.items()}
+
+
+def clipped_value_loss(
+    values: PerToken, old_values: PerToken, returns: PerToken, mask: Mask, clip: float
+) -> tuple[Scalar, Stats]:
+    """Half the squared distance to the returns, where a value gains nothing by moving further than `clip`.
+
+    ½ mean of max((V - R)², (clamp(V, V_old ± ε) - R)²).
+    """
+    near = old_values + (values - old_values).clamp(-clip, clip)
+    free, clipped = (values - returns).square(), (near - returns).square()
+    loss = 0.5 * masked_mean(torch.maximum(free, clipped), mask)
+    return loss, {"clip_fraction": masked_mean((clipped > free).float(), mask).item()}

@@ -1,0 +1,72 @@
+"""Text to ids and back: a byte-level BPE trained with `tokenizers`, so that a learner may type anything.
+
+`vocab_size` counts the ids that a model can say. Padding is the id after them: it has a row in the model's
+embedding and no logit, so it cannot be sampled, and it is never mistaken for the end of a text.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import tokenizers
+from tokenizers import decoders, models, pre_tokenizers, trainers
+
+END_OF_TEXT = "<|endoftext|>"
+
+
+class Tokenizer:
+    """A trained byte-level BPE. `decode(encode(text)) == text` for every text that is valid Unicode."""
+
+    def __init__(self, bpe: tokenizers.Tokenizer) -> None:
+        self._bpe = bpe
+        # Typed text is only ever text: a learner who writes "<|endoftext|>" gets its letters, not the id.
+        self._bpe.encode_special_tokens = True
+        self.vocab_size: int = bpe.get_vocab_size()
+        self.eos_id: int = bpe.token_to_id(END_OF_TEXT)
+        self.pad_id: int = self.vocab_size
+
+    @classmethod
+    def train(cls, texts: Iterable[str], vocab_size: int = 512) -> "Tokenizer":
+        """Learn the merges from texts; 256 of the entries are the bytes, one is the end of text."""
+        bpe = tokenizers.Tokenizer(models.BPE())
+        bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        bpe.decoder = decoders.ByteLevel()
+        alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+        bpe.train_from_iterator(
+            texts,
+            trainers.BpeTrainer(
+                vocab_size=vocab_size,
+                initial_alphabet=alphabet,
+                special_tokens=[END_OF_TEXT],
+                show_progress=False,
+            ),
+        )
+        return cls(bpe)
+
+    @classmethod
+    def load(cls, path: Path) -> "Tokenizer":
+        """Read a tokenizer that `save` wrote."""
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: no tokenizer here. `minirlhf checkpoints` makes it anew.")
+        try:
+            bpe = tokenizers.Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises bare Exception
+            raise ValueError(f"{path}: not a tokenizer file ({error}). `minirlhf checkpoints` makes it anew.") from None
+        if bpe.token_to_id(END_OF_TEXT) is None:
+            raise ValueError(f"{path}: this tokenizer has no {END_OF_TEXT} entry, so no text could ever end.")
+        return cls(bpe)
+
+    def save(self, path: Path) -> None:
+        """Write the merges as one JSON file."""
+        self._bpe.save(str(path))
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text, without an end of text."""
+        return self._bpe.encode(text, add_special_tokens=False).ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of some ids; end of text and padding say nothing."""
+        return self._bpe.decode([i for i in ids if i not in (self.eos_id, self.pad_id)], skip_special_tokens=False)
+
+    def pieces(self, text: str) -> list[str]:
+        """The text cut into the pieces that the model reads, for looking at."""
+        return [self.decode([i]) for i in self.encode(text)]

@@ -1,0 +1,112 @@
+"""What every stage of training shares: its state, one step of an optimiser, and stopping well."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from minirlhf.ops import Scalar
+
+
+@dataclass
+class TrainState:
+    """All that a run needs, beside its models, to go on bit for bit: pass it in again, or save it.
+
+    `step` counts what has been done; `beta` is PPO's, the only number that a stage may change as it goes.
+    """
+
+    optimizers: dict[str, torch.optim.Optimizer]
+    generator: torch.Generator
+    step: int = 0
+    numbers: dict[str, float] = field(default_factory=dict)
+
+
+def start(seed: int, **models: nn.Module) -> TrainState:
+    """A fresh state: step 0, a generator of its own, an Adam for each model (eps 1e-5, as PPO has always had)."""
+    optimizers = {
+        name: torch.optim.Adam(model.parameters(), lr=0.0, eps=1e-5, fused=True) for name, model in models.items()
+    }
+    return TrainState(optimizers, torch.Generator().manual_seed(seed))
+
+
+def linear_lr(peak: float, step: int, steps: int, warmup: int = 0) -> float:
+    """Rise to the peak over `warmup` steps, then fall in a straight line to 0 at the end."""
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    return peak * (steps - step) / max(steps - warmup, 1)
+
+
+def descend(loss: Scalar, optimizer: torch.optim.Optimizer, lr: float, max_grad_norm: float = 1.0, **batch: Tensor) -> float:
+    """One step down the gradient, clipped to a norm; returns the norm before clipping. Leaves no gradient behind.
+
+    A loss or gradient that is not finite stops the run before the models change, and saves the batch for a look.
+    """
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    loss.backward()
+    norm = nn.utils.clip_grad_norm_(parameters, max_grad_norm)
+    if not (torch.isfinite(loss) and torch.isfinite(norm)):
+        optimizer.zero_grad()
+        raise NotFiniteError(loss.item(), norm.item(), save_batch(batch))
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    optimizer.step()
+    optimizer.zero_grad()
+    return norm.item()
+
+
+class NotFiniteError(FloatingPointError):
+    """A loss or its gradient became NaN or infinite; the models are as they were before this step."""
+
+    def __init__(self, loss: float, norm: float, path: Path) -> None:
+        super().__init__(
+            f"The loss is {loss} and its gradient's norm {norm}, so training stopped before the models changed. "
+            f"The batch is in {path}. Look there for extreme values; a lower learning rate is the usual remedy."
+        )
+
+
+def save_batch(batch: dict[str, Tensor]) -> Path:
+    """Write a batch where someone can look at it: under runs/, or in a temporary folder if that cannot be written."""
+    folder = Path("runs/not_finite")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK)
+    except OSError:
+        writable = False
+    with tempfile.NamedTemporaryFile(
+        prefix="batch-", suffix=".safetensors", dir=folder if writable else None, delete=False
+    ) as file:
+        path = Path(file.name)
+    safetensors.torch.save_file({name: tensor.detach().contiguous() for name, tensor in batch.items()}, path)
+    return path
+
+
+@contextmanager
+def stage(name: str, state: TrainState, step_name: str = "step") -> Iterator[None]:
+    """Whatever ends a stage early leaves usable models, no pending gradient, and a word on how to go on."""
+    try:
+        yield
+    except (KeyboardInterrupt, FloatingPointError) as stop:
+        for optimizer in state.optimizers.values():
+            optimizer.zero_grad()
+        stop.add_note(
+            f"{name} stopped in {step_name} {state.step + 1}. The models are usable as they are. "
+            "To go on, call the same function again with the same models and state=… ."
+        )
+        raise
+
+
+def require(condition: bool, what: str) -> None:
+    """Say at once that a setting makes no sense."""
+    if not condition:
+        raise ValueError(what)
+
+
+def pin_threads(threads: int = 2) -> None:
+    """Use two threads: more do not help models this small, and on a busy machine they wait for one another."""
+    torch.set_num_threads(min(threads, os.cpu_count() or 1))
