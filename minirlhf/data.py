@@ -142,6 +142,7 @@ def read_jsonl(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict]]:
 
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file. `minirlhf data` writes the texts that the lessons use.")
+    datasets.disable_progress_bars()  # a bar for a tenth of a second is only noise
     with tempfile.TemporaryDirectory() as cache:  # never a stale copy from a shared cache
         try:
             rows = datasets.Dataset.from_json(str(path), cache_dir=cache, keep_in_memory=True).to_list()

@@ -37,7 +37,7 @@ class GPTConfig:
 
 @dataclass
 class Cache:
-    """Keys and values of the tokens read so far, one pair of (B·H, context, D) tensors a layer."""
+    """Keys and values of the tokens read so far, one pair of (B, H, context, D) tensors a layer."""
 
     keys: list[Tensor] = field(default_factory=list)
     values: list[Tensor] = field(default_factory=list)
@@ -45,14 +45,14 @@ class Cache:
 
     def extend(self, layer: int, keys: Tensor, values: Tensor, context: int) -> tuple[Tensor, Tensor]:
         """Write the new keys and values of a layer behind the old ones and return all of them."""
+        B, H, T, D = keys.shape
         if layer == len(self.keys):
-            rows, _, channels = keys.shape
-            self.keys.append(keys.new_empty(rows, context, channels))
-            self.values.append(keys.new_empty(rows, context, channels))
-        end = self.length + keys.shape[1]
-        self.keys[layer][:, self.length : end] = keys
-        self.values[layer][:, self.length : end] = values
-        return self.keys[layer][:, :end], self.values[layer][:, :end]
+            self.keys.append(keys.new_empty(B, H, context, D))
+            self.values.append(keys.new_empty(B, H, context, D))
+        end = self.length + T
+        self.keys[layer][:, :, self.length : end] = keys
+        self.values[layer][:, :, self.length : end] = values
+        return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
 
     def keep(self, rows: Tensor) -> None:
         """Drop all rows of the batch but these."""
@@ -82,11 +82,11 @@ class Block(nn.Module):
     def attend(self, x: Float[Tensor, "B T C"], cache: Cache | None) -> Float[Tensor, "B T C"]:
         B, T, C = x.shape
         H, D = self.heads, C // self.heads
-        qkv = self.query_key_value(x).view(B, T, 3, H, D).permute(2, 0, 3, 1, 4)
-        q, k, v = qkv.reshape(3, B * H, T, D).unbind(0)
+        q, k, v = self.query_key_value(x).view(B, T, 3, H, D).permute(2, 0, 3, 1, 4)
         read = 0 if cache is None else cache.length
         if cache is not None:
             k, v = cache.extend(self.layer, k, v, self.context)
+        q, k, v = (part.flatten(0, 1) for part in (q, k, v))  # (B·H, ·, D)
         scores = torch.baddbmm(self.causal[read : read + T, : read + T], q, k.transpose(1, 2), alpha=D**-0.5)
         mixed = scores.softmax(dim=-1) @ v
         return mixed.view(B, H, T, D).transpose(1, 2).reshape(B, T, C)

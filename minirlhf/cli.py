@@ -1,0 +1,164 @@
+"""The command `minirlhf`: lessons, demo, doctor, bench, data, checkpoints.
+
+Each command imports what it needs when it is asked for, so that `minirlhf --help` answers at once and
+`minirlhf doctor` still speaks where half of the packages are missing.
+"""
+
+import os
+import sys
+import webbrowser
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from traceback import walk_tb
+from typing import Annotated, Any
+
+import tyro
+
+from minirlhf import workspace
+
+SHOW_TRACEBACK = "MINIRLHF_TRACEBACK"  # set this environment variable to see where an error comes from
+Folder = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0: all went well, 1: something must be mended, 2: an error, 130: stopped."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        return run(arguments) or 0
+    except KeyboardInterrupt as stop:
+        again = f"`minirlhf {' '.join(arguments)}` starts again from the beginning."
+        print("\nStopped.", *(getattr(stop, "__notes__", None) or [again]), sep="\n", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, ArithmeticError) as error:
+        if SHOW_TRACEBACK in os.environ or not _is_ours(error):
+            raise
+        hint = f"(To see where this comes from, set {SHOW_TRACEBACK}=1 and run it again.)"
+        print(f"minirlhf: {error}", *getattr(error, "__notes__", []), hint, sep="\n", file=sys.stderr)
+        return 2
+
+
+def run(arguments: Sequence[str]) -> int | None:
+    """Find the command that is asked for, read its options, call it."""
+    asked = arguments[0] if arguments else ""
+    # Only the command that is asked for tells its options, because only its module is worth importing;
+    # the others are there by name, for the help page and for tyro's answer to a misspelt one.
+    commands = {name: _loaded(name) if name == asked else command for name, command in COMMANDS.items()}
+    description = "Fine-tune a tiny language model with people's choices: lessons, and a demo of it all."
+    return tyro.extras.subcommand_cli_from_dict(
+        commands, prog="minirlhf", description=description, args=arguments or ["--help"]
+    )
+
+
+def lessons(folder: Folder = None, port: int = 8888, browser: bool = True) -> None:
+    """Copy the lessons into your folder (my_lessons/) and open the first one in JupyterLab.
+
+    Args:
+        folder: where your copies live, if not in my_lessons/
+        port: where JupyterLab listens on this machine; the next free one is taken if it is in use
+        browser: open a browser; the address is printed either way
+    """
+    from jupyterlab.labapp import LabApp
+
+    folder = (folder or workspace.lessons_folder()).resolve()
+    print(f"Your lessons are in {folder}")
+    for copy in workspace.copy_lessons(target=folder):
+        print(f"  {copy}")
+    print("Starting JupyterLab. To stop it, press Ctrl-C here twice.", flush=True)
+    LabApp.launch_instance(
+        [
+            f"--ServerApp.root_dir={folder}",
+            f"--LabApp.default_url=/lab/tree/{workspace.FIRST_LESSON}",
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={port}",
+            f"--ServerApp.open_browser={browser and can_open_browser()}",
+            f"--ServerApp.allow_root={hasattr(os, 'geteuid') and os.geteuid() == 0}",
+            "--LabApp.news_url=None",  # asks the network for news otherwise
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+            "--Application.log_level=WARN",  # so that the address is not lost among the reports of its parts
+        ]
+    )
+
+
+def can_open_browser() -> bool:
+    """Whether a browser can show itself; without a screen one might open that takes over the terminal."""
+    screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if sys.platform.startswith("linux") and not screen:
+        return False
+    try:
+        return webbrowser.get() is not None
+    except webbrowser.Error:
+        return False
+
+
+def demo() -> None:
+    """Run the whole course without a screen: SFT, votes, reward model, PPO; then a table and figures."""
+
+
+def doctor() -> int:
+    """Look at this installation and say what to do about each problem."""
+    from minirlhf.doctor import findings, report
+
+    return 0 if report(findings()) else 1
+
+
+def bench() -> None:
+    """Measure how quick minirlhf is beside others, as ratios within one run."""
+
+
+def data(folder: Folder = None) -> None:
+    """Rebuild the texts, bit for bit.
+
+    Args:
+        folder: where to write them, if not into data/
+    """
+    from minirlhf.worlds.texts import write_texts
+
+    write_texts(folder or workspace.data_folder())
+
+
+def checkpoints(folder: Folder = None) -> None:
+    """Train tokenizer, base, SFT, reward and PPO models anew and save them.
+
+    Args:
+        folder: where to write them, if not into data/
+    """
+    from minirlhf.pipeline import build_checkpoints
+
+    build_checkpoints(folder or workspace.data_folder())
+
+
+COMMANDS = {
+    "lessons": lessons,
+    "demo": demo,
+    "doctor": doctor,
+    "bench": bench,
+    "data": data,
+    "checkpoints": checkpoints,
+}
+
+
+def _loaded(name: str) -> Callable[..., Any]:
+    """The command with its options. The demo's are the fields of its config, the bench has its own."""
+    if name == "demo":
+        from minirlhf import demo as home
+
+        def run_demo(config: Annotated[home.DemoConfig, tyro.conf.arg(name="")]) -> None:
+            home.demo(config)
+
+        run_demo.__doc__ = demo.__doc__
+        return run_demo
+    if name == "bench":
+        from minirlhf.bench.table import main as measure
+
+        return measure
+    return COMMANDS[name]
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether our own code raised it, and so chose its words for people."""
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
+    return bool(modules) and modules[-1].split(".")[0] == "minirlhf"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""Simulated people: published rules that choose between two replies, as a person might, but never a person.
+
+Each one scores a reply by a rule anyone can read, and prefers the better reply with the probability that
+Bradley and Terry (1952) give it, with a lapse now and then: with probability `lapse` the click is a coin's.
+
+    P(a chosen) = lapse / 2 + (1 - lapse) · σ((score(a) - score(b)) / temperature)
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from math import tanh
+from random import Random
+
+from minirlhf.worlds import helpdesk
+
+GOLD_PARTS = ("remedy", "item", "tone", "length", "greeting", "closing", "repetition")
+
+
+def shortness(reply: str) -> float:
+    """1 up to six words, falling to -1 at sixteen."""
+    return max(-1.0, min(1.0, (11 - len(reply.split())) / 5))
+
+
+def formality(reply: str) -> float:
+    """1 for a formal phrase, -1 for an exclamation mark or a smiley, 0 for both or neither."""
+    return float("formal" in helpdesk.tones_in(reply)) - float("!" in reply or ":)" in reply)
+
+
+def cheerfulness(reply: str) -> float:
+    """A quarter for each exclamation mark or smiley, up to 1."""
+    return min(reply.count("!") + reply.count(":)"), 4) / 4
+
+
+TASTES: dict[str, Callable[[str], float]] = {
+    "shortness": shortness,
+    "formality": formality,
+    "cheerfulness": cheerfulness,
+}
+
+
+@dataclass(frozen=True)
+class Person:
+    """A simulated person: what counts for them, how sharply they see it, how often they click at random."""
+
+    name: str
+    says: str
+    weights: Mapping[str, float]
+    temperature: float
+    lapse: float
+
+    def __post_init__(self) -> None:
+        if "simulated" not in self.name:
+            raise ValueError(f"{self.name!r}: a simulated person is named as one, such as 'Ada (simulated)'")
+        if not (self.temperature > 0 and 0 <= self.lapse <= 1):
+            raise ValueError(f"{self.name}: temperature must be above 0 and lapse between 0 and 1")
+        noticed = [*GOLD_PARTS, *TASTES]
+        if unknown := set(self.weights) - set(noticed):
+            raise ValueError(f"{self.name}: cannot weigh {sorted(unknown)}; there are {', '.join(noticed)}")
+
+    def score(self, prompt: str, reply: str) -> float:
+        """The weighted sum of the gold score's parts and of the tastes; bounded, since each of them is."""
+        noticed = helpdesk.gold_parts(prompt, reply) | {name: taste(reply) for name, taste in TASTES.items()}
+        return sum(self.weights.get(name, 0.0) * value for name, value in noticed.items())
+
+    def probability(self, prompt: str, a: str, b: str) -> float:
+        """How probably this person prefers a to b; 1/2 when the two are the same text."""
+        margin = (self.score(prompt, a) - self.score(prompt, b)) / self.temperature
+        sigmoid = (1 + tanh(margin / 2)) / 2  # this form of σ cannot overflow
+        return self.lapse / 2 + (1 - self.lapse) * sigmoid
+
+
+PATIENT = Person(
+    "the patient one (simulated)",
+    "reads to the end and wants the right help, kindly given: the gold score itself",
+    dict.fromkeys(GOLD_PARTS, 1.0),
+    temperature=0.25,
+    lapse=0.06,
+)
+HURRIED = Person(
+    "the one in a hurry (simulated)",
+    "wants the remedy in six words; a greeting is a waste of time",
+    {"remedy": 1.0, "item": 1.0, "repetition": 1.0, "shortness": 0.8},
+    temperature=0.4,
+    lapse=0.1,
+)
+FORMAL = Person(
+    "the formal one (simulated)",
+    "expects good manners, and no exclamation marks",
+    {"remedy": 0.6, "item": 0.6, "tone": 0.5, "greeting": 2.0, "closing": 2.0, "formality": 0.8},
+    temperature=0.4,
+    lapse=0.08,
+)
+CHEERFUL = Person(
+    "the one who loves exclamation marks (simulated)",
+    "hardly reads, but feels the mood: the more ! and :) the better",
+    {"remedy": 0.3, "item": 0.2, "tone": 0.4, "cheerfulness": 2.5},
+    temperature=0.4,
+    lapse=0.08,
+)
+CARELESS = Person(
+    "the careless one (simulated)",
+    "clicks at random",
+    {},
+    temperature=1.0,
+    lapse=1.0,
+)
+PEOPLE = {
+    "patient": PATIENT,
+    "hurried": HURRIED,
+    "formal": FORMAL,
+    "cheerful": CHEERFUL,
+    "careless": CARELESS,
+}
+
+
+@dataclass(frozen=True)
+class Vote:
+    """One choice of a simulated person, with the probability they had of making it."""
+
+    prompt: str
+    chosen: str
+    rejected: str
+    probability: float
+    person: str
+
+    def row(self) -> dict[str, str | float]:
+        """The vote as a row of a JSONL file: TRL's preference columns, then how surely and by whom."""
+        # Six digits, because the last ones of a tanh differ between machines and the files must not.
+        return asdict(self) | {"probability": round(self.probability, 6)}
+
+
+def vote(pairs: Iterable[tuple[str, str, str]], person: Person, rng: Random) -> list[Vote]:
+    """Let a simulated person choose between the two replies of each (prompt, first, second)."""
+    votes = []
+    for prompt, first, second in pairs:
+        probability = person.probability(prompt, first, second)
+        if rng.random() < probability:
+            votes.append(Vote(prompt, first, second, probability, person.name))
+        else:
+            votes.append(Vote(prompt, second, first, 1 - probability, person.name))
+    return votes

@@ -1,0 +1,113 @@
+"""The bench's arithmetic. No time is asserted here: that is what `make bench` is for."""
+
+import json
+import sys
+
+import pytest
+import torch
+
+from minirlhf.bench.machine import Sizes, cost_of, import_seconds, matmul_rate
+from minirlhf.bench.row import HEAD, Row, quotients
+from minirlhf.bench.table import write
+from minirlhf.bench.trl_ppo import CountReward
+from minirlhf.model import GPT, CausalLM, GPTConfig
+
+TINY = Sizes(width=4, layers=1, vocabulary=10, prompt=2, response=3, episodes=2, epochs=3)
+
+
+def row(values, hold, aim, theirs=(1.0,)) -> Row:
+    return Row("a row", "s", ours=[1.0], theirs=theirs, values=values, hold=hold, aim=aim)
+
+
+def test_the_floor_counted_by_hand():
+    # A layer: queries, keys, values 4 × 12, out 4 × 4, feed-forward 4 × 16 twice; the head 4 × 10.
+    assert TINY.parameters == (48 + 16 + 64 + 64) + 40 == 232
+    # Two rows of five tokens, and each of the 232 is multiplied and added once a token.
+    assert TINY.forward_flop == 2 * 232 * 10 == 4640
+    # Four passes forward; in each of three epochs two networks, each at three times a pass forward.
+    assert TINY.ppo_flop == 4 * 4640 + 3 * 2 * 13920 == 102_080
+
+
+def test_the_floor_of_the_comparison_is_the_one_that_was_seen_beforehand():
+    seconds = Sizes().ppo_flop / (2 * 95e9)  # design.md: two cores at 95 GFLOP/s, about 0.6 s
+    assert seconds == pytest.approx(0.575, abs=0.001)
+
+
+def test_our_model_has_the_parameters_that_the_floor_counts():
+    sizes = Sizes()
+    model = CausalLM(GPT(GPTConfig(vocab_size=sizes.vocabulary, layers=sizes.layers, channels=sizes.width)))
+    products = sum(
+        p.numel() for name, p in model.named_parameters() if p.dim() == 2 and "position" not in name
+    )
+    assert products - sizes.width == sizes.parameters  # the padding's row of the embedding enters no product
+
+
+def test_a_speed_up_is_better_when_larger_and_a_multiple_of_the_floor_when_smaller():
+    assert [row([x], hold=3, aim=4).verdict for x in (2.9, 3.0, 4.0)] == ["MISSED", "holds", "aim"]
+    assert [row([x], hold=2.5, aim=1.5).verdict for x in (2.6, 2.5, 1.5)] == ["MISSED", "holds", "aim"]
+
+
+def test_quotients_are_taken_within_a_round():
+    assert quotients([2.0, 40.0], [1.0, 10.0]) == [
+        2.0,
+        4.0,
+    ]  # the second round was disturbed, both sides of it
+    with pytest.raises(ValueError):
+        quotients([1.0], [])
+
+
+def test_one_disturbed_round_does_not_decide():
+    assert row([4.1, 0.3, 4.2], hold=3, aim=4).verdict == "aim"
+
+
+def test_the_table_shows_a_ratio_or_an_amount():
+    assert HEAD.index("verdict") == str(row([4.0], hold=3, aim=4)).index("aim")
+    assert "4×" in str(row([4.0], hold=3, aim=4))
+    assert "12.3 s" in str(row([12.34], hold=20, aim=8, theirs=()))
+
+
+def test_the_json_holds_every_round_and_the_verdict(tmp_path):
+    write([row([3.5, 3.0, 4.0], hold=3, aim=4)], tmp_path / "new" / "bench.json")
+    found = json.loads((tmp_path / "new" / "bench.json").read_text())
+    assert found["machine"].keys() == {"python", "torch", "system", "cores", "threads"}
+    assert found["rows"] == [
+        {
+            "what": "a row",
+            "unit": "s",
+            "ours": [1.0],
+            "theirs": [1.0],
+            "values": [3.5, 3.0, 4.0],
+            "median": 3.5,
+            "min": 3.0,
+            "max": 4.0,
+            "hold": 3,
+            "aim": 4,
+            "verdict": "holds",
+        }
+    ]
+
+
+def test_the_rate_is_a_number_of_products_a_second():
+    assert 1e8 < matmul_rate(3) < 1e15  # between a pocket calculator and a room full of machines
+
+
+def test_a_commands_peak_is_its_own_and_not_that_of_the_process_that_started_it():
+    ballast = torch.ones(100_000_000)  # 400 MB here
+    cost = cost_of(sys.executable, "-c", "b'x' * 50_000_000")
+    assert 50e6 < cost.peak_bytes < 200e6 and cost.seconds > 0
+    assert ballast[-1] == 1
+
+
+def test_a_command_that_fails_is_not_measured():
+    with pytest.raises(ChildProcessError, match="exit code 3"):
+        cost_of(sys.executable, "-c", "raise SystemExit(3)")
+
+
+def test_import_time_leaves_torch_out():
+    assert import_seconds("torch") < 0.01
+
+
+def test_the_count_that_trl_is_given_leaves_the_prompt_out():
+    tokens = torch.tensor([[1, 1, 0, 1, 1], [0, 1, 2, 0, 0]])
+    assert CountReward(prompt=2).count(tokens).hidden_states[-1][:, -1, 0].tolist() == [2, 0]
+    assert tokens.tolist() == [[1, 1, 0, 1, 1], [0, 1, 2, 0, 0]]

@@ -1,0 +1,159 @@
+"""The command line answers, forwards its options, ends clearly, and really opens the lessons."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from minirlhf import cli, workspace
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"]])
+def test_help_names_every_command(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == 0
+    page = capsys.readouterr().out
+    assert all(name in page for name in ("lessons", "demo", "doctor", "bench", "data", "checkpoints"))
+
+
+def test_a_misspelt_command_is_answered_with_the_right_ones(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["lesons"])
+    assert ended.value.code == 2
+    assert "lessons" in capsys.readouterr().err
+
+
+def test_help_imports_neither_torch_nor_jupyter():
+    code = (
+        "import sys; from minirlhf import cli\n"
+        "try: cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "sys.exit(bool({'torch', 'jupyterlab', 'matplotlib', 'datasets'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode == 0
+
+
+@pytest.mark.parametrize("command", ["lessons", "demo", "doctor", "bench", "data", "checkpoints"])
+def test_every_command_tells_its_options(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main([command, "--help"])
+    assert ended.value.code == 0
+    assert f"minirlhf {command}" in capsys.readouterr().out
+
+
+def test_the_console_script_is_this_main():
+    script = shutil.which("minirlhf", path=os.path.dirname(sys.executable))
+    assert script, "pip install -e . puts it beside python"
+    assert "checkpoints" in subprocess.check_output([script, "--help"], text=True)
+
+
+def test_an_error_for_people_is_one_message(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(workspace, "REPOSITORY", tmp_path)
+    monkeypatch.delenv(cli.SHOW_TRACEBACK, raising=False)
+    assert cli.main(["lessons"]) == 2
+    said = capsys.readouterr().err
+    assert "Clone the repository" in said
+    assert "Traceback" not in said
+    monkeypatch.setenv(cli.SHOW_TRACEBACK, "1")
+    with pytest.raises(FileNotFoundError):
+        cli.main(["lessons"])
+
+
+def test_an_error_from_elsewhere_keeps_its_traceback(monkeypatch):
+    monkeypatch.setitem(cli.COMMANDS, "doctor", lambda: int("not ours"))
+    with pytest.raises(ValueError, match="not ours"):
+        cli.main(["doctor"])
+
+
+def test_ctrl_c_ends_with_a_word_on_how_to_go_on(monkeypatch, capsys):
+    def stopped():
+        stop = KeyboardInterrupt()
+        stop.add_note("The models of update 12 are in runs/demo; --resume goes on from there.")
+        raise stop
+
+    monkeypatch.setitem(cli.COMMANDS, "doctor", stopped)
+    assert cli.main(["doctor"]) == 130
+    assert "goes on from there" in capsys.readouterr().err
+
+    def stopped_without_a_word():
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(cli.COMMANDS, "doctor", stopped_without_a_word)
+    assert cli.main(["doctor"]) == 130
+    assert "minirlhf doctor" in capsys.readouterr().err
+
+
+def test_no_browser_is_opened_without_a_screen(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert not cli.can_open_browser()
+
+
+@pytest.fixture
+def lessons_running(tmp_path):
+    """`minirlhf lessons` as a learner starts it without a screen: its folder, what it says, and itself."""
+    folder, said = tmp_path / "my_lessons", tmp_path / "said.txt"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    private = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "DATA", "RUNTIME")}
+    command = [sys.executable, "-m", "minirlhf.cli", "lessons", "--no-browser"]
+    with said.open("wb") as output:
+        server = subprocess.Popen(
+            [*command, f"--port={port}", f"--folder={folder}"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=os.environ | private,
+        )
+    try:
+        yield folder, said, server
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+def wait_for(what, server, said, seconds=60):
+    """Ask again until there is an answer; what the server said so far if there never is."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and server.poll() is None:
+        if answer := what():
+            return answer
+        time.sleep(0.05)
+    pytest.fail(f"no answer after {seconds} s from\n{said.read_text()}")
+
+
+def fetch(address):
+    try:
+        with urllib.request.urlopen(address, timeout=10) as page:
+            return page.read().decode()
+    except urllib.error.URLError:
+        return None
+
+
+def test_lessons_opens_jupyterlab_on_the_first_lesson(lessons_running):
+    folder, said, server = lessons_running
+    address = rf"http://127\.0\.0\.1:\d+/lab/tree/{re.escape(workspace.FIRST_LESSON)}\?token=\w+"
+    found = wait_for(lambda: re.search(address, said.read_text()), server, said)
+    assert str(folder) in said.read_text()
+    page = wait_for(lambda: fetch(found[0]), server, said)
+    assert "JupyterLab" in page
+    assert '"news": {"disabled": true}' in page, "JupyterLab would ask the network for news"
+
+    listing, token = found[0].split("/lab/")[0] + "/api/contents?", found[0].split("?")[1]
+    assert f'"{workspace.FIRST_LESSON}"' in fetch(listing + token)
+    assert fetch(listing) is None, "without its token the server must not answer"
+
+    server.send_signal(signal.SIGTERM)
+    assert server.wait(timeout=20) is not None
+    assert fetch(found[0]) is None

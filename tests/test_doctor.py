@@ -1,0 +1,141 @@
+"""The doctor finds what is wrong, says what to do, and trusts nothing that it has not tried."""
+
+import importlib.metadata
+import shutil
+
+import pytest
+
+from minirlhf import cli, doctor, workspace
+from minirlhf.doctor import Finding
+
+GOOD = {
+    "jupyterlab": (4, 6, 6),
+    "ipywidgets": (8, 1, 9),
+    "jupyterlab_widgets": (3, 0, 17),
+    "ipykernel": (7, 4, 0),
+}
+
+
+def by_name(findings):
+    return {finding.name: finding for finding in findings}
+
+
+def test_this_installation_is_fit():
+    """Everything but the shipped data, which has tests of its own."""
+    found = by_name(doctor.findings())
+    assert not [f for f in found.values() if not f.ok and f.name not in ("texts", "checkpoints", "data")]
+    assert found["torch"].found == importlib.metadata.version("torch")
+
+
+def test_pairs_that_work_are_not_reported():
+    assert not list(doctor.bad_pairs(GOOD))
+    assert not list(doctor.bad_pairs(GOOD | {"ipykernel": (6, 31, 0)}))
+    assert not list(doctor.bad_pairs(GOOD | {"ipywidgets": (7, 8, 1), "jupyterlab_widgets": (1, 1, 7)}))
+    assert not list(doctor.bad_pairs({})), "what is missing has been said already"
+
+
+@pytest.mark.parametrize(
+    "installed",
+    [
+        {"jupyterlab_widgets": (1, 1, 7)},
+        {"ipywidgets": (7, 8, 1)},
+        {"jupyterlab": (3, 6, 8)},
+        {"ipykernel": (7, 1, 0)},
+        {"ipykernel": (7, 3, 0)},
+        {"ipykernel": (6, 30, 0)},
+    ],
+)
+def test_each_bad_pair_is_reported_with_its_remedy(installed):
+    found = list(doctor.bad_pairs(GOOD | installed))
+    assert len(found) == 1
+    assert not found[0].ok
+    assert "pip install" in found[0].remedy
+
+
+@pytest.mark.parametrize(
+    "version, release",
+    [("8.1.9", (8, 1, 9)), ("2.13.0+cpu", (2, 13, 0)), ("4.7.0rc1", (4, 7)), ("7", (7,)), ("unknown", ())],
+)
+def test_versions_are_read_as_numbers(version, release):
+    assert doctor._release(version) == release
+
+
+def test_a_missing_package_is_a_finding(monkeypatch):
+    monkeypatch.setattr(doctor, "WIDGETS", ("a_package_that_nobody_has",))
+    missing = by_name(doctor.packages())["a_package_that_nobody_has"]
+    assert (missing.ok, missing.found) == (False, "not installed")
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A repository with one good text and one good checkpoint, for breaking."""
+    from safetensors.torch import save_file
+    from torch import ones
+
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "prompts.jsonl").write_text('{"prompt": "hello"}\n')
+    save_file({"weight": ones(3)}, tmp_path / "data" / "model.safetensors")
+    monkeypatch.setattr(workspace, "REPOSITORY", tmp_path)
+    return tmp_path
+
+
+def test_good_data_is_fit(repository):
+    assert all(finding.ok for finding in doctor.data())
+
+
+def test_a_truncated_checkpoint_is_named(repository):
+    path = repository / "data" / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-4])
+    found = by_name(doctor.data())["checkpoints"]
+    assert not found.ok
+    assert "model.safetensors" in found.found
+    assert "minirlhf checkpoints" in found.remedy
+
+
+@pytest.mark.parametrize("content", ["", "not JSON\n", '["no", "columns"]\n'])
+def test_a_broken_text_is_named(repository, content):
+    (repository / "data" / "prompts.jsonl").write_text(content)
+    found = by_name(doctor.data())["texts"]
+    assert not found.ok
+    assert "prompts.jsonl" in found.found
+
+
+def test_an_empty_data_folder_is_a_finding(repository):
+    for path in (repository / "data").iterdir():
+        path.unlink()
+    assert [finding.found for finding in doctor.data()] == ["none found", "none found"]
+
+
+def test_a_folder_that_cannot_be_made_is_a_finding(repository):
+    (repository / "runs").write_text("a file where the folder should be")
+    found = by_name(doctor.folders())
+    assert found["folder my_lessons"].ok
+    assert not found["folder runs"].ok
+
+
+def test_a_check_that_breaks_is_a_finding_and_the_rest_goes_on(repository):
+    shutil.rmtree(repository / "data")
+    found = by_name(doctor.findings())
+    assert "make lessons" in found["data"].found
+    assert "disk space" in found
+
+
+def test_the_report_shows_a_remedy_where_one_is_needed(capsys):
+    fit, unfit = Finding("legs", True, "two"), Finding("eyes", False, "closed", "open them")
+    assert doctor.report([fit])
+    assert "All is well" in capsys.readouterr().out
+    assert not doctor.report([fit, unfit])
+    assert "-> open them" in capsys.readouterr().out
+
+
+def test_in_a_notebook_it_prints_and_returns_nothing(capsys):
+    assert doctor.doctor() is None
+    assert "a training step" in capsys.readouterr().out
+
+
+def test_the_command_ends_with_1_when_something_must_be_mended(repository, capsys):
+    assert cli.main(["doctor"]) == 0
+    (repository / "data" / "model.safetensors").write_bytes(b"no checkpoint")
+    assert cli.main(["doctor"]) == 1
+    assert "To mend: 1" in capsys.readouterr().out
