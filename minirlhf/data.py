@@ -94,7 +94,11 @@ class Comparisons:
 
     @classmethod
     def from_rows(
-        cls, rows: Sequence[tuple[int, dict]], tokenizer: Tokenizer, context: int, source: Path | str = "votes"
+        cls,
+        rows: Sequence[tuple[int, dict]],
+        tokenizer: Tokenizer,
+        context: int,
+        source: Path | str = "votes",
     ) -> "Comparisons":
         """Encode numbered rows, each with `prompt`, `chosen`, `rejected`, from a file or from memory."""
         prompts, chosen, rejected = [], [], []
@@ -140,42 +144,64 @@ def read_jsonl(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict]]:
     """The rows of a JSONL file with their line numbers, every one checked to hold these columns as text."""
     import datasets  # here and not above: it takes a second to import
 
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file. `minirlhf data` writes the texts that the lessons use.")
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: no such file. `minirlhf data` writes the texts that the lessons use."
+        )
     datasets.disable_progress_bars()  # a bar for a tenth of a second is only noise
     with tempfile.TemporaryDirectory() as cache:  # never a stale copy from a shared cache
         try:
             rows = datasets.Dataset.from_json(str(path), cache_dir=cache, keep_in_memory=True).to_list()
         except Exception as error:
-            raise ValueError(_what_is_malformed(path, error)) from None
-    for n, row in enumerate(rows, start=1):
-        for column in columns:
-            if not isinstance(row.get(column), str):
-                have = ", ".join(k for k, v in row.items() if v is not None) or "nothing"
-                raise ValueError(
-                    f"{path}, line {n}: the column '{column}' is missing or is not text (the row has: {have}). "
-                    f"Each row needs {', '.join(columns)}. Nothing was loaded."
-                )
-            if not row[column].strip():
-                raise ValueError(
-                    f"{path}, line {n}: '{column}' is empty; drop the row or fill it in. Nothing was loaded."
-                )
-    return list(enumerate(rows, start=1))
+            raise ValueError(_what_is_malformed(path, columns, error)) from None
+    numbers = [n for n, line in enumerate(_lines(path), start=1) if line.strip()]  # blank lines are no rows
+    if len(rows) != len(numbers):
+        raise ValueError(
+            f"{path}: {len(rows)} rows in {len(numbers)} lines; each row needs a line of its own. Nothing was loaded."
+        )
+    for n, row in zip(numbers, rows, strict=True):
+        if wrong := _what_is_missing(row, columns):
+            raise ValueError(f"{path}, line {n}: {wrong} Nothing was loaded.")
+    return list(zip(numbers, rows, strict=True))
 
 
-def _what_is_malformed(path: Path, error: Exception) -> str:
+def _lines(path: Path) -> list[bytes]:
+    """The lines as JSONL counts them: str.splitlines would also cut at U+2028, which may stand inside a text."""
+    return path.read_bytes().split(b"\n")
+
+
+def _what_is_missing(row: dict, columns: tuple[str, ...]) -> str | None:
+    """What keeps a row from being used, and the remedy; None if nothing does."""
+    for column in columns:
+        if not isinstance(row.get(column), str):
+            have = ", ".join(k for k, v in row.items() if v is not None) or "nothing"
+            return (
+                f"the column '{column}' is missing or is not text (the row has: {have}). "
+                f"Each row needs {', '.join(columns)}."
+            )
+        if not row[column].strip():
+            return f"'{column}' is empty; drop the row or fill it in."
+    return None
+
+
+def _what_is_malformed(path: Path, columns: tuple[str, ...], error: Exception) -> str:
     """Find the line that a JSON reader choked on."""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    if not any(line.strip() for line in lines):
+    lines = [(n, line) for n, line in enumerate(_lines(path), start=1) if line.strip()]
+    if not lines:
         return f"{path}: the file is empty; it needs one JSON object a line. Nothing was loaded."
-    for n, line in enumerate(lines, start=1):
+    for n, line in lines:
         try:
             row = json.loads(line)
+        except UnicodeDecodeError:
+            return f"{path}, line {n}: not UTF-8; save the file as UTF-8. Nothing was loaded."
         except json.JSONDecodeError as problem:
-            return f"{path}, line {n}: not valid JSON ({problem.msg}, column {problem.colno}): fix or drop the line. Nothing was loaded."
+            where = f"{problem.msg}, column {problem.colno}"
+            return f"{path}, line {n}: not valid JSON ({where}): fix or drop the line. Nothing was loaded."
         if not isinstance(row, dict):
-            return f"{path}, line {n}: a row must be a JSON object like {{\"prompt\": …}}. Nothing was loaded."
-    return f"{path}: could not be read as JSONL ({error}). Nothing was loaded."
+            return f'{path}, line {n}: a row must be a JSON object like {{"prompt": …}}. Nothing was loaded.'
+        if wrong := _what_is_missing(row, columns):
+            return f"{path}, line {n}: {wrong} Nothing was loaded."
+    return f"{path}: could not be read as JSONL ({error.__cause__ or error}). Nothing was loaded."
 
 
 def _encode(

@@ -23,7 +23,10 @@ def sft_loss(logits: Logits, tokens: Tokens, mask: Mask) -> tuple[Scalar, Stats]
 
 
 def bradley_terry_loss(
-    chosen: PerSequence, rejected: PerSequence, preference: PerSequence | None = None, margin: PerSequence | float = 0.0
+    chosen: PerSequence,
+    rejected: PerSequence,
+    preference: PerSequence | None = None,
+    margin: PerSequence | float = 0.0,
 ) -> tuple[Scalar, Stats]:
     """How surprised a reward model is by the choices: -log σ(chosen - rejected - margin), on average.
 

@@ -32,32 +32,30 @@ class GPTConfig:
             if getattr(self, name) < 1:
                 raise ValueError(f"GPTConfig.{name} is {getattr(self, name)}; it must be 1 or more.")
         if self.channels % self.heads:
-            raise ValueError(f"GPTConfig.channels ({self.channels}) must be a multiple of heads ({self.heads}).")
+            raise ValueError(
+                f"GPTConfig.channels ({self.channels}) must be a multiple of heads ({self.heads})."
+            )
 
 
 @dataclass
 class Cache:
-    """Keys and values of the tokens read so far, one pair of (B, H, context, D) tensors a layer."""
+    """Keys and values of the tokens read so far, a (2, B, H, context, D) tensor for each layer."""
 
-    keys: list[Tensor] = field(default_factory=list)
-    values: list[Tensor] = field(default_factory=list)
+    layers: list[Tensor] = field(default_factory=list)
     length: int = 0
 
-    def extend(self, layer: int, keys: Tensor, values: Tensor, context: int) -> tuple[Tensor, Tensor]:
-        """Write the new keys and values of a layer behind the old ones and return all of them."""
-        B, H, T, D = keys.shape
-        if layer == len(self.keys):
-            self.keys.append(keys.new_empty(B, H, context, D))
-            self.values.append(keys.new_empty(B, H, context, D))
-        end = self.length + T
-        self.keys[layer][:, :, self.length : end] = keys
-        self.values[layer][:, :, self.length : end] = values
-        return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
+    def extend(self, layer: int, keys_values: Float[Tensor, "2 B H T D"], context: int) -> Tensor:
+        """Write the new keys and values of a layer behind the old ones, and return all of them."""
+        if layer == len(self.layers):
+            _, B, H, _, D = keys_values.shape
+            self.layers.append(keys_values.new_empty(2, B, H, context, D))
+        end = self.length + keys_values.shape[3]
+        self.layers[layer][..., self.length : end, :] = keys_values
+        return self.layers[layer][..., :end, :]
 
     def keep(self, rows: Tensor) -> None:
         """Drop all rows of the batch but these."""
-        self.keys = [keys[rows] for keys in self.keys]
-        self.values = [values[rows] for values in self.values]
+        self.layers = [layer[:, rows] for layer in self.layers]
 
 
 class Block(nn.Module):
@@ -82,12 +80,19 @@ class Block(nn.Module):
     def attend(self, x: Float[Tensor, "B T C"], cache: Cache | None) -> Float[Tensor, "B T C"]:
         B, T, C = x.shape
         H, D = self.heads, C // self.heads
-        q, k, v = self.query_key_value(x).view(B, T, 3, H, D).permute(2, 0, 3, 1, 4)
-        read = 0 if cache is None else cache.length
-        if cache is not None:
-            k, v = cache.extend(self.layer, k, v, self.context)
-        q, k, v = (part.flatten(0, 1) for part in (q, k, v))  # (B·H, ·, D)
-        scores = torch.baddbmm(self.causal[read : read + T, : read + T], q, k.transpose(1, 2), alpha=D**-0.5)
+        qkv = self.query_key_value(x).view(B, T, 3, H, D).permute(2, 0, 3, 1, 4)
+        if cache is None:
+            q, k, v = qkv.reshape(3, B * H, T, D).unbind(0)
+        else:
+            q = qkv[0].reshape(B * H, T, D)
+            k, v = cache.extend(self.layer, qkv[1:], self.context).flatten(1, 2).unbind(0)
+        if T == 1:  # a single new token may look at everything before it: nothing to hide
+            scores = torch.bmm(q, k.transpose(1, 2)) * D**-0.5
+        else:
+            read = k.shape[1] - T
+            scores = torch.baddbmm(
+                self.causal[read : read + T, : read + T], q, k.transpose(1, 2), alpha=D**-0.5
+            )
         mixed = scores.softmax(dim=-1) @ v
         return mixed.view(B, H, T, D).transpose(1, 2).reshape(B, T, C)
 
@@ -132,7 +137,9 @@ class CausalLM(nn.Module):
         self.trunk = trunk
 
     def forward(self, tokens: Tokens, cache: Cache | None = None) -> Logits:
-        speakable = self.trunk.token_embedding.weight[: self.trunk.config.vocab_size]  # all rows but padding's
+        speakable = self.trunk.token_embedding.weight[
+            : self.trunk.config.vocab_size
+        ]  # all rows but padding's
         return F.linear(self.trunk(tokens, cache), speakable)
 
 

@@ -65,11 +65,12 @@ def token_log_probs(logits: Logits, tokens: Tokens, mask: Mask) -> PerToken:
     return _scatter(log_probs, counted)
 
 
-def token_entropy(logits: Logits, mask: Mask) -> PerToken:
-    """The entropy, in nats, of the distribution that token t is drawn from; 0 where the mask is False."""
+def token_log_probs_and_entropy(logits: Logits, tokens: Tokens, mask: Mask) -> tuple[PerToken, PerToken]:
+    """`token_log_probs`, and the entropy in nats of the distribution that each token is drawn from."""
     predictions, counted = _predictions(logits, mask)
-    log_probs = torch.log_softmax(predictions, dim=-1)
-    return _scatter(-(log_probs.exp() * log_probs).sum(dim=-1), counted)
+    log_p = torch.log_softmax(predictions, dim=-1)
+    log_probs = log_p.gather(1, tokens[counted].unsqueeze(1)).squeeze(1)
+    return _scatter(log_probs, counted), _scatter(-(log_p.exp() * log_p).sum(dim=-1), counted)
 
 
 def token_kl(logits: Logits, other_logits: Logits, mask: Mask) -> PerToken:

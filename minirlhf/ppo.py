@@ -10,6 +10,7 @@ learning rates fall linearly to 0. Left out: reward whitening and clipping, a sh
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import isfinite
 from typing import NamedTuple
 
 import torch
@@ -18,7 +19,7 @@ from minirlhf.advantages import gae, token_rewards
 from minirlhf.data import Prompts
 from minirlhf.losses import clipped_policy_loss, clipped_value_loss
 from minirlhf.model import CausalLM, ValueModel
-from minirlhf.ops import PerToken, masked_mean, masked_sum, masked_whiten, token_entropy, token_log_probs
+from minirlhf.ops import PerToken, masked_mean, masked_sum, masked_whiten, token_log_probs_and_entropy
 from minirlhf.rollout import Reward, Rollout, collect
 from minirlhf.training import TrainState, descend, linear_lr, require, stage, start
 
@@ -43,22 +44,38 @@ class PPOConfig:
     value_clip: float = 0.2
     entropy_bonus: float = 0.0
     stop_kl: float | None = None  # ends an update's epochs once the policy has moved this far (approx_kl)
-    missing_eos_score: float = -2.0  # scores are normalised: two standard deviations below the reference's mean
+    missing_eos_score: float = (
+        -2.0
+    )  # scores are normalised: two standard deviations below the reference's mean
     max_grad_norm: float = 1.0
     seed: int = 0
 
     def __post_init__(self) -> None:
         for name in ("updates", "batch_size", "epochs", "minibatches", "max_new_tokens", "kl_horizon"):
-            require(getattr(self, name) >= 1, f"PPOConfig.{name} is {getattr(self, name)}; it must be 1 or more.")
+            require(
+                getattr(self, name) >= 1, f"PPOConfig.{name} is {getattr(self, name)}; it must be 1 or more."
+            )
         for name in ("lr", "value_lr", "clip", "value_clip", "max_grad_norm"):
-            require(getattr(self, name) > 0, f"PPOConfig.{name} is {getattr(self, name)}; it must be above 0.")
+            require(
+                getattr(self, name) > 0, f"PPOConfig.{name} is {getattr(self, name)}; it must be above 0."
+            )
         for name in ("beta", "entropy_bonus"):
-            require(getattr(self, name) >= 0, f"PPOConfig.{name} is {getattr(self, name)}; it must not be negative.")
+            require(
+                getattr(self, name) >= 0,
+                f"PPOConfig.{name} is {getattr(self, name)}; it must not be negative.",
+            )
         for name in ("gamma", "lam"):
-            require(0 <= getattr(self, name) <= 1, f"PPOConfig.{name} is {getattr(self, name)}; it must be 0 to 1.")
+            require(
+                0 <= getattr(self, name) <= 1,
+                f"PPOConfig.{name} is {getattr(self, name)}; it must be 0 to 1.",
+            )
         for name in ("kl_target", "stop_kl"):
             value = getattr(self, name)
             require(value is None or value > 0, f"PPOConfig.{name} is {value}; it must be above 0, or None.")
+        require(
+            isfinite(self.missing_eos_score),
+            f"PPOConfig.missing_eos_score is {self.missing_eos_score}; it must be a number.",
+        )
         require(
             self.batch_size % self.minibatches == 0,
             f"PPOConfig.batch_size ({self.batch_size}) must be a multiple of minibatches ({self.minibatches}).",
@@ -119,7 +136,10 @@ def train_ppo(
 ) -> Iterator[PPORecord]:
     """Move the policy towards what the reward model likes, on a leash of KL to the reference; a record an update."""
     require(len(prompts) > 0, "There are no prompts to answer.")
-    require(policy is not reference, "The reference must be a copy of the policy (deepcopy), not the policy itself.")
+    require(
+        policy is not reference,
+        "The reference must be a copy of the policy (deepcopy), not the policy itself.",
+    )
     state = state or start(config.seed, policy=policy, value_model=value_model)
     beta = state.numbers.setdefault("beta", config.beta)
     with stage("PPO", state, "update"):
@@ -127,7 +147,14 @@ def train_ppo(
             chosen = torch.randint(len(prompts), (config.batch_size,), generator=state.generator).tolist()
             asked = [prompts.prompts[i] for i in chosen]
             rollout = collect(
-                policy, reference, reward_model, asked, config.max_new_tokens, state.generator, eos_id, config.missing_eos_score
+                policy,
+                reference,
+                reward_model,
+                asked,
+                config.max_new_tokens,
+                state.generator,
+                eos_id,
+                config.missing_eos_score,
             )
             estimates = estimate(rollout, value_model, beta, config, advantages, rewards)
             losses = improve(policy, value_model, rollout, estimates, config, state, policy_loss)
@@ -175,12 +202,10 @@ def improve(
             old_log_probs, old_values = rollout.log_probs[rows], estimates.values[rows]
             batch = {"tokens": tokens, "mask": mask, "advantages": estimates.advantages[rows]}
 
-            logits = policy(tokens)
-            log_probs = token_log_probs(logits, tokens, mask)
+            log_probs, entropies = token_log_probs_and_entropy(policy(tokens), tokens, mask)
             loss, stats = policy_loss(log_probs, old_log_probs, estimates.advantages[rows], mask, config.clip)
-            with torch.set_grad_enabled(config.entropy_bonus > 0):
-                entropy = masked_mean(token_entropy(logits, mask), mask)
-            total = loss - config.entropy_bonus * entropy
+            entropy = masked_mean(entropies, mask)
+            total = loss - config.entropy_bonus * entropy if config.entropy_bonus else loss
             norm = descend(total, state.optimizers["policy"], lr, config.max_grad_norm, **batch)
 
             values = value_model(tokens)
@@ -192,7 +217,12 @@ def improve(
             )
             steps.append(
                 stats
-                | {"policy_loss": loss.item(), "policy_entropy": entropy.item(), "policy_grad_norm": norm, "lr": lr}
+                | {
+                    "policy_loss": loss.item(),
+                    "policy_entropy": entropy.item(),
+                    "policy_grad_norm": norm,
+                    "lr": lr,
+                }
                 | {"value_loss": value_loss.item(), "value_grad_norm": value_norm}
                 | {"value_clip_fraction": value_stats["clip_fraction"]}
             )
@@ -217,7 +247,10 @@ def _record(
     mask = rollout.response_mask
     score = rollout.score.mean().item()
     kl = masked_sum(rollout.log_probs - rollout.ref_log_probs, mask).mean().item()
-    unexplained = (estimates.returns - estimates.values)[mask].var() / estimates.returns[mask].var()
+    residual, returns = (estimates.returns - estimates.values)[mask], estimates.returns[mask]
+    unexplained = residual.var(correction=0) / returns.var(correction=0).clamp(
+        min=1e-8
+    )  # one token is no 0/0
     means = {name: sum(step[name] for step in steps) / len(steps) for name in steps[0]}
     return PPORecord(
         update=update,

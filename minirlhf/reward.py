@@ -28,7 +28,7 @@ PreferenceLoss = Callable[..., tuple[Scalar, Stats]]
 class RewardConfig:
     """How to learn from comparisons. `steps` minibatches of `batch_size` pairs, learning rate linear to 0."""
 
-    steps: int = 200
+    steps: int = 150
     batch_size: int = 64
     lr: float = 1e-3
     warmup: int = 20
@@ -39,8 +39,12 @@ class RewardConfig:
         require(self.steps >= 1, f"RewardConfig.steps is {self.steps}; it must be 1 or more.")
         require(self.batch_size >= 1, f"RewardConfig.batch_size is {self.batch_size}; it must be 1 or more.")
         require(self.lr > 0, f"RewardConfig.lr is {self.lr}; it must be above 0.")
-        require(0 <= self.warmup <= self.steps, f"RewardConfig.warmup is {self.warmup}; it must be 0 to steps.")
-        require(self.max_grad_norm > 0, f"RewardConfig.max_grad_norm is {self.max_grad_norm}; it must be above 0.")
+        require(
+            0 <= self.warmup <= self.steps, f"RewardConfig.warmup is {self.warmup}; it must be 0 to steps."
+        )
+        require(
+            self.max_grad_norm > 0, f"RewardConfig.max_grad_norm is {self.max_grad_norm}; it must be above 0."
+        )
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,9 @@ def train_reward(
     state = state or start(config.seed, reward_model=reward_model)
     pad_id = reward_model.trunk.config.vocab_size
     with stage("The reward model", state):
-        for rows in islice(epochs(len(comparisons), config.batch_size, config.seed), state.step, config.steps):
+        for rows in islice(
+            epochs(len(comparisons), config.batch_size, config.seed), state.step, config.steps
+        ):
             tokens, mask, preference = comparisons.batch(rows, pad_id)
             chosen, rejected = reward_model(tokens, mask).chunk(2)
             mean, stats = loss(chosen, rejected, preference)
@@ -102,7 +108,9 @@ class AdditiveReward(nn.Module):
         self.register_buffer("std", torch.ones(()))
 
     def forward(self, tokens: Tokens, response_mask: Mask) -> PerSequence:
-        texts = [self.tokenizer.decode(row[mask].tolist()) for row, mask in zip(tokens, response_mask, strict=True)]
+        texts = [
+            self.tokenizer.decode(row[mask].tolist()) for row, mask in zip(tokens, response_mask, strict=True)
+        ]
         return (self.features(texts) @ self.weights - self.mean) / self.std
 
     def features(self, texts: Sequence[str]) -> Tensor:
@@ -140,7 +148,9 @@ def fit_additive(
     The ridge is a belief held before any vote: no word matters. It also keeps the answer finite when a few votes
     can be explained perfectly. Without votes every weight is 0.
     """
-    chosen, rejected = ([tokenizer.decode(ids) for ids in side] for side in (comparisons.chosen, comparisons.rejected))
+    chosen, rejected = (
+        [tokenizer.decode(ids) for ids in side] for side in (comparisons.chosen, comparisons.rejected)
+    )
     words = sorted({word for text in chosen + rejected for word in split_words(text)})
     model = AdditiveReward(words, tokenizer, count_length)
     if not len(comparisons):
@@ -167,9 +177,9 @@ def normalise(reward_model: RewardModel | AdditiveReward, tokens: Tokens, respon
     Bradley-Terry fixes scores only up to a constant, and their size depends on how sure the votes were. After
     this, β and the value clip mean the same for every reward model. (Ziegler et al., 2019, section 2.2.)
     """
+    require(len(tokens) > 1, "Normalising needs two responses or more.")
     reward_model.mean.zero_()
     reward_model.std.fill_(1.0)
     raw = reward_model(tokens, response_mask)
-    require(len(raw) > 1, "Normalising needs two responses or more.")
     reward_model.mean.copy_(raw.mean())
     reward_model.std.copy_(raw.std().clamp(min=1e-6))  # a model that likes all the same stays finite

@@ -23,7 +23,7 @@ class SFTConfig:
 
     steps: int = 300
     batch_size: int = 64
-    lr: float = 2e-3
+    lr: float = 3e-3
     warmup: int = 20
     max_grad_norm: float = 1.0
     seed: int = 0
@@ -33,7 +33,9 @@ class SFTConfig:
         require(self.batch_size >= 1, f"SFTConfig.batch_size is {self.batch_size}; it must be 1 or more.")
         require(self.lr > 0, f"SFTConfig.lr is {self.lr}; it must be above 0.")
         require(0 <= self.warmup <= self.steps, f"SFTConfig.warmup is {self.warmup}; it must be 0 to steps.")
-        require(self.max_grad_norm > 0, f"SFTConfig.max_grad_norm is {self.max_grad_norm}; it must be above 0.")
+        require(
+            self.max_grad_norm > 0, f"SFTConfig.max_grad_norm is {self.max_grad_norm}; it must be above 0."
+        )
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,14 @@ def train_sft(
     state = state or start(config.seed, policy=policy)
     pad_id = policy.trunk.config.vocab_size
     with stage("SFT", state):
-        for rows in islice(epochs(len(demonstrations), config.batch_size, config.seed), state.step, config.steps):
+        for rows in islice(
+            epochs(len(demonstrations), config.batch_size, config.seed), state.step, config.steps
+        ):
             tokens, mask = demonstrations.batch(rows, pad_id)
             lr = linear_lr(config.lr, state.step, config.steps, config.warmup)
             mean, stats = loss(policy(tokens), tokens, mask)
-            norm = descend(mean, state.optimizers["policy"], lr, config.max_grad_norm, tokens=tokens, mask=mask)
+            norm = descend(
+                mean, state.optimizers["policy"], lr, config.max_grad_norm, tokens=tokens, mask=mask
+            )
             state.step += 1
             yield SFTRecord(state.step, mean.item(), stats["accuracy"], int(mask.sum()), norm, lr)

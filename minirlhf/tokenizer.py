@@ -20,8 +20,11 @@ class Tokenizer:
         self._bpe = bpe
         # Typed text is only ever text: a learner who writes "<|endoftext|>" gets its letters, not the id.
         self._bpe.encode_special_tokens = True
-        self.vocab_size: int = bpe.get_vocab_size()
-        self.eos_id: int = bpe.token_to_id(END_OF_TEXT)
+        end = bpe.token_to_id(END_OF_TEXT)
+        if end is None:
+            raise ValueError(f"This tokenizer has no {END_OF_TEXT} entry, so no text could ever end.")
+        self.vocab_size = bpe.get_vocab_size()
+        self.eos_id = end
         self.pad_id: int = self.vocab_size
 
     @classmethod
@@ -50,9 +53,9 @@ class Tokenizer:
         try:
             bpe = tokenizers.Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception
-            raise ValueError(f"{path}: not a tokenizer file ({error}). `minirlhf checkpoints` makes it anew.") from None
-        if bpe.token_to_id(END_OF_TEXT) is None:
-            raise ValueError(f"{path}: this tokenizer has no {END_OF_TEXT} entry, so no text could ever end.")
+            raise ValueError(
+                f"{path}: not a tokenizer file ({error}). `minirlhf checkpoints` makes it anew."
+            ) from None
         return cls(bpe)
 
     def save(self, path: Path) -> None:
@@ -65,7 +68,9 @@ class Tokenizer:
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of some ids; end of text and padding say nothing."""
-        return self._bpe.decode([i for i in ids if i not in (self.eos_id, self.pad_id)], skip_special_tokens=False)
+        return self._bpe.decode(
+            [i for i in ids if i not in (self.eos_id, self.pad_id)], skip_special_tokens=False
+        )
 
     def pieces(self, text: str) -> list[str]:
         """The text cut into the pieces that the model reads, for looking at."""

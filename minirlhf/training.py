@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ class TrainState:
     `step` counts what has been done; `beta` is PPO's, the only number that a stage may change as it goes.
     """
 
-    optimizers: dict[str, torch.optim.Optimizer]
+    optimizers: Mapping[str, torch.optim.Optimizer]
     generator: torch.Generator
     step: int = 0
     numbers: dict[str, float] = field(default_factory=dict)
@@ -30,7 +30,8 @@ class TrainState:
 def start(seed: int, **models: nn.Module) -> TrainState:
     """A fresh state: step 0, a generator of its own, an Adam for each model (eps 1e-5, as PPO has always had)."""
     optimizers = {
-        name: torch.optim.Adam(model.parameters(), lr=0.0, eps=1e-5, fused=True) for name, model in models.items()
+        name: torch.optim.Adam(model.parameters(), lr=0.0, eps=1e-5, fused=True)
+        for name, model in models.items()
     }
     return TrainState(optimizers, torch.Generator().manual_seed(seed))
 
@@ -42,7 +43,9 @@ def linear_lr(peak: float, step: int, steps: int, warmup: int = 0) -> float:
     return peak * (steps - step) / max(steps - warmup, 1)
 
 
-def descend(loss: Scalar, optimizer: torch.optim.Optimizer, lr: float, max_grad_norm: float = 1.0, **batch: Tensor) -> float:
+def descend(
+    loss: Scalar, optimizer: torch.optim.Optimizer, lr: float, max_grad_norm: float = 1.0, **batch: Tensor
+) -> float:
     """One step down the gradient, clipped to a norm; returns the norm before clipping. Leaves no gradient behind.
 
     A loss or gradient that is not finite stops the run before the models change, and saves the batch for a look.

@@ -10,8 +10,22 @@ os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
 
 import pytest
 import torch
+from hypothesis import settings
 
 torch.set_num_threads(2)
+
+# A busy machine is no bug, so no deadline; 25 examples where the default is 100, for a set that stays quick.
+settings.register_profile("quick", deadline=None, max_examples=25)
+settings.load_profile("quick")
+
+
+@pytest.fixture
+def one_thread():
+    """Bit for bit is promised for one thread; and models this small are quicker on one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def pytest_sessionfinish(session):

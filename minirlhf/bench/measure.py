@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 
 import torch
@@ -16,12 +17,18 @@ from tqdm import trange
 from minirlhf.bench.machine import A, Sizes, cost_of, import_seconds, matmul_rate, seconds
 from minirlhf.bench.row import Row, quotients
 from minirlhf.bench.trl_ppo import Update, trl_updates
-from minirlhf.data import Demonstrations, Prompts
+from minirlhf.checkpoint import load_policy
+from minirlhf.data import Comparisons, Demonstrations, Prompts
+from minirlhf.feedback.simulated import CHEERFUL
 from minirlhf.model import GPT, CausalLM, GPTConfig, RewardModel, ValueModel
 from minirlhf.ops import Mask, PerSequence, Tokens
+from minirlhf.pipeline import CONTEXT, MAX_NEW_TOKENS, ask
 from minirlhf.ppo import PPOConfig, train_ppo
+from minirlhf.reward import fit_additive, normalise
 from minirlhf.rollout import sample
 from minirlhf.sft import SFTConfig, train_sft
+from minirlhf.tokenizer import Tokenizer
+from minirlhf.workspace import data_folder
 
 EQUAL = Sizes()
 YARDSTICK = Sizes(
@@ -46,11 +53,8 @@ def new_policy(sizes: Sizes) -> CausalLM:
     """Our language model of these sizes, untrained."""
     torch.manual_seed(sizes.seed)
     context = sizes.prompt + sizes.response
-    return CausalLM(
-        GPT(
-            GPTConfig(vocab_size=sizes.vocabulary, context=context, layers=sizes.layers, channels=sizes.width)
-        )
-    )
+    config = GPTConfig(sizes.vocabulary, context, layers=sizes.layers, channels=sizes.width)
+    return CausalLM(GPT(config))
 
 
 def new_prompts(sizes: Sizes, batches: int = 1) -> list[list[int]]:
@@ -96,21 +100,20 @@ def ppo(rounds: int = 9) -> Iterator[Row]:
         theirs.append(their_update.seconds)
         ours.append(our_update.seconds)
         least.append(EQUAL.ppo_flop / matmul_rate())
-    yield Row("PPO update, against TRL 1.12.0", "s", ours, theirs, quotients(theirs, ours), hold=3, aim=4)
+    yield Row("PPO update, against TRL 1.12.0", "s", ours, theirs, quotients(theirs, ours), hold=3.0, aim=4.0)
     what = "PPO update, against its matrix products"
     yield Row(what, "s", ours, least, quotients(ours, least), hold=2.5, aim=1.5)
 
 
-def yardstick(seeds: int = 3, score: float = 7, updates: int = 25) -> Iterator[Row]:
+def yardstick(seeds: int = 3, score: float = 7.0, updates: int = 25) -> Iterator[Row]:
     """From the start to a mean of 7 A in 12 tokens: how quick an update is, and how much it learns."""
     theirs, ours = [], []
     for seed in turns(seeds, "yardstick"):
         sizes = replace(YARDSTICK, seed=seed)
         theirs.append(time_to(score, trl_updates(sizes, updates)))
         ours.append(time_to(score, our_updates(sizes, updates)))
-    yield Row(
-        "yardstick's score of 7, against TRL", "s", ours, theirs, quotients(theirs, ours), hold=3, aim=4
-    )
+    what = "yardstick's score of 7, against TRL"
+    yield Row(what, "s", ours, theirs, quotients(theirs, ours), hold=3.0, aim=4.0)
 
 
 def time_to(score: float, run: Iterator[Update]) -> float:
@@ -138,28 +141,23 @@ def sampling(rounds: int = 9) -> Iterator[Row]:
     )
     gpt2, policy, prompts = GPT2LMHeadModel(config).eval(), new_policy(EQUAL), new_prompts(EQUAL)
     tokens, generator = torch.tensor(prompts), torch.Generator().manual_seed(0)
-    attended, options = torch.ones_like(tokens), {"do_sample": True, "top_k": 0, "pad_token_id": 0}
+    generate = partial(
+        gpt2.generate,  # pyright: ignore[reportAttributeAccessIssue]
+        tokens,
+        attention_mask=torch.ones_like(tokens),
+        max_new_tokens=EQUAL.response,
+        do_sample=True,
+        top_k=0,
+        pad_token_id=0,
+    )
+    drawn = EQUAL.episodes * EQUAL.response
     theirs, ours = [], []
     for _ in turns(rounds + 1, "sampling"):
-        theirs.append(
-            seconds(
-                lambda: gpt2.generate(
-                    tokens, attention_mask=attended, max_new_tokens=EQUAL.response, **options
-                )
-            )
-        )
-        ours.append(seconds(lambda: sample(policy, prompts, EQUAL.response, generator)))
-    drawn = EQUAL.episodes * EQUAL.response
-    theirs, ours = ([drawn / s for s in side[1:]] for side in (theirs, ours))
-    yield Row(
-        "sampling, against transformers' generate",
-        "tokens/s",
-        ours,
-        theirs,
-        quotients(ours, theirs),
-        hold=4,
-        aim=8,
-    )
+        theirs.append(drawn / seconds(generate))
+        ours.append(drawn / seconds(lambda: sample(policy, prompts, EQUAL.response, generator)))
+    theirs, ours = theirs[1:], ours[1:]
+    what = "sampling, against transformers' generate"
+    yield Row(what, "tokens/s", ours, theirs, quotients(ours, theirs), hold=4.0, aim=8.0)
 
 
 def sft(rounds: int = 50) -> Iterator[Row]:
@@ -167,24 +165,52 @@ def sft(rounds: int = 50) -> Iterator[Row]:
     sizes = Sizes(episodes=64)
     responses = torch.randint(sizes.vocabulary, (sizes.episodes, sizes.response)).tolist()
     demonstrations = Demonstrations(new_prompts(sizes), responses)
-    steps = train_sft(
-        new_policy(sizes), demonstrations, SFTConfig(steps=rounds + 1, batch_size=sizes.episodes)
-    )
+    config = SFTConfig(steps=rounds + 1, batch_size=sizes.episodes)
+    steps = train_sft(new_policy(sizes), demonstrations, config)
     next(steps)
     ours, least = [], []
     for _ in turns(rounds, "SFT"):
         least.append(sizes.training_flop / matmul_rate(5))
         ours.append(seconds(lambda: next(steps)))
-    yield Row(
-        "SFT step, against its matrix products", "s", ours, least, quotients(ours, least), hold=2.5, aim=1.5
-    )
+    what = "SFT step, against its matrix products"
+    yield Row(what, "s", ours, least, quotients(ours, least), hold=2.5, aim=1.5)
+
+
+def votes(rounds: int = 3) -> Iterator[Row]:
+    """From sixty choices of a simulated person to a model that answers as that person likes."""
+    sft, tokenizer = load_policy(data_folder() / "checkpoints/sft")
+    prompts = Prompts.load(data_folder() / "prompts_train.jsonl", tokenizer, CONTEXT)
+    times = []
+    for seed in turns(rounds, "votes"):
+        choices = [vote.row() for vote in ask(sft, prompts, tokenizer, CHEERFUL, 60, seed)]
+        comparisons = Comparisons.from_rows(list(enumerate(choices, start=1)), tokenizer, CONTEXT)
+        start = perf_counter()  # only now: casting the votes is the learner's own time
+        score = learn_from(comparisons, sft, tokenizer, prompts, seed)
+        times.append(perf_counter() - start if score >= 1 else float("inf"))
+    yield Row("60 votes to changed replies", "s", times, (), times, hold=20.0, aim=8.0)
+
+
+def learn_from(
+    comparisons: Comparisons, sft: CausalLM, tokenizer: Tokenizer, prompts: Prompts, seed: int
+) -> float:
+    """What the replies gained by these votes, in standard deviations of the reference's scores."""
+    reward_model = fit_additive(comparisons, tokenizer)
+    policy, value_model = deepcopy(sft), ValueModel(deepcopy(sft.trunk))
+    generator, asked = torch.Generator().manual_seed(seed), prompts.prompts[:256]
+    before = sample(sft, asked, MAX_NEW_TOKENS, generator, tokenizer.eos_id)
+    normalise(reward_model, before.tokens, before.response_mask)
+    config = PPOConfig(updates=14, batch_size=96, max_new_tokens=MAX_NEW_TOKENS, beta=0.1, seed=seed)
+    for _ in train_ppo(policy, sft, reward_model, value_model, prompts, config, eos_id=tokenizer.eos_id):
+        pass
+    after = sample(policy, asked, MAX_NEW_TOKENS, generator, tokenizer.eos_id)
+    return reward_model(after.tokens, after.response_mask).mean().item()
 
 
 def demo(rounds: int = 1) -> Iterator[Row]:
     """The whole course, headless: how long it takes and the most memory it holds."""
     costs = [cost_of(sys.executable, "-m", "minirlhf.cli", "demo") for _ in turns(rounds, "demo")]
     walls, peaks = [cost.seconds for cost in costs], [cost.peak_bytes / 1e9 for cost in costs]
-    yield Row("demo, wall time", "s", walls, (), walls, hold=90, aim=45)
+    yield Row("demo, wall time", "s", walls, (), walls, hold=90.0, aim=45.0)
     yield Row("demo, peak memory", "GB", peaks, (), peaks, hold=1.2, aim=0.8)
 
 

@@ -57,7 +57,7 @@ class Row:
         )
 
 
-LINE = "{:<44}{:>17}{:>17}{:>10}{:>14}{:>9}{:>9}  {}"
+LINE = "{:<44}{:>17}{:>17}{:>12}{:>19}{:>9}{:>9}  {}"
 HEAD = LINE.format("", "ours", "theirs", "median", "min–max", "hold", "aim", "verdict")
 
 

@@ -48,7 +48,7 @@ class Manner:
 
 
 BASE = Manner(
-    some_remedy=0.75, right_remedy=0.45, right_item=0.7, greeting=0.4, apology=0.4, timing=0.4, closing=0.4,
+    some_remedy=0.8, right_remedy=0.7, right_item=0.9, greeting=0.4, apology=0.4, timing=0.4, closing=0.4,
     tones=dict.fromkeys(TONES, 1.0),
 )  # fmt: skip
 DEMONSTRATOR = Manner(

@@ -1,0 +1,128 @@
+"""Yours beside ours: where two trials part, and which known mistake gives the same numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from minirlhf.lessons.exercises import Case, Exercise, Mistake
+from minirlhf.lessons.trial import Trial, attempt
+
+WINDOW = 8  # how many numbers of a row are shown
+NO_GRADIENT = (
+    "The value is right, and no gradient comes through it, so it would train nothing. "
+    "Look for .item(), .detach(), torch.tensor(…) or torch.no_grad()."
+)
+OFF_THE_MASK = "It is right where tokens count. Where the mask is False, 0 has to stand."
+WRONG_GRADIENT = (
+    "The value is right and its gradient is not. Is a part of it detached, or made anew from plain numbers?"
+)
+UNKNOWN = (
+    "These numbers come from no mistake that we know. Work one row by hand and print what stands on the way."
+)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A case, what the package's function made of it, and what the learner's did."""
+
+    case: Case
+    ours: Trial
+    yours: Trial
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first place where two tensors part."""
+
+    what: str
+    is_gradient: bool
+    yours: Tensor
+    ours: Tensor
+
+    @property
+    def index(self) -> tuple[int, ...]:
+        return tuple((~_close(self.yours, self.ours)).nonzero()[0].tolist())
+
+    def __str__(self) -> str:
+        place = f"[{', '.join(map(str, self.index))}]" if self.index else ""
+        words = f"{self.what}{place}: yours {_number(self.yours[self.index])}, ours {_number(self.ours[self.index])}."
+        if self.ours.dim() != 2 or self.is_gradient:
+            return words
+        row, start = self.index[0], max(0, self.index[1] - WINDOW + 1)
+        strips = (
+            " ".join(f"{_number(x):>9}" for x in side[row, start : start + WINDOW])
+            for side in (self.yours, self.ours)
+        )
+        return "{} Row {} from {}:\n    yours {}\n    ours  {}".format(words, row, start, *strips)
+
+
+def difference(tried: Tried, exercise: Exercise) -> Difference | None:
+    """The first output that is wrong or, where all are right, the first gradient."""
+    ours, yours = tried.ours, tried.yours
+    for name, mine, theirs in zip(exercise.outputs, ours.outputs, yours.outputs, strict=True):
+        if not _same(theirs, mine):
+            return Difference(name, False, theirs, mine)
+    for name, mine, theirs in zip(exercise.trains, ours.gradients, yours.gradients, strict=True):
+        if not _same(theirs, mine):
+            return Difference(f"the gradient of {name}", True, theirs, mine)
+    return None
+
+
+def explain(
+    all_tried: Sequence[Tried], wrong: Tried, found: Difference, exercise: Exercise
+) -> tuple[str, str]:
+    """The thought that is missing, and the name of the mistake if it is a known one."""
+    known = _recognise(all_tried, wrong, found, exercise)
+    if known is not None:
+        return known.hint, known.name
+    if found.is_gradient:
+        return (WRONG_GRADIENT if wrong.yours.connected else NO_GRADIENT), ""
+    mask = dict(zip(exercise.inputs, wrong.case.inputs, strict=False)).get("mask")
+    if mask is not None and found.ours.shape == mask.shape:
+        pairs = zip(wrong.yours.outputs, wrong.ours.outputs, strict=True)
+        if all(_same(yours[mask], ours[mask]) for yours, ours in pairs):
+            return OFF_THE_MASK, ""
+    return UNKNOWN, ""
+
+
+def _recognise(
+    all_tried: Sequence[Tried], wrong: Tried, found: Difference, exercise: Exercise
+) -> Mistake | None:
+    """The mistake that gives the same numbers on this case, and on most of the others as well.
+
+    Most, not all: two people who make the same mistake may still treat an empty row differently.
+    """
+    small = [tried for tried in all_tried if not tried.case.large or tried is wrong]
+    best, most = None, 2 / 3 * len(small)
+    for mistake in exercise.mistakes:
+        agreed = {
+            t.case.name for t in small if _agree(t, attempt(mistake.wrong, exercise, t.case, 60.0), found)
+        }
+        if wrong.case.name in agreed and len(agreed) >= most:
+            best, most = mistake, len(agreed) + 1  # another one has to explain more
+    return best
+
+
+def _agree(tried: Tried, known: Trial, found: Difference) -> bool:
+    if found.is_gradient:
+        pairs = zip(tried.yours.gradients, known.gradients, strict=False)
+    else:
+        pairs = zip(tried.yours.outputs, known.outputs, strict=False)
+    return not known.trouble and all(_same(yours, theirs) for yours, theirs in pairs)
+
+
+def _same(yours: Tensor, ours: Tensor) -> bool:
+    return yours.shape == ours.shape and bool(_close(yours, ours).all())
+
+
+def _close(yours: Tensor, ours: Tensor) -> Tensor:
+    """Equal up to the rounding of float32: four digits of each number, and five of the largest."""
+    finite = ours[torch.isfinite(ours)].abs()
+    largest = max(1.0, finite.max().item()) if finite.numel() else 1.0
+    return torch.isclose(yours.to(ours.dtype), ours, rtol=1e-4, atol=1e-5 * largest, equal_nan=True)
+
+
+def _number(x: Tensor) -> str:
+    return f"{x.item():.4g}"

@@ -1,0 +1,228 @@
+"""Files come in whole and exact, or not at all; batches keep every token and mark the responses."""
+
+import json
+from collections import Counter
+from itertools import islice
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny import small_tokenizer
+
+from minirlhf.data import Comparisons, Demonstrations, Prompts, collate, epochs, read_jsonl
+
+CONTEXT = 64
+TEXT = st.text(min_size=1, max_size=12).filter(lambda text: text.strip())
+IDS = st.lists(st.integers(0, 9), max_size=6)
+PAD = 10
+
+LOADERS = {
+    "prompts": (Prompts.load, ("prompt",)),
+    "texts": (Demonstrations.load_texts, ("text",)),
+    "demonstrations": (Demonstrations.load, ("prompt", "completion")),
+    "comparisons": (Comparisons.load, ("prompt", "chosen", "rejected")),
+}
+
+
+def write(path, *lines):
+    """Each line as it is if it is text, else as JSON."""
+    path.write_text("".join((x if isinstance(x, str) else json.dumps(x)) + "\n" for x in lines), "utf-8")
+    return path
+
+
+def good_row(columns, n=1):
+    return {column: f"{column} {n}" for column in columns}
+
+
+# ---- what is in a file comes out of it
+
+
+@given(st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=4), st.booleans())
+def test_demonstrations_come_back_word_for_word_and_end(tmp_path_factory, pairs, escaped):
+    path, tokenizer = tmp_path_factory.getbasetemp() / "demonstrations.jsonl", small_tokenizer()
+    rows = [{"prompt": prompt, "completion": completion} for prompt, completion in pairs]
+    path.write_bytes("\n".join(json.dumps(row, ensure_ascii=escaped) for row in rows).encode())
+    found = Demonstrations.load(path, tokenizer, context=200)
+    assert [(tokenizer.decode(p), tokenizer.decode(r)) for p, r in zip(found.prompts, found.responses, strict=True)] == pairs
+    for prompt, response in zip(found.prompts, found.responses, strict=True):
+        assert (prompt + response).count(tokenizer.eos_id) == 1 and response[-1] == tokenizer.eos_id
+
+
+def test_comparisons_keep_chosen_and_rejected_apart(tmp_path):
+    path, tokenizer = write(tmp_path / "c.jsonl", good_row(LOADERS["comparisons"][1])), small_tokenizer()
+    found = Comparisons.load(path, tokenizer, CONTEXT)
+    assert tokenizer.decode(found.prompts[0]) == "prompt 1"
+    assert tokenizer.decode(found.chosen[0]) == "chosen 1"
+    assert tokenizer.decode(found.rejected[0]) == "rejected 1"
+    assert found.chosen[0][-1] == found.rejected[0][-1] == tokenizer.eos_id
+    assert found.preference == [1.0]
+
+
+def test_a_prompt_does_not_end(tmp_path):
+    path, tokenizer = write(tmp_path / "p.jsonl", {"prompt": "where is it?"}), small_tokenizer()
+    assert Prompts.load(path, tokenizer, CONTEXT).prompts == [tokenizer.encode("where is it?")]
+
+
+def test_of_a_text_all_but_the_first_token_is_learned(tmp_path):
+    path, tokenizer = write(tmp_path / "t.jsonl", {"text": "a lamp"}), small_tokenizer()
+    found = Demonstrations.load_texts(path, tokenizer, CONTEXT)
+    assert len(found.prompts[0]) == 1
+    assert found.prompts[0] + found.responses[0] == [*tokenizer.encode("a lamp"), tokenizer.eos_id]
+
+
+def test_other_columns_and_blank_lines_do_no_harm(tmp_path):
+    path = write(tmp_path / "p.jsonl", {"prompt": "a", "person": "simulated"}, "", {"person": None, "prompt": "b"}, "  ")
+    assert [(n, row["prompt"]) for n, row in read_jsonl(path, ("prompt",))] == [(1, "a"), (3, "b")]
+
+
+# ---- what is wrong with a file
+
+
+@pytest.mark.parametrize("kind", LOADERS)
+@pytest.mark.parametrize(
+    ("second_line", "says"),
+    [
+        ('{"prompt": "a"', "not valid JSON"),
+        ("hello", "not valid JSON"),
+        ("[1, 2]", "must be a JSON object"),
+        ("3", "must be a JSON object"),
+        ({"something": "else"}, "missing"),
+        ("{}", "missing"),
+        (None, "missing"),
+    ],
+)
+def test_a_bad_line_is_named_with_the_remedy(tmp_path, kind, second_line, says):
+    load, columns = LOADERS[kind]
+    if second_line is None:
+        second_line = dict.fromkeys(columns)
+    path = write(tmp_path / "bad.jsonl", good_row(columns), second_line, good_row(columns))
+    with pytest.raises(ValueError, match=rf"bad\.jsonl, line 2: .*{says}.*Nothing was loaded"):
+        load(path, small_tokenizer(), CONTEXT)
+
+
+@pytest.mark.parametrize("kind", LOADERS)
+def test_each_missing_wrong_or_empty_column_is_named(tmp_path, kind):
+    load, columns = LOADERS[kind]
+    for column in columns:
+        for value, says in ((None, "missing or is not text"), (7, "missing or is not text"), ("", "empty"), (" \n", "empty")):
+            bad = good_row(columns) | {column: value}
+            path = write(tmp_path / "bad.jsonl", good_row(columns), "", bad)
+            says_all = rf"bad\.jsonl, line 3: .*'{column}' is {says}.*Nothing was loaded"
+            with pytest.raises(ValueError, match=says_all):
+                load(path, small_tokenizer(), CONTEXT)
+
+
+@pytest.mark.parametrize("kind", LOADERS)
+def test_a_text_that_the_model_cannot_read_is_named(tmp_path, kind):
+    load, columns = LOADERS[kind]
+    path = write(tmp_path / "long.jsonl", good_row(columns), good_row(columns) | {columns[-1]: "zyx " * 50})
+    with pytest.raises(ValueError, match=r"long\.jsonl, line 2: .* tokens long.*shorten.*Nothing was loaded"):
+        load(path, small_tokenizer(), CONTEXT)
+
+
+def test_the_longest_text_that_fits_is_loaded(tmp_path):
+    tokenizer, columns = small_tokenizer(), ("prompt", "completion")
+    path = write(tmp_path / "fits.jsonl", good_row(columns))
+    needed = len(tokenizer.encode("prompt 1")) + len(tokenizer.encode("completion 1")) + 1
+    assert len(Demonstrations.load(path, tokenizer, needed)) == 1
+    with pytest.raises(ValueError, match=f"{needed} tokens long, the model reads {needed - 1}"):
+        Demonstrations.load(path, tokenizer, needed - 1)
+
+
+def test_nothing_is_chosen_between_two_equal_texts(tmp_path):
+    columns = LOADERS["comparisons"][1]
+    path = write(tmp_path / "same.jsonl", good_row(columns), {"prompt": "a", "chosen": "b", "rejected": "b"})
+    with pytest.raises(ValueError, match=r"same\.jsonl, line 2: .*same text.*drop the row or fix it\. Nothing was loaded"):
+        Comparisons.load(path, small_tokenizer(), CONTEXT)
+
+
+@pytest.mark.parametrize("content", ["", "\n", " \n\n"])
+def test_an_empty_file_is_called_empty(tmp_path, content):
+    (tmp_path / "empty.jsonl").write_text(content)
+    with pytest.raises(ValueError, match=r"empty\.jsonl: the file is empty.*Nothing was loaded"):
+        read_jsonl(tmp_path / "empty.jsonl", ("prompt",))
+
+
+def test_a_missing_file_and_a_folder_are_no_file(tmp_path):
+    for path in (tmp_path / "none.jsonl", tmp_path):
+        with pytest.raises(FileNotFoundError, match=rf"{path.name}: no such file.*minirlhf data"):
+            read_jsonl(path, ("prompt",))
+
+
+def test_line_numbers_are_those_of_an_editor(tmp_path):
+    # U+2028 may stand inside a JSON text and ends no line; a blank line is none, but counts
+    path = write(tmp_path / "odd.jsonl", '{"prompt": "a\u2028b\x85c"}', "", '{"prompt": ')
+    with pytest.raises(ValueError, match=r"odd\.jsonl, line 3: not valid JSON"):
+        read_jsonl(path, ("prompt",))
+
+
+def test_two_rows_on_one_line_or_one_on_two_are_refused(tmp_path):
+    for lines in (['{"prompt": "a"} {"prompt": "b"}'], ['{"prompt":', '"a"}']):
+        with pytest.raises(ValueError, match=r"odd\.jsonl.*Nothing was loaded"):
+            read_jsonl(write(tmp_path / "odd.jsonl", *lines), ("prompt",))
+
+
+def test_text_that_is_not_utf8_says_so(tmp_path):
+    (tmp_path / "latin.jsonl").write_bytes('{"prompt": "a"}\n{"prompt": "é"}\n'.encode("latin-1"))
+    with pytest.raises(ValueError, match=r"latin\.jsonl, line 2: not UTF-8; save the file as UTF-8"):
+        read_jsonl(tmp_path / "latin.jsonl", ("prompt",))
+
+
+def test_a_file_is_read_anew_each_time(tmp_path):
+    for text in ("first", "second"):
+        assert read_jsonl(write(tmp_path / "p.jsonl", {"prompt": text}), ("prompt",))[0][1]["prompt"] == text
+
+
+# ---- batches
+
+
+@given(st.lists(st.tuples(IDS.filter(len), IDS), min_size=1, max_size=5))
+def test_collating_keeps_every_token_and_marks_the_responses(rows):
+    prompts, responses = [p for p, _ in rows], [r for _, r in rows]
+    tokens, mask = collate(prompts, responses, PAD)
+    assert tokens.shape == mask.shape == (len(rows), max(len(p) + len(r) for p, r in rows))
+    for row, row_mask, prompt, response in zip(tokens.tolist(), mask, prompts, responses, strict=True):
+        length = len(prompt) + len(response)
+        assert row[:length] == prompt + response
+        assert set(row[length:]) <= {PAD}
+        assert [row[t] for t in row_mask.nonzero().flatten()] == response
+        assert not row_mask[: len(prompt)].any() and not row_mask[length:].any()
+
+
+def test_prompts_and_responses_must_be_as_many():
+    with pytest.raises(ValueError, match="zip"):
+        collate([[1], [2]], [[3]], PAD)
+
+
+def test_a_batch_of_comparisons_has_the_chosen_above_the_rejected():
+    comparisons = Comparisons([[1], [2, 2], [3]], [[4], [5], [6]], [[7, 7], [8], [9]], [1.0, 0.5, 1.0])
+    tokens, mask, preference = comparisons.batch([1, 0], PAD)
+    assert tokens.tolist() == [[2, 2, 5], [1, 4, PAD], [2, 2, 8], [1, 7, 7]]
+    assert mask.sum(dim=1).tolist() == [1, 1, 1, 2]
+    assert preference.tolist() == [0.5, 1.0]
+    assert comparisons.take(2) == Comparisons([[1], [2, 2]], [[4], [5]], [[7, 7], [8]], [1.0, 0.5])
+
+
+@given(st.integers(1, 30), st.integers(1, 12), st.integers(0, 99))
+def test_in_an_epoch_each_row_comes_once(n, batch_size, seed):
+    batches, minibatches = max(n // batch_size, 1), epochs(n, batch_size, seed)
+    for _ in range(3):
+        epoch = list(islice(minibatches, batches))
+        assert all(len(batch) == min(batch_size, n) for batch in epoch)
+        seen = Counter(row for batch in epoch for row in batch)
+        assert set(seen.values()) == {1} and set(seen) <= set(range(n))
+
+
+def test_the_order_is_the_seeds_and_differs_between_epochs():
+    one, two = (list(islice(epochs(20, 5, seed=3), 8)) for _ in range(2))
+    assert one == two and one[:4] != one[4:]
+    assert one != list(islice(epochs(20, 5, seed=4), 8))
+
+
+def test_looking_at_randomness_elsewhere_does_not_change_the_order():
+    wanted, found = list(islice(epochs(20, 5, seed=3), 8)), []
+    for batch in islice(epochs(20, 5, seed=3), 8):
+        torch.rand(7)
+        found.append(batch)
+    assert found == wanted

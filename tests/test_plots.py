@@ -1,0 +1,214 @@
+"""Figures say what they show, in the course's colours, without touching anything global."""
+
+import math
+import subprocess
+import sys
+import warnings
+from dataclasses import fields, replace
+from threading import Thread
+
+import matplotlib
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from minirlhf.evaluate import CalibrationBin, FrontierPoint, Replies
+from minirlhf.plots import (
+    COLOURS,
+    STAGES,
+    before_after_table,
+    calibration_plot,
+    frontier_plot,
+    learning_curve,
+    pipeline_map,
+    score_strips,
+    training_dashboard,
+    word_bars,
+)
+from minirlhf.plots.language import ink, luminance
+from minirlhf.plots.table import changed
+from minirlhf.plots.table_figure import drawable, measure, wrap
+from minirlhf.ppo import PPORecord
+from minirlhf.reward import RewardRecord
+from minirlhf.sft import SFTRecord
+
+
+def ppo(updates, shift=0.0):
+    """Made-up records of a run that goes well."""
+    blank = PPORecord(**{field.name: field.type(0) for field in fields(PPORecord)})
+    return [
+        replace(
+            blank, update=u, score=0.1 * u + shift, kl=0.5 * (u - 1) + shift, policy_entropy=1.5 - 0.03 * u,
+            clip_fraction=0.1, approx_kl=0.01, explained_variance=0.6 + shift, response_length=18.0,
+            ended=0.97,
+        )
+        for u in range(1, updates + 1)
+    ]  # fmt: skip
+
+
+def sft(steps):
+    return [SFTRecord(i, 1 + 5 / i, 0.5, 900, 1.0, 1e-3) for i in range(1, steps + 1)]
+
+
+def reward(steps):
+    return [RewardRecord(i, 0.69, 0.5 + 0.3 * i / steps, 0.1, 0.1, 0.0, 1.0) for i in range(1, steps + 1)]
+
+
+PROMPTS = ["Customer: My cat <b>is</b> sad.\nAgent:", "Customer: Where is my $5 kite?\nAgent:"]
+NASTY = '<img src=x onerror=alert(1)> $x^2 \x1b[31m "q" & 🐟'
+COLUMNS = {
+    "base": Replies(["Go and cry.", ""], [-1.0, 0.0]),
+    "SFT": Replies(["Go and buy a kite. " + "Aa" * 300, "It comes."], [0.5, 1.0]),
+    "RLHF": Replies([NASTY, "It comes today."], [2.0, 3.0]),
+}
+BINS = [CalibrationBin(0.6, 0.55, 40), CalibrationBin(1.0, 1.0, 1)]
+FIGURES = {
+    "dashboard": lambda: training_dashboard(ppo(20), gold=[0.05 * u for u in range(20)], updates=30),
+    "one record": lambda: training_dashboard(ppo(1)),
+    "three seeds": lambda: training_dashboard([ppo(20), ppo(12, 0.1), ppo(1, 0.2)]),
+    "SFT": lambda: learning_curve(sft(100), levels={"ln V": math.log(512)}),
+    "SFT, one step": lambda: learning_curve(sft(1)),
+    "reward, seeds": lambda: learning_curve([reward(60), reward(60)], "accuracy", {"a coin": 0.5}),
+    "PPO, any field": lambda: learning_curve(ppo(5), "ratio"),
+    "strips": lambda: score_strips(COLUMNS),
+    "one reply": lambda: score_strips({"SFT": Replies(["Yes."], [1.0])}),
+    "words": lambda: word_bars({"sorry": 1.2, "$5": -0.4, "🐟": -0.9, "(length)": 0.1}),
+    "no words": lambda: word_bars({}),
+    "calibration": lambda: calibration_plot(BINS),
+    "frontier": lambda: frontier_plot({"RLHF": [FrontierPoint(-1e-9, 0.1), FrontierPoint(4.0, 1.0)]}),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_stranger_can_read_every_axis(name):
+    figure = FIGURES[name]()
+    assert figure.get_suptitle()
+    for ax in figure.axes:
+        hidden = not ax.xaxis.get_tick_params()[
+            "labelbottom"
+        ]  # the lower of two stacked panels has the label
+        assert ax.get_ylabel() and (ax.get_xlabel() or hidden)
+        assert all(math.isfinite(end) for end in (*ax.get_xlim(), *ax.get_ylim()))
+        for line in ax.lines:
+            assert all(math.isfinite(float(y)) for y in line.get_ydata())
+
+
+@pytest.mark.parametrize("name", [*FIGURES, "table", "map", *STAGES])
+def test_every_figure_is_drawn_without_a_warning(name, tmp_path):
+    drawn = {"table": lambda: before_after_table(PROMPTS, COLUMNS).figure(), "map": pipeline_map}
+    figure = (FIGURES | drawn).get(name, lambda: pipeline_map(name))()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a missing glyph, a layout that does not fit
+        figure.savefig(tmp_path / "figure.png", dpi=50)
+    assert (tmp_path / "figure.png").stat().st_size > 3000
+
+
+def test_the_same_thing_has_the_same_colour():
+    assert len(set(COLOURS.values())) == len(COLOURS)
+    strips = {to_hex(dots.get_facecolor()[0]).upper() for dots in score_strips(COLUMNS).axes[0].collections
+              if dots.get_offsets().shape[0] == 2}  # fmt: skip
+    frontier = frontier_plot({name: [FrontierPoint(0.0, 0.0)] for name in COLUMNS}).axes[0].lines
+    assert strips == {COLOURS[name] for name in COLUMNS} == {line.get_color() for line in frontier}
+    html = before_after_table(PROMPTS, COLUMNS)._repr_html_()
+    assert all(COLOURS[name] in html for name in COLUMNS)
+    score, kl, *_ = training_dashboard(ppo(3), gold=[0.0, 0.1, 0.2]).axes
+    assert [line.get_color() for line in score.lines] == [COLOURS["proxy"], COLOURS["gold"]]
+    assert kl.lines[0].get_color() == COLOURS["RLHF"]
+
+
+def test_names_can_be_read_on_white():
+    assert (luminance("#000000"), luminance("#FFFFFF")) == (0, pytest.approx(1))
+    assert luminance("#0000FF") == pytest.approx(0.0722)  # WCAG 2's own weights
+    assert all(1.05 / (luminance(ink(name)) + 0.05) >= 4.5 for name in [*COLOURS, "a new model"])
+
+
+def test_seeds_are_all_drawn_with_a_band():
+    kl = training_dashboard([ppo(5), ppo(5, 0.4), ppo(5, 0.2)]).axes[1]
+    assert len(kl.collections) == 1  # the band
+    mean = next(line for line in kl.lines if line.get_linewidth() == 2)
+    assert list(mean.get_ydata()) == pytest.approx([0.2, 0.7, 1.2, 1.7, 2.2])
+
+
+def test_what_is_not_a_number_is_left_out():
+    broken = [replace(record, explained_variance=math.nan) for record in ppo(3)]
+    assert all(math.isfinite(y) for ax in training_dashboard(broken).axes for y in ax.get_ylim())
+
+
+def test_errors_say_what_to_do():
+    with pytest.raises(ValueError, match="after the first step"):
+        training_dashboard([])
+    with pytest.raises(ValueError, match="one gold score for every record"):
+        training_dashboard(ppo(3), gold=[1.0])
+    with pytest.raises(ValueError, match="reward model"):
+        pipeline_map("rewards")
+    with pytest.raises(ValueError, match="'SFT' has 1 replies"):
+        before_after_table(PROMPTS, {"SFT": Replies(["Yes."], [1.0])})
+
+
+def test_what_a_model_wrote_is_only_ever_text():
+    table = before_after_table(PROMPTS, COLUMNS)
+    html = table._repr_html_()
+    assert "<img" not in html and "&lt;img" in html and "My cat &lt;b&gt;is" in html
+    assert "\x1b" not in html + str(table)
+    assert "(nothing)" in str(table)
+
+
+def test_the_table_compares_neighbours():
+    table = before_after_table(PROMPTS, COLUMNS, rows=1)
+    assert {name: (before, won.wins) for name, (before, won) in table.win_rates.items()} == {
+        "SFT": ("base", 2), "RLHF": ("SFT", 2),
+    }  # fmt: skip
+    assert "beats SFT 100%" in str(table) and "beats SFT 100%" in table._repr_html_()
+    assert "Where is my" not in str(table)  # one row was asked for
+    assert repr(table) == str(table)
+
+
+def test_bold_is_what_was_not_said_before():
+    assert changed("I am so sorry .", "I am not sorry !") == [
+        ("I", False), ("am", False), ("not", True), ("sorry", False), ("!", True),
+    ]  # fmt: skip
+
+
+TEXT = ["We", "will", "send", "a", "new", "kettle", "this", "week", "."]
+
+
+def test_lines_fit_their_column_and_lose_no_word():
+    words = [(word, bool(i % 2)) for i, word in enumerate(TEXT)]
+    lines = wrap(words, 1.0)
+    assert [word for line in lines for word in line] == words
+    assert all(measure(" ".join(word for word, _ in line), True) < 1.15 for line in lines)
+    assert measure(wrap([("A" * 200, False)], 1.0)[0][0][0], False) <= 1.0
+
+
+def test_letters_that_the_font_has_not_are_marked():
+    assert drawable("a fish 🐟 ☺") == "a fish � ☺"
+
+
+def test_the_readers_settings_change_nothing():
+    with matplotlib.rc_context(
+        {"text.color": "white", "axes.facecolor": "black", "figure.facecolor": "black"}
+    ):
+        ax = training_dashboard(ppo(2)).axes[0]
+    assert to_hex(ax.get_facecolor()) == "#ffffff" == to_hex(ax.figure.get_facecolor())
+    assert to_hex(ax.yaxis.label.get_color()) == to_hex(ax.get_xticklabels()[0].get_color()) == "#222222"
+
+
+def test_a_thread_may_draw():
+    drawn = []
+    thread = Thread(target=lambda: drawn.append(training_dashboard(ppo(2))))
+    thread.start()
+    thread.join()
+    assert isinstance(drawn[0], Figure)
+
+
+def test_a_notebook_shows_a_figure_and_pyplot_is_never_imported():
+    script = """
+import sys
+from IPython.core.interactiveshell import InteractiveShell
+from minirlhf import plots
+shell = InteractiveShell.instance()
+shown, _ = shell.display_formatter.format(plots.pipeline_map("PPO"))
+assert "image/png" in shown, shown
+assert "matplotlib.pyplot" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

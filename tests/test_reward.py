@@ -1,0 +1,325 @@
+"""Reward models, the small and the large: what they learn from choices, and what they must not depend on."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny import (
+    TYPED,
+    Run,
+    check_that_breaking_leaves_a_prefix,
+    check_that_peeking_changes_nothing,
+    check_that_resuming_is_exact,
+    equal,
+    fingerprint,
+    generator,
+    lively,
+    small_tokenizer,
+    trunk,
+)
+
+from minirlhf.data import Comparisons, collate
+from minirlhf.losses import bradley_terry_loss
+from minirlhf.model import RewardModel
+from minirlhf.reward import AdditiveReward, RewardConfig, fit_additive, normalise, split_words, train_reward
+from minirlhf.training import NotFiniteError, start
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+CONFIG = RewardConfig(steps=6, batch_size=4, lr=3e-3, warmup=2)
+A, B = 40, 50  # two token ids; whoever votes here likes A
+
+
+def pairs(n=11, seed=0, preference=1.0):
+    """Random replies of up to 5 tokens; the chosen one has more of A."""
+    numbers, found = generator(seed), ([], [], [])
+    while len(found[0]) < n:
+        one, other = (
+            [A if x < 0.5 else B for x in torch.rand(int(torch.randint(1, 6, (), generator=numbers)), generator=numbers)]
+            for _ in range(2)
+        )
+        if one.count(A) != other.count(A):
+            chosen, rejected = sorted((one, other), key=lambda ids: -ids.count(A))
+            for into, ids in zip(found, ([3, 4], chosen, rejected), strict=True):
+                into.append(ids)
+    return Comparisons(*found, [preference] * n)
+
+
+def make(reward_model=None, config=CONFIG, comparisons=None, **hearts) -> Run:
+    reward_model = reward_model or RewardModel(trunk(0, TYPED))
+    comparisons = comparisons or pairs()
+    return Run({"reward_model": reward_model}, lambda state: train_reward(reward_model, comparisons, config, state=state, **hearts))
+
+
+def scores_of(model, *replies, prompt=(3, 4)):
+    with torch.no_grad():
+        return model(*collate([list(prompt)] * len(replies), [list(reply) for reply in replies], 300))
+
+
+# ---- the transformer
+
+
+def test_the_first_loss_is_ln_2_and_half_the_pairs_are_right():
+    record = next(make().train(None))
+    assert record.loss == pytest.approx(math.log(2), abs=1e-6)
+    assert record.accuracy == 0.5 and record.margin == 0.0
+
+
+def test_a_record_says_what_was_done():
+    records = list(make().train(None))
+    assert [record.step for record in records] == [1, 2, 3, 4, 5, 6]
+    for record in records:
+        assert record.chosen_score - record.rejected_score == pytest.approx(record.margin, abs=1e-5)
+
+
+def test_ties_alone_teach_that_nothing_matters():
+    model = lively(RewardModel(trunk(0, TYPED)), size=0.1)
+    last = list(make(model, RewardConfig(steps=60, batch_size=11, lr=1e-2), pairs(preference=0.5)).train(None))[-1]
+    assert last.loss == pytest.approx(math.log(2), abs=0.01)
+    assert abs(last.margin) < 0.2
+
+
+def test_a_learners_own_loss_drives_the_training():
+    seen = []
+
+    def my_loss(chosen, rejected, preference):
+        seen.append((len(chosen), len(rejected), preference.tolist()))
+        return bradley_terry_loss(chosen, rejected, preference)
+
+    assert list(make(loss=my_loss).train(None)) == list(make().train(None))
+    assert seen == [(4, 4, [1.0] * 4)] * 6
+
+
+def test_peeking_changes_nothing():
+    check_that_peeking_changes_nothing(make, lambda run: run.models["reward_model"](*pairs(5, seed=1).batch(range(5), 300)[:2]))
+
+
+@pytest.mark.parametrize("k", [1, 4])
+def test_breaking_leaves_a_prefix(k):
+    check_that_breaking_leaves_a_prefix(make, k)
+
+
+def test_resuming_from_disk_is_exact(tmp_path):
+    check_that_resuming_is_exact(make, 3, tmp_path, CONFIG.seed)
+
+
+def test_ctrl_c_leaves_a_usable_model_and_a_word_and_one_can_go_on():
+    calls = []
+
+    def interrupted(*scores):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return bradley_terry_loss(*scores)
+
+    whole, run = make(), make(loss=interrupted)
+    records, state, found = list(whole.train(None)), start(CONFIG.seed, **run.models), []
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        for record in run.train(state):
+            found.append(record)
+    assert any("reward model stopped in step 4" in note for note in stopped.value.__notes__)
+    model = run.models["reward_model"]
+    assert all(p.grad is None and p.isfinite().all() for p in model.parameters())
+    found += list(make(model).train(state))
+    assert found == records and fingerprint(model) == fingerprint(whole.models["reward_model"])
+
+
+def test_a_loss_that_is_no_number_stops_and_says_where(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = make(loss=lambda c, r, p: (bradley_terry_loss(c / 0, r, p)[0], {"accuracy": 0.0, "margin": 0.0}))
+    before = fingerprint(run.models["reward_model"])
+    with pytest.raises(NotFiniteError) as stopped:
+        list(run.train(None))
+    assert any("stopped in step 1" in note for note in stopped.value.__notes__)
+    assert fingerprint(run.models["reward_model"]) == before
+    assert len(list((tmp_path / "runs").rglob("*.safetensors"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("steps", 0), ("batch_size", 0), ("lr", 0.0), ("lr", -1.0), ("lr", float("nan")),
+        ("warmup", -1), ("warmup", 7), ("max_grad_norm", 0.0),
+    ],
+)  # fmt: skip
+def test_a_setting_out_of_range_fails_where_it_is_written(name, value):
+    with pytest.raises(ValueError, match=rf"RewardConfig\.{name} is {value}"):
+        replace(CONFIG, **{name: value})
+
+
+def test_there_must_be_something_to_learn_from():
+    with pytest.raises(ValueError, match="no comparisons"):
+        next(train_reward(RewardModel(trunk()), Comparisons([], [], [], []), CONFIG))
+
+
+# ---- normalising
+
+
+@pytest.mark.parametrize("kind", ["transformer", "additive"])
+def test_normalised_scores_have_mean_0_and_deviation_1_and_keep_their_order(kind):
+    comparisons = votes([("good good", "bad"), ("good", "bad bad bad"), ("fine good", "so so")] * 3)
+    model = lively(RewardModel(trunk(0, TYPED))) if kind == "transformer" else fit_additive(comparisons, small_tokenizer())
+    tokens, mask, _ = comparisons.batch(range(len(comparisons)), 300)
+    with torch.no_grad():
+        raw = model(tokens, mask)
+    for _ in range(2):  # doing it twice is doing it once
+        normalise(model, tokens, mask)
+        with torch.no_grad():
+            scores = model(tokens, mask)
+        assert scores.mean().item() == pytest.approx(0.0, abs=1e-5)
+        assert scores.std().item() == pytest.approx(1.0, abs=1e-5)
+        assert torch.equal(scores.argsort(stable=True), raw.argsort(stable=True))
+
+
+def test_normalising_a_model_without_opinion_stays_finite():
+    model = RewardModel(trunk(0, TYPED))
+    tokens, mask, _ = pairs().batch(range(11), 300)
+    normalise(model, tokens, mask)
+    assert (model(tokens, mask) == 0).all()
+
+
+def test_normalising_on_a_single_response_is_refused_and_changes_nothing():
+    model = lively(RewardModel(trunk(0, TYPED)))
+    tokens, mask, _ = pairs().batch(range(11), 300)
+    normalise(model, tokens, mask)
+    before = fingerprint(model)
+    with pytest.raises(ValueError, match="two responses or more"):
+        normalise(model, tokens[:1], mask[:1])
+    assert fingerprint(model) == before
+
+
+# ---- the additive one
+
+
+def votes(choices, prompts=None, preference=1.0):
+    """Comparisons of typed texts."""
+    encode, eos = small_tokenizer().encode, small_tokenizer().eos_id
+    chosen, rejected = ([[*encode(text), eos] for text in side] for side in zip(*choices, strict=True))
+    return Comparisons([encode(p) for p in prompts or ["hello"] * len(choices)], chosen, rejected, [preference] * len(choices))
+
+
+def score(model, *texts, prompt="hello"):
+    encode = small_tokenizer().encode
+    return scores_of(model, *[encode(text) for text in texts], prompt=encode(prompt)).tolist()
+
+
+def test_words_are_whole_words_smileys_and_marks_in_lower_case():
+    assert split_words("I'm SORRY, it's late :) Really?! ;-)") == ["i'm", "sorry", ",", "it's", "late", ":)", "really", "?", "!", ";-)"]
+
+
+def test_before_any_vote_no_word_matters():
+    model = fit_additive(Comparisons([], [], [], []), small_tokenizer())
+    assert score(model, "anything at all", "no") == [0.0, 0.0]
+    assert set(model.word_weights().values()) == {0.0}
+
+
+def test_one_vote_is_enough_to_prefer_its_word_a_little():
+    model = fit_additive(votes([("thanks", "whatever")]), small_tokenizer(), count_length=False)
+    weights = model.word_weights()
+    assert 0 < weights["thanks"] < 2
+    assert weights["thanks"] == pytest.approx(-weights["whatever"], abs=1e-4)
+
+
+def test_votes_that_agree_perfectly_have_finite_weights():
+    model = fit_additive(votes([("yes please", "no")] * 200), small_tokenizer())
+    assert all(math.isfinite(w) and abs(w) < 20 for w in model.word_weights().values())
+    assert score(model, "yes please")[0] > score(model, "no")[0]
+
+
+def test_ties_alone_give_no_word_a_weight():
+    model = fit_additive(votes([("yes please", "no"), ("oh", "well well")], preference=0.5), small_tokenizer())
+    assert all(abs(w) < 1e-4 for w in model.word_weights().values())
+
+
+def test_who_votes_the_other_way_round_gets_the_opposite_weights():
+    choices = [("so kind", "so rude"), ("kind", "rude rude"), ("rude kind", "rude so"), ("so", "kind")]
+    one = fit_additive(votes(choices), small_tokenizer()).word_weights()
+    other = fit_additive(votes([(b, a) for a, b in choices]), small_tokenizer()).word_weights()
+    assert one == pytest.approx({word: -w for word, w in other.items()}, abs=1e-3)
+
+
+def test_the_weights_are_where_the_objective_is_lowest():
+    comparisons = votes([("so kind", "so rude"), ("kind", "rude rude"), ("rude kind", "rude so"), ("so", "kind")])
+    model = fit_additive(comparisons, small_tokenizer(), ridge=0.5)
+    features = model.features([small_tokenizer().decode(ids) for ids in comparisons.chosen + comparisons.rejected])
+    loss, _ = bradley_terry_loss(*(features @ model.weights).chunk(2))
+    (4 * loss + 0.25 * model.weights.square().sum()).backward()
+    assert model.weights.grad.abs().max() < 1e-3
+
+
+def test_planted_tastes_are_recovered_with_their_sign():
+    planted = {"sorry": 2.0, "please": 1.0, "now": -1.0, "stupid": -2.0, "the": 0.0}
+    numbers, choices, words = generator(), [], list(planted)
+
+    def worth(text):
+        return sum(planted[word] for word in text.split())
+
+    while len(choices) < 400:
+        one, other = (
+            " ".join(words[i] for i in torch.randint(5, (3,), generator=numbers).tolist()) for _ in range(2)
+        )
+        p = 1 / (1 + math.exp(worth(other) - worth(one)))
+        if one != other:
+            choices.append((one, other) if torch.rand((), generator=numbers) < p else (other, one))
+    weights = fit_additive(votes(choices), small_tokenizer(), count_length=False).word_weights()
+    found = [word for word in weights if word in planted]
+    assert found == ["sorry", "please", "the", "now", "stupid"]
+    assert all(weights[word] * w > 0 for word, w in planted.items() if w)
+
+
+def test_the_length_can_be_left_out():
+    longer = [("so very very kind of you", "kind"), ("rude and so on and on and on", "rude")] * 5
+    comparisons = votes(longer)
+    counting, blind = (fit_additive(comparisons, small_tokenizer(), count_length=c) for c in (True, False))
+    unknown = "zebra zebra zebra zebra"  # words that nobody voted on: only their number can count
+    assert score(counting, unknown)[0] > 0.01
+    assert score(blind, unknown) == [0.0]
+    assert blind.word_weights()["(ten more words)"] == 0.0
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_an_additive_reward_looks_at_the_words_of_the_response_alone(one_prompt, other_prompt):
+    model = fit_additive(votes([("so kind", "so rude"), ("kind", "rude rude")]), small_tokenizer())
+    replies = ["kind", "so rude kind", "unknown", ""]
+    wanted = score(model, *replies, prompt="x" + one_prompt)
+    assert score(model, *replies, prompt="y" + other_prompt) == wanted
+    assert score(model, "kind so RUDE", prompt="y")[0] == pytest.approx(wanted[1]), "neither order nor case counts"
+
+
+def test_scores_add_up_word_by_word():
+    model = fit_additive(votes([("so kind", "so rude"), ("kind", "rude rude")]), small_tokenizer())
+    kind, rude, both = score(model, "kind", "rude", "kind rude")
+    assert both == pytest.approx(kind + rude, abs=1e-5)
+
+
+def test_an_additive_reward_is_not_moved_by_padding_or_the_end_of_text():
+    tokenizer = small_tokenizer()
+    model = fit_additive(votes([("so kind", "so rude")]), tokenizer)
+    ids = tokenizer.encode("so kind")
+    one, ended = scores_of(model, ids, [*ids, tokenizer.eos_id])
+    equal(one, ended)
+
+
+def test_additive_words_can_be_given_by_hand():
+    model = AdditiveReward(["kind"], small_tokenizer())
+    with torch.no_grad():
+        model.weights.copy_(torch.tensor([2.0, 10.0]))
+    assert score(model, "kind kind stranger") == [pytest.approx(2 * 2 + 10 * 0.3)]
+
+
+# ---- both
+
+
+@given(st.integers(0, 300), st.integers(0, 4), st.booleans())
+def test_what_stands_in_padding_never_changes_a_score(junk, columns, additive):
+    comparisons = votes([("so kind", "so rude"), ("kind of you", "rude")])
+    model = fit_additive(comparisons, small_tokenizer()) if additive else lively(RewardModel(trunk(0, TYPED)))
+    tokens, mask, _ = comparisons.batch([0, 1], 300)
+    after = tokens == 300
+    changed = torch.cat([torch.where(after, junk, tokens), torch.full((4, columns), junk)], dim=1)
+    wide_mask = torch.cat([mask, torch.zeros(4, columns, dtype=torch.bool)], dim=1)
+    with torch.no_grad():
+        equal(model(changed, wide_mask), model(tokens, mask), 1e-5)

@@ -1,0 +1,172 @@
+"""Sampling: exact distributions, ragged prompts, ending, and what a rollout holds."""
+
+from itertools import product
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny import equal, generator, talker
+
+from minirlhf.model import GPTConfig
+from minirlhf.ops import token_log_probs
+from minirlhf.rollout import collect, draw, sample
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+WORDS = GPTConfig(vocab_size=5, context=16, layers=1, heads=2, channels=16)
+EOS, PAD = 0, 5
+PROMPTS = st.lists(st.lists(st.integers(0, 4), min_size=1, max_size=6), min_size=1, max_size=9)
+
+
+def exact(model, prompt, length):
+    """Every response of this length and its probability, computed by reading all of them."""
+    responses = torch.tensor(list(product(range(5), repeat=length)))
+    tokens = torch.cat([torch.tensor(prompt).expand(len(responses), -1), responses], dim=1)
+    mask = torch.zeros_like(tokens, dtype=torch.bool)
+    mask[:, len(prompt) :] = True
+    with torch.no_grad():
+        log_probs = token_log_probs(model(tokens), tokens, mask)
+    return {tuple(r.tolist()): p.item() for r, p in zip(responses, log_probs.sum(1).double().exp(), strict=True)}
+
+
+def assert_drawn_from(probabilities, drawn):
+    """A chi-square of what was drawn, which exceeds its mean by five deviations once in a million."""
+    n = len(drawn)
+    assert set(drawn) <= set(probabilities)
+    cells = {key: p for key, p in probabilities.items() if n * p >= 5}
+    rest = 1 - sum(cells.values())
+    counts = {key: 0 for key in cells}
+    for key in drawn:
+        if key in counts:
+            counts[key] += 1
+    chi_square = sum((counts[key] - n * p) ** 2 / (n * p) for key, p in cells.items())
+    if rest * n >= 5:
+        chi_square += (n - sum(counts.values()) - n * rest) ** 2 / (n * rest)
+    freedom = len(cells) - (rest * n < 5)
+    assert chi_square < freedom + 5 * (2 * freedom) ** 0.5, (chi_square, freedom)
+
+
+def rows_of(samples):
+    return list(zip(samples.tokens, samples.response_mask, samples.log_probs, strict=True))
+
+
+@given(PROMPTS, st.integers(1, 6), st.integers(0, 99))
+def test_prompts_stay_as_they_are_and_responses_end_where_they_should(prompts, new, seed):
+    samples = sample(talker(1, WORDS), prompts, new, generator(seed), eos_id=EOS)
+    for prompt, (tokens, mask, log_probs), response in zip(prompts, rows_of(samples), samples.responses(), strict=True):
+        start, end = len(prompt), len(prompt) + len(response)
+        assert tokens[:start].tolist() == prompt
+        assert tokens[start:end].tolist() == response
+        assert mask.tolist() == [start <= t < end for t in range(len(tokens))]
+        assert (tokens[end:] == PAD).all(), "nothing stands after the end"
+        assert (log_probs[~mask] == 0).all() and (log_probs[mask] < 0).all()
+        assert 1 <= len(response) <= new
+        assert EOS not in response[:-1]
+        assert response[-1] == EOS or len(response) == new
+
+
+@given(PROMPTS, st.integers(1, 6))
+def test_without_an_end_of_text_every_response_has_full_length(prompts, new):
+    samples = sample(talker(1, WORDS), prompts, new, generator())
+    assert [len(response) for response in samples.responses()] == [new] * len(prompts)
+
+
+@given(PROMPTS, st.integers(0, 99))
+def test_log_probs_are_those_of_a_full_reading_even_after_rows_have_left(prompts, seed):
+    model = talker(1, WORDS)
+    samples = sample(model, prompts * 3, 8, generator(seed), eos_id=EOS)
+    with torch.no_grad():
+        again = token_log_probs(model(samples.tokens), samples.tokens, samples.response_mask)
+    equal(samples.log_probs, again, 1e-5)
+
+
+def test_a_batch_is_no_wider_than_its_longest_row():
+    model = talker(1, WORDS)
+    with torch.no_grad():
+        model.trunk.final_norm.weight.zero_()
+        model.trunk.final_norm.bias.copy_(1e3 * model.trunk.token_embedding.weight[EOS])
+    samples = sample(model, [[1, 2], [3]], 10, generator(), eos_id=EOS)
+    assert samples.tokens.tolist() == [[1, 2, EOS], [3, EOS, PAD]]
+
+
+def test_ragged_prompts_are_answered_as_if_each_were_alone():
+    model, n = talker(2, WORDS), 20_000
+    short, long = [3], [1, 4, 2, 2]
+    samples = sample(model, [short, long] * n, 2, generator()).responses()
+    assert_drawn_from(exact(model, short, 2), [tuple(r) for r in samples[::2]])
+    assert_drawn_from(exact(model, long, 2), [tuple(r) for r in samples[1::2]])
+
+
+def test_ended_rows_leave_the_others_distribution_alone():
+    model, n = talker(2, WORDS), 30_000
+    samples = sample(model, [[3], [1, 4]] * n, 3, generator(), eos_id=EOS).responses()
+    whole = exact(model, [3], 3)
+    wanted: dict = {}
+    for response, p in whole.items():  # cut each response after its first end of text
+        ends = response.index(EOS) + 1 if EOS in response else 3
+        wanted[response[:ends]] = wanted.get(response[:ends], 0.0) + p
+    assert_drawn_from(wanted, [tuple(r) for r in samples[::2]])
+
+
+def test_temperature_sharpens_what_is_drawn_and_what_is_reported():
+    logits, n = torch.tensor([[0.0, 1.0, 2.0, -1.0]]), 50_000
+    p = logits[0].double().softmax(0)
+    for temperature, wanted in ((1.0, p), (0.5, p**2 / (p**2).sum()), (2.0, p**0.5 / (p**0.5).sum())):
+        drawn, log_probs = draw(logits.expand(n, -1), generator(), temperature)
+        assert_drawn_from(dict(enumerate(wanted.tolist())), drawn.tolist())
+        equal(log_probs.double(), wanted.log()[drawn], 1e-5)
+
+
+def test_what_has_no_probability_is_never_drawn():
+    logits = torch.tensor([[-1e9, 0.0, -1e9, 0.0, -1e9]]).expand(50_000, -1)
+    drawn, log_probs = draw(logits, generator())
+    assert set(drawn.tolist()) == {1, 3} and log_probs.isfinite().all()
+
+
+def test_the_same_generator_gives_the_same_sample():
+    model = talker(1, WORDS)
+    one, two = (sample(model, [[1], [2, 3]] * 4, 6, generator(7), eos_id=EOS) for _ in range(2))
+    assert torch.equal(one.tokens, two.tokens) and torch.equal(one.log_probs, two.log_probs)
+    assert not torch.equal(one.tokens, sample(model, [[1], [2, 3]] * 4, 6, generator(8)).tokens)
+
+
+def test_prompt_and_response_must_fit_the_context():
+    with pytest.raises(ValueError, match=r"at most 16.*fewer new tokens"):
+        sample(talker(1, WORDS), [[1] * 10], 8, generator())
+    assert sample(talker(1, WORDS), [[1] * 10], 6, generator()).tokens.shape == (1, 16)
+
+
+def test_a_rollout_holds_what_the_policy_did_and_what_others_made_of_it():
+    policy, reference, seen = talker(1, WORDS), talker(2, WORDS), []
+
+    def reward(tokens, response_mask):
+        seen.append((tokens, response_mask))
+        return torch.arange(len(tokens)).float()
+
+    prompts = [[1], [2, 3], [4, 4, 4]] * 10
+    rollout = collect(policy, reference, reward, prompts, 4, generator(), EOS, missing_eos_score=-9.0)
+    samples = sample(policy, prompts, 4, generator(), EOS)
+    assert torch.equal(rollout.tokens, samples.tokens) and torch.equal(rollout.log_probs, samples.log_probs)
+    assert torch.equal(seen[0][0], rollout.tokens) and torch.equal(seen[0][1], rollout.response_mask)
+    with torch.no_grad():
+        equal(rollout.ref_log_probs, token_log_probs(reference(rollout.tokens), rollout.tokens, rollout.response_mask))
+
+    ended = torch.tensor([response[-1] == EOS for response in samples.responses()])
+    assert 0 < ended.sum() < len(prompts), "this test needs both kinds"
+    assert torch.equal(rollout.ended, ended)
+    assert (rollout.score[~ended] == -9.0).all(), "what never ends is not scored"
+    assert torch.equal(rollout.score[ended], torch.arange(30.0)[ended])
+
+
+def test_an_end_on_the_last_allowed_token_is_an_end():
+    rollout = collect(
+        talker(1, WORDS), talker(1, WORDS), lambda t, m: torch.ones(len(t)), [[1]] * 200, 1, generator(), EOS, -9.0
+    )
+    first = rollout.tokens[:, 1]
+    assert torch.equal(rollout.ended, first == EOS) and 0 < rollout.ended.sum() < 200
+
+
+def test_without_an_end_of_text_all_are_scored():
+    rollout = collect(talker(1, WORDS), talker(1, WORDS), lambda t, m: torch.ones(len(t)), [[1]] * 3, 4, generator())
+    assert rollout.ended.all() and rollout.score.tolist() == [1.0] * 3

@@ -1,0 +1,136 @@
+"""What many tests share: models small enough to enumerate, the reference values, and exact comparison."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from minirlhf import checkpoint, training
+from minirlhf.model import GPT, CausalLM, GPTConfig
+from minirlhf.tokenizer import Tokenizer
+from minirlhf.training import TrainState
+
+V = 11
+M = TypeVar("M", bound=nn.Module)
+SIZES = GPTConfig(vocab_size=V, context=16, layers=2, heads=2, channels=16)
+EQUATIONS = json.loads((Path(__file__).parent / "equations.json").read_text("utf-8"))
+TYPED = GPTConfig(vocab_size=300, context=32, layers=1, heads=2, channels=16)
+PARAMETERS, EXPECTED = EQUATIONS["parameters"], EQUATIONS["expected"]
+
+TEXTS = [
+    "Customer: my blue lamp came broken\nAgent: I am sorry! We will send a new lamp.",
+    "Customer: where is my order of two chairs?\nAgent: Thank you for waiting. It comes tomorrow :)",
+    "Customer: I was charged twice\nAgent: We refund the second payment today.",
+]
+
+
+def equation(*names: str, of: dict = EQUATIONS) -> tuple[torch.Tensor, ...]:
+    """Reference values as tensors: booleans for masks, whole numbers for tokens, float64 for the rest."""
+    found = (torch.tensor(of[name], dtype=torch.float64) for name in names)
+    wanted = {"mask": torch.bool, "response_mask": torch.bool, "tokens": torch.long, "labels": torch.long}
+    return tuple(tensor.to(wanted.get(name, tensor.dtype)) for name, tensor in zip(names, found, strict=True))
+
+
+def trunk(seed: int = 0, config: GPTConfig = SIZES) -> GPT:
+    torch.manual_seed(seed)
+    return GPT(config)
+
+
+def lively(model: M, seed: int = 0, size: float = 0.3) -> M:
+    """The same model with every weight moved at random, so that all of them matter: a fresh one is almost uniform."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(size * torch.randn(parameter.shape, generator=generator))
+    return model
+
+
+def talker(seed: int = 0, config: GPTConfig = SIZES) -> CausalLM:
+    """A language model with opinions."""
+    return lively(CausalLM(trunk(seed, config)), seed)
+
+
+def fingerprint(*models: nn.Module) -> str:
+    """Equal only for models whose every number is the same, bit for bit."""
+    digest = hashlib.sha256()
+    for model in models:
+        for tensor in model.state_dict().values():
+            digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def equal(found, wanted, tolerance: float = 1e-9) -> None:
+    torch.testing.assert_close(found, wanted, rtol=0.0, atol=tolerance)
+
+
+@cache
+def small_tokenizer() -> Tokenizer:
+    """300 entries, learned from three lines; `TYPED` is the size of a model that speaks them."""
+    return Tokenizer.train(TEXTS, vocab_size=300)
+
+
+# ---- what every stage of training promises
+
+
+@dataclass
+class Run:
+    """One stage on one small problem: the models that it trains, and how to start or continue it."""
+
+    models: dict[str, nn.Module]
+    train: Callable[[TrainState | None], Iterator]
+
+
+Make = Callable[..., Run]  # called with the models by name to continue from, or without for fresh ones
+
+
+def check_that_peeking_changes_nothing(make: Make, peek: Callable[[Run], object]) -> None:
+    """Sampling and evaluating between two steps changes neither a record nor a bit of a weight."""
+    quiet, watched = make(), make()
+    records, watched_records = list(quiet.train(None)), []
+    for record in watched.train(None):
+        watched_records.append(record)
+        torch.rand(3)
+        peek(watched)
+    assert watched_records == records
+    assert fingerprint(*watched.models.values()) == fingerprint(*quiet.models.values())
+
+
+def check_that_breaking_leaves_a_prefix(make: Make, k: int) -> None:
+    """Who breaks after k records holds the very models that a whole run has after k, and no gradient pending."""
+    whole, broken = make(), make()
+    after = [fingerprint(*whole.models.values()) for _ in whole.train(None)]
+    assert len(set(after)) == len(after) > k, "every step must change something for this test to mean anything"
+    for n, _ in enumerate(broken.train(None), start=1):
+        assert all(p.grad is None for model in broken.models.values() for p in model.parameters())
+        if n == k:
+            break
+    assert fingerprint(*broken.models.values()) == after[k - 1]
+
+
+def check_that_resuming_is_exact(make: Make, k: int, folder: Path, seed: int) -> TrainState:
+    """A run that was saved after k records and read from disk goes on bit for bit like one that never stopped."""
+    whole, first = make(), make()
+    records = list(whole.train(None))
+    state = training.start(seed, **first.models)
+    found = list(islice(first.train(state), k))
+    for name, model in first.models.items():
+        checkpoint.save(folder / name, model, small_tokenizer(), state)
+    loaded = {name: checkpoint.load(folder / name)[0] for name in first.models}
+    second = make(**loaded)
+    resumed = checkpoint.load_state(folder / next(iter(loaded)), **second.models)
+    assert resumed.step == k
+    found += list(second.train(resumed))
+    assert found == records
+    assert fingerprint(*second.models.values()) == fingerprint(*whole.models.values())
+    return resumed
