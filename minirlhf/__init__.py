@@ -11,22 +11,27 @@ __version__ = "0.1.0"
 # Every public module, and the names in it that `from minirlhf import …` finds.
 # A name stands in one place only, and is never the name of a module.
 PUBLIC = {
-    "ops": "",
-    "losses": "",
-    "advantages": "",
-    "tokenizer": "",
-    "model": "",
-    "data": "",
-    "workspace": "",
-    "rollout": "",
-    "training": "",
-    "sft": "",
-    "reward": "",
-    "ppo": "",
-    "evaluate": "",
-    "checkpoint": "",
-    "plots": "",
-    "lessons": "",
+    "ops": "last_true log_probs_and_entropy masked_mean masked_sum masked_whiten predictors scatter "
+    "token_kl token_log_probs",
+    "losses": "bradley_terry_loss clipped_policy_loss clipped_value_loss sft_loss",
+    "advantages": "gae token_rewards",
+    "tokenizer": "Tokenizer",
+    "model": "CausalLM GPT GPTConfig RewardModel ValueModel",
+    "data": "Comparisons Demonstrations Prompts collate",
+    "workspace": "data_folder",
+    "rollout": "Rollout Samples collect sample",
+    "training": "TrainState pin_threads",
+    "sft": "SFTConfig SFTRecord train_sft",
+    "reward": "AdditiveReward RewardConfig RewardRecord fit_additive normalise train_reward",
+    "ppo": "PPOConfig PPORecord train_ppo",
+    "evaluate": "Replies WinRate accuracy_ceiling calibration compare exact_kl pair_accuracy score_pairs "
+    "win_rate",
+    "checkpoint": "load_policy load_state",
+    "metrics": "explain named",
+    "pipeline": "load_shipped tune",
+    "plots": "before_after_table calibration_plot frontier_plot learning_curve pipeline_map score_strips "
+    "training_dashboard word_bars",
+    "lessons": "check show",
 }
 
 HOME_OF = {name: module for module, names in PUBLIC.items() for name in names.split()}

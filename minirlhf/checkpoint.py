@@ -7,6 +7,7 @@ import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -43,19 +44,12 @@ def load(folder: Path) -> tuple[Model, Tokenizer]:
     """Read the model and the tokenizer of a checkpoint; each error says what is wrong with which file."""
     described = _read_config(folder / "config.json")
     tokenizer = Tokenizer.load(folder / "tokenizer.json")
-    kind = described["kind"]
-    if kind == "additive_reward":
-        model = AdditiveReward(described["words"], tokenizer, described["count_length"])
-    elif kind in KINDS:
-        config = GPTConfig(**described["config"])
-        if config.vocab_size != tokenizer.vocab_size:
-            raise ValueError(
-                f"{folder}: the model speaks {config.vocab_size} tokens and its tokenizer {tokenizer.vocab_size}; "
-                "they do not belong together. `minirlhf checkpoints` makes both anew."
-            )
-        model = KINDS[kind](GPT(config))
-    else:
-        raise ValueError(f"{folder / 'config.json'}: '{kind}' is no kind of model that this version knows.")
+    model = _build(folder / "config.json", described, tokenizer)
+    if not isinstance(model, AdditiveReward) and model.trunk.config.vocab_size != tokenizer.vocab_size:
+        raise ValueError(
+            f"{folder}: the model speaks {model.trunk.config.vocab_size} tokens and its tokenizer "
+            f"{tokenizer.vocab_size}; they do not belong together. `minirlhf checkpoints` makes both anew."
+        )
     _load_weights(model, folder / "weights.safetensors")
     return model, tokenizer
 
@@ -75,7 +69,7 @@ def load_state(folder: Path, **models: nn.Module) -> TrainState:
         raise FileNotFoundError(
             f"{path}: this checkpoint was saved without a state, so a run cannot go on from it."
         )
-    saved = json.loads(path.read_text(encoding="utf-8"))
+    saved = _read_json(path)
     tensors = _read_tensors(folder / "state.safetensors")
     state = start(0, **models)
     if set(saved["optimizers"]) != set(models):
@@ -112,10 +106,7 @@ def _read_config(path: Path) -> dict:
         raise FileNotFoundError(
             f"{path.parent}: no checkpoint here (config.json is missing). `minirlhf checkpoints` makes them."
         )
-    try:
-        described = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: damaged ({error}). Make the checkpoint anew, or copy it again.") from None
+    described = _read_json(path)
     if not isinstance(described, dict) or "kind" not in described or "format" not in described:
         raise ValueError(f"{path}: written by another program; minirlhf's say 'format' and 'kind'.")
     if described["format"] > FORMAT:
@@ -123,6 +114,28 @@ def _read_config(path: Path) -> dict:
             f"{path}: written by a newer minirlhf (format {described['format']}); update this one."
         )
     return described
+
+
+def _build(path: Path, described: dict, tokenizer: Tokenizer) -> Model:
+    kind = described["kind"]
+    try:
+        if kind == "additive_reward":
+            return AdditiveReward(described["words"], tokenizer, described["count_length"])
+        if kind in KINDS:
+            return KINDS[kind](GPT(GPTConfig(**described["config"])))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: does not describe a model ({type(error).__name__}: {error}). "
+            "Make the checkpoint anew, or copy it again."
+        ) from None
+    raise ValueError(f"{path}: '{kind}' is no kind of model that this version knows.")
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: damaged ({error}). Make the checkpoint anew, or copy it again.") from None
 
 
 def _load_weights(model: nn.Module, path: Path) -> None:

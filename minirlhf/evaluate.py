@@ -10,10 +10,9 @@ from math import sqrt
 import torch
 
 from minirlhf.data import Comparisons, Ids, Prompts
-from minirlhf.model import CausalLM, RewardModel
+from minirlhf.model import CausalLM
 from minirlhf.ops import Mask, PerSequence, Tokens, masked_sum, token_kl
-from minirlhf.reward import AdditiveReward
-from minirlhf.rollout import sample
+from minirlhf.rollout import Reward, sample
 from minirlhf.tokenizer import Tokenizer
 
 Judge = Callable[[str, str], float]  # (prompt, reply) -> how good it is
@@ -136,7 +135,7 @@ def frontier(points: Sequence[FrontierPoint]) -> list[FrontierPoint]:
 
 @torch.no_grad()
 def score_pairs(
-    reward_model: RewardModel | AdditiveReward, comparisons: Comparisons, pad_id: int, batch_size: int = 256
+    reward_model: Reward, comparisons: Comparisons, pad_id: int, batch_size: int = 256
 ) -> tuple[PerSequence, PerSequence]:
     """The scores of all chosen and all rejected responses."""
     chosen, rejected = [], []

@@ -14,7 +14,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from minirlhf.ops import Logits, Mask, PerSequence, PerToken, Tokens, before, last_true
+from minirlhf.ops import Mask, PerSequence, PerToken, Tokens, last_true, predictors, scatter
+
+
+Hidden = Float[Tensor, "B T C"] | Float[Tensor, "N C"]
 
 
 @dataclass(frozen=True)
@@ -68,13 +71,17 @@ class Block(nn.Module):
         C = config.channels
         self.layer, self.heads, self.context = layer, config.heads, config.context
         self.attention_norm, self.feed_forward_norm = nn.LayerNorm(C), nn.LayerNorm(C)
-        self.query_key_value, self.attention_out = nn.Linear(C, 3 * C), nn.Linear(C, C)
-        self.expand, self.contract = nn.Linear(C, 4 * C), nn.Linear(4 * C, C)
+        self.query_key_value = nn.Linear(C, 3 * C, bias=False)
+        self.attention_out = nn.Linear(C, C, bias=False)
+        self.expand, self.contract = nn.Linear(C, 4 * C, bias=False), nn.Linear(4 * C, C, bias=False)
         future = torch.full((config.context, config.context), float("-inf")).triu(1)
         self.register_buffer("causal", future, persistent=False)
 
-    def forward(self, x: Float[Tensor, "B T C"], cache: Cache | None = None) -> Float[Tensor, "B T C"]:
-        x = x + self.attention_out(self.attend(self.attention_norm(x), cache))
+    def forward(self, x: Float[Tensor, "B T C"], cache: Cache | None = None, where: Mask | None = None) -> Hidden:
+        mixed = self.attend(self.attention_norm(x), cache)
+        if where is not None:  # what nobody asks about goes no further
+            x, mixed = x[where], mixed[where]
+        x = x + self.attention_out(mixed)
         return x + self.contract(F.relu(self.expand(self.feed_forward_norm(x))))
 
     def attend(self, x: Float[Tensor, "B T C"], cache: Cache | None) -> Float[Tensor, "B T C"]:
@@ -112,8 +119,11 @@ class GPT(nn.Module):
             if name.endswith(("attention_out.weight", "contract.weight")):
                 nn.init.normal_(weight, std=0.02 / (2 * config.layers) ** 0.5)  # the stream keeps its scale
 
-    def forward(self, tokens: Tokens, cache: Cache | None = None) -> Float[Tensor, "B T C"]:
-        """What the model makes of each token and all before it. With a cache, only new tokens are given."""
+    def forward(self, tokens: Tokens, cache: Cache | None = None, where: Mask | None = None) -> Hidden:
+        """What the model makes of each token and all before it: (B, T, C), or (N, C) at the N places asked for.
+
+        With a cache, only new tokens are given.
+        """
         read = 0 if cache is None else cache.length
         end = read + tokens.shape[1]
         if end > self.config.context:
@@ -122,37 +132,40 @@ class GPT(nn.Module):
                 "Shorten the text, ask for fewer new tokens, or build a model with a longer context."
             )
         x = self.token_embedding(tokens) + self.position_embedding.weight[read:end]
-        for block in self.blocks:
+        *blocks, last = self.blocks
+        for block in blocks:
             x = block(x, cache)
+        x = last(x, cache, where)
         if cache is not None:
             cache.length = end
         return self.final_norm(x)
 
 
 class CausalLM(nn.Module):
-    """A language model: logits[:, t] speak about token t + 1, given tokens 0 to t."""
+    """A language model: logits[:, t] speak about token t + 1, given tokens 0 to t.
+
+    With `where`, only the logits of those N places are computed: (N, V).
+    """
 
     def __init__(self, trunk: GPT) -> None:
         super().__init__()
         self.trunk = trunk
 
-    def forward(self, tokens: Tokens, cache: Cache | None = None) -> Logits:
-        speakable = self.trunk.token_embedding.weight[
-            : self.trunk.config.vocab_size
-        ]  # all rows but padding's
-        return F.linear(self.trunk(tokens, cache), speakable)
+    def forward(self, tokens: Tokens, cache: Cache | None = None, where: Mask | None = None) -> Tensor:
+        speakable = self.trunk.token_embedding.weight[: self.trunk.config.vocab_size]  # all rows but padding's
+        return F.linear(self.trunk(tokens, cache, where), speakable)
 
 
 class ValueModel(nn.Module):
-    """What a response is expected to earn from here on: values[:, t] is the value *before* token t."""
+    """What a response is expected to earn from here on: values[:, t] is the value *before* token t, 0 off the response."""
 
     def __init__(self, trunk: GPT) -> None:
         super().__init__()
         self.trunk = trunk
         self.head = _zero_head(trunk.config.channels)
 
-    def forward(self, tokens: Tokens) -> PerToken:
-        return before(self.head(self.trunk(tokens))).squeeze(-1)
+    def forward(self, tokens: Tokens, response_mask: Mask) -> PerToken:
+        return scatter(self.head(self.trunk(tokens, where=predictors(response_mask))).squeeze(-1), response_mask)
 
 
 class RewardModel(nn.Module):
@@ -169,9 +182,9 @@ class RewardModel(nn.Module):
         self.register_buffer("std", torch.ones(()))
 
     def forward(self, tokens: Tokens, response_mask: Mask) -> PerSequence:
-        rows = torch.arange(len(tokens), device=tokens.device)
-        last = last_true(response_mask).clamp(min=0)
-        raw = self.head(self.trunk(tokens)[rows, last]).squeeze(-1)
+        position = torch.arange(tokens.shape[1], device=tokens.device)
+        last = last_true(response_mask).clamp(min=0).unsqueeze(1)
+        raw = self.head(self.trunk(tokens, where=position == last)).squeeze(-1)
         return (raw - self.mean) / self.std
 
 
@@ -186,5 +199,3 @@ def _zero_head(channels: int) -> nn.Linear:
 def _initialise(module: nn.Module) -> None:
     if isinstance(module, nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, std=0.02)
-    if isinstance(module, nn.Linear):
-        nn.init.zeros_(module.bias)

@@ -20,13 +20,21 @@ Logits = Float[Tensor, "B T V"]
 Scalar = Float[Tensor, ""]
 
 
-def before(x: Float[Tensor, "B T *rest"]) -> Float[Tensor, "B T *rest"]:
-    """Move what a causal model says one place to the right: from *after token t* to *before token t + 1*.
+def predictors(mask: Mask) -> Mask:
+    """Where a causal model speaks about the tokens that count: one place to the left of each.
 
-    A network's output at t was computed from tokens 0 to t, so it speaks about token t + 1. Only this function
-    and `_predictions`, its twin for logits, know it. Nothing is known before the first token: zeros stand there.
+    What a model makes of tokens 0 to t is about token t + 1. This function is the only place that knows it.
     """
-    return torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], dim=1)
+    return torch.cat([mask[:, 1:], torch.zeros_like(mask[:, :1])], dim=1)
+
+
+def scatter(x: Float[Tensor, "N"], mask: Mask) -> PerToken:
+    """Put the N numbers that stand for the tokens that count in their places; 0 elsewhere.
+
+    Nothing predicts a row's first token, so it never counts.
+    """
+    counted = torch.cat([torch.zeros_like(mask[:, :1]), mask[:, 1:]], dim=1)
+    return torch.zeros_like(mask, dtype=x.dtype).masked_scatter(counted, x)
 
 
 def last_true(mask: Mask) -> Int[Tensor, "B"]:
@@ -60,17 +68,20 @@ def token_log_probs(logits: Logits, tokens: Tokens, mask: Mask) -> PerToken:
 
     Only the rows that count are normalised: with a large vocabulary that is where the time goes.
     """
-    predictions, counted = _predictions(logits, mask)
-    log_probs = -F.cross_entropy(predictions, tokens[counted], reduction="none")
-    return _scatter(log_probs, counted)
+    said = tokens[:, 1:][mask[:, 1:]]
+    return scatter(-F.cross_entropy(logits[predictors(mask)], said, reduction="none"), mask)
 
 
-def token_log_probs_and_entropy(logits: Logits, tokens: Tokens, mask: Mask) -> tuple[PerToken, PerToken]:
-    """`token_log_probs`, and the entropy in nats of the distribution that each token is drawn from."""
-    predictions, counted = _predictions(logits, mask)
+def log_probs_and_entropy(
+    predictions: Float[Tensor, "N V"], tokens: Tokens, mask: Mask
+) -> tuple[PerToken, PerToken]:
+    """`token_log_probs`, and the entropy in nats of what each token was drawn from, from logits already selected.
+
+    `predictions` are the logits at `predictors(mask)`: a training step computes no others.
+    """
     log_p = torch.log_softmax(predictions, dim=-1)
-    log_probs = log_p.gather(1, tokens[counted].unsqueeze(1)).squeeze(1)
-    return _scatter(log_probs, counted), _scatter(-(log_p.exp() * log_p).sum(dim=-1), counted)
+    log_probs = log_p.gather(1, tokens[:, 1:][mask[:, 1:]].unsqueeze(1)).squeeze(1)
+    return scatter(log_probs, mask), scatter(-(log_p.exp() * log_p).sum(dim=-1), mask)
 
 
 def token_kl(logits: Logits, other_logits: Logits, mask: Mask) -> PerToken:
@@ -78,20 +89,5 @@ def token_kl(logits: Logits, other_logits: Logits, mask: Mask) -> PerToken:
 
     Exact where `log_probs - ref_log_probs` of the sampled token is an estimate: same expectation, less variance.
     """
-    predictions, counted = _predictions(logits, mask)
-    other_predictions, _ = _predictions(other_logits, mask)
-    log_p, log_q = torch.log_softmax(predictions, dim=-1), torch.log_softmax(other_predictions, dim=-1)
-    return _scatter((log_p.exp() * (log_p - log_q)).sum(dim=-1), counted)
-
-
-def _predictions(logits: Logits, mask: Mask) -> tuple[Float[Tensor, "N V"], Mask]:
-    """The N logit vectors that speak about the tokens that count, and where those tokens stand.
-
-    Nothing predicts the first token, so it never counts.
-    """
-    counted = mask & (torch.arange(mask.shape[1], device=mask.device) > 0)
-    return logits[:, :-1][counted[:, 1:]], counted
-
-
-def _scatter(x: Float[Tensor, "N"], counted: Mask) -> PerToken:
-    return torch.zeros_like(counted, dtype=x.dtype).masked_scatter(counted, x)
+    log_p, log_q = (torch.log_softmax(x[predictors(mask)], dim=-1) for x in (logits, other_logits))
+    return scatter((log_p.exp() * (log_p - log_q)).sum(dim=-1), mask)

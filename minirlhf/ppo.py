@@ -19,7 +19,7 @@ from minirlhf.advantages import gae, token_rewards
 from minirlhf.data import Prompts
 from minirlhf.losses import clipped_policy_loss, clipped_value_loss
 from minirlhf.model import CausalLM, ValueModel
-from minirlhf.ops import PerToken, masked_mean, masked_sum, masked_whiten, token_log_probs_and_entropy
+from minirlhf.ops import PerToken, log_probs_and_entropy, masked_mean, masked_sum, masked_whiten, predictors
 from minirlhf.rollout import Reward, Rollout, collect
 from minirlhf.training import TrainState, descend, linear_lr, require, stage, start
 
@@ -176,7 +176,7 @@ def estimate(
 ) -> Estimate:
     """How much better than expected was each token? Computed once a batch; nothing here carries a gradient."""
     mask = rollout.response_mask
-    values = torch.where(mask, value_model(rollout.tokens), 0.0)
+    values = value_model(rollout.tokens, mask)
     earned = rewards(rollout.score, rollout.log_probs, rollout.ref_log_probs, mask, beta)
     raw_advantages, returns = advantages(earned, values, mask, config.gamma, config.lam)
     # Scale-free steps: the learning rate need not follow the reward. Returns were taken before, in real units.
@@ -202,13 +202,14 @@ def improve(
             old_log_probs, old_values = rollout.log_probs[rows], estimates.values[rows]
             batch = {"tokens": tokens, "mask": mask, "advantages": estimates.advantages[rows]}
 
-            log_probs, entropies = token_log_probs_and_entropy(policy(tokens), tokens, mask)
+            predictions = policy(tokens, where=predictors(mask))
+            log_probs, entropies = log_probs_and_entropy(predictions, tokens, mask)
             loss, stats = policy_loss(log_probs, old_log_probs, estimates.advantages[rows], mask, config.clip)
             entropy = masked_mean(entropies, mask)
             total = loss - config.entropy_bonus * entropy if config.entropy_bonus else loss
             norm = descend(total, state.optimizers["policy"], lr, config.max_grad_norm, **batch)
 
-            values = value_model(tokens)
+            values = value_model(tokens, mask)
             value_loss, value_stats = clipped_value_loss(
                 values, old_values, estimates.returns[rows], mask, config.value_clip
             )

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from minirlhf.data import Ids, collate
 from minirlhf.model import Cache, CausalLM
-from minirlhf.ops import Mask, PerSequence, PerToken, Tokens, last_true, token_log_probs
+from minirlhf.ops import Mask, PerSequence, PerToken, Tokens, last_true, log_probs_and_entropy, predictors
 
 Reward = Callable[[Tokens, Mask], PerSequence]
 
@@ -115,7 +115,7 @@ def collect(
     """
     samples = sample(policy, prompts, max_new_tokens, generator, eos_id)
     tokens, mask = samples.tokens, samples.response_mask
-    ref_log_probs = token_log_probs(reference(tokens), tokens, mask)
+    ref_log_probs, _ = log_probs_and_entropy(reference(tokens, where=predictors(mask)), tokens, mask)
     score = reward_model(tokens, mask)
     ended = torch.ones(len(tokens), dtype=torch.bool)
     if eos_id is not None:

@@ -51,12 +51,11 @@ class Tokenizer:
         if not path.exists():
             raise FileNotFoundError(f"{path}: no tokenizer here. `minirlhf checkpoints` makes it anew.")
         try:
-            bpe = tokenizers.Tokenizer.from_file(str(path))
+            return cls(tokenizers.Tokenizer.from_file(str(path)))
         except Exception as error:  # the library raises bare Exception
             raise ValueError(
                 f"{path}: not a tokenizer file ({error}). `minirlhf checkpoints` makes it anew."
             ) from None
-        return cls(bpe)
 
     def save(self, path: Path) -> None:
         """Write the merges as one JSON file."""

@@ -44,7 +44,10 @@ def test_demonstrations_come_back_word_for_word_and_end(tmp_path_factory, pairs,
     rows = [{"prompt": prompt, "completion": completion} for prompt, completion in pairs]
     path.write_bytes("\n".join(json.dumps(row, ensure_ascii=escaped) for row in rows).encode())
     found = Demonstrations.load(path, tokenizer, context=200)
-    assert [(tokenizer.decode(p), tokenizer.decode(r)) for p, r in zip(found.prompts, found.responses, strict=True)] == pairs
+    assert [
+        (tokenizer.decode(p), tokenizer.decode(r))
+        for p, r in zip(found.prompts, found.responses, strict=True)
+    ] == pairs
     for prompt, response in zip(found.prompts, found.responses, strict=True):
         assert (prompt + response).count(tokenizer.eos_id) == 1 and response[-1] == tokenizer.eos_id
 
@@ -72,7 +75,13 @@ def test_of_a_text_all_but_the_first_token_is_learned(tmp_path):
 
 
 def test_other_columns_and_blank_lines_do_no_harm(tmp_path):
-    path = write(tmp_path / "p.jsonl", {"prompt": "a", "person": "simulated"}, "", {"person": None, "prompt": "b"}, "  ")
+    path = write(
+        tmp_path / "p.jsonl",
+        {"prompt": "a", "person": "simulated"},
+        "",
+        {"person": None, "prompt": "b"},
+        "  ",
+    )
     assert [(n, row["prompt"]) for n, row in read_jsonl(path, ("prompt",))] == [(1, "a"), (3, "b")]
 
 
@@ -105,7 +114,12 @@ def test_a_bad_line_is_named_with_the_remedy(tmp_path, kind, second_line, says):
 def test_each_missing_wrong_or_empty_column_is_named(tmp_path, kind):
     load, columns = LOADERS[kind]
     for column in columns:
-        for value, says in ((None, "missing or is not text"), (7, "missing or is not text"), ("", "empty"), (" \n", "empty")):
+        for value, says in (
+            (None, "missing or is not text"),
+            (7, "missing or is not text"),
+            ("", "empty"),
+            (" \n", "empty"),
+        ):
             bad = good_row(columns) | {column: value}
             path = write(tmp_path / "bad.jsonl", good_row(columns), "", bad)
             says_all = rf"bad\.jsonl, line 3: .*'{column}' is {says}.*Nothing was loaded"
@@ -133,8 +147,16 @@ def test_the_longest_text_that_fits_is_loaded(tmp_path):
 def test_nothing_is_chosen_between_two_equal_texts(tmp_path):
     columns = LOADERS["comparisons"][1]
     path = write(tmp_path / "same.jsonl", good_row(columns), {"prompt": "a", "chosen": "b", "rejected": "b"})
-    with pytest.raises(ValueError, match=r"same\.jsonl, line 2: .*same text.*drop the row or fix it\. Nothing was loaded"):
+    with pytest.raises(
+        ValueError, match=r"same\.jsonl, line 2: .*same text.*drop the row or fix it\. Nothing was loaded"
+    ):
         Comparisons.load(path, small_tokenizer(), CONTEXT)
+
+
+def test_votes_from_memory_are_held_to_the_same():
+    row = (4, {"prompt": "a", "chosen": "b", "rejected": "b"})
+    with pytest.raises(ValueError, match=r"votes, line 4: .*same text"):
+        Comparisons.from_rows([row], small_tokenizer(), CONTEXT)
 
 
 @pytest.mark.parametrize("content", ["", "\n", " \n\n"])

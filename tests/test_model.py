@@ -41,8 +41,8 @@ def as_gpt2(model: CausalLM) -> GPT2LMHeadModel:
         for their, our in pairs:
             turned = type(their).__name__ == "Conv1D"
             their.weight.copy_(our.weight.T if turned else our.weight)
-            if isinstance(our, torch.nn.Linear | torch.nn.LayerNorm):
-                their.bias.copy_(our.bias)
+            if hasattr(their, "bias"):
+                their.bias.zero_() if our.bias is None else their.bias.copy_(our.bias)
     return theirs
 
 
@@ -94,16 +94,6 @@ def test_the_value_before_a_token_depends_on_the_token_just_before_that():
     changed[:, 4] = (changed[:, 4] + 1) % V
     with torch.no_grad():
         assert (model(changed)[:, 5] != model(read)[:, 5]).all()
-
-
-@pytest.mark.parametrize("kind", [CausalLM, ValueModel])
-def test_rows_do_not_see_each_other_and_padding_changes_nothing(kind):
-    model, read = lively(kind(trunk())), tokens()
-    padded = torch.cat([read, torch.full((3, 5), V)], dim=1)
-    with torch.no_grad():
-        together = model(padded)
-        for row in range(3):
-            equal(together[row : row + 1, :10], model(read[row : row + 1]), 1e-5)
 
 
 def test_the_score_is_read_at_the_last_token_of_the_response():

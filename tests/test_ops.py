@@ -14,14 +14,19 @@ from minirlhf.ops import (
     masked_mean,
     masked_sum,
     masked_whiten,
-    token_entropy,
     token_kl,
     token_log_probs,
+    token_log_probs_and_entropy,
 )
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 MASKS = st.lists(st.lists(st.booleans(), min_size=5, max_size=5), min_size=1, max_size=4)
+
+
+def token_entropy(logits, mask):
+    """The entropies of `token_log_probs_and_entropy`; which tokens were drawn does not matter to them."""
+    return token_log_probs_and_entropy(logits, torch.zeros_like(mask, dtype=torch.long), mask)[1]
 
 
 def doubles(*shape, seed=0):
@@ -33,6 +38,7 @@ def test_log_probs_of_prompts_and_responses_of_unequal_length():
         "logits", "tokens", "response_mask", "log_probs", of=EQUATIONS["aligned"]
     )
     equal(token_log_probs(logits, tokens, mask), wanted)
+    equal(token_log_probs_and_entropy(logits, tokens, mask)[0], wanted)
 
 
 def test_each_log_prob_comes_from_the_logits_one_place_before():
@@ -92,7 +98,10 @@ def test_last_true_is_minus_one_where_there_is_none():
 
 
 def test_sums_are_per_row_and_means_over_the_batch():
-    x, mask = torch.tensor([[1.0, 2.0, 4.0], [8.0, 16.0, 32.0]]), torch.tensor([[True, False, True], [False, True, False]])
+    x, mask = (
+        torch.tensor([[1.0, 2.0, 4.0], [8.0, 16.0, 32.0]]),
+        torch.tensor([[True, False, True], [False, True, False]]),
+    )
     assert masked_sum(x, mask).tolist() == [5.0, 16.0]
     assert masked_mean(x, mask).item() == 7.0
     assert masked_mean(x, torch.zeros_like(mask)).item() == 0.0
@@ -130,7 +139,10 @@ def test_whitening_forgets_scale_and_shift():
 
 def test_gradients_of_the_token_quantities():
     logits = doubles(2, 4, 5).requires_grad_()
-    other, mask = doubles(2, 4, 5, seed=1), torch.tensor([[False, True, True, False], [True, False, True, True]])
+    other, mask = (
+        doubles(2, 4, 5, seed=1),
+        torch.tensor([[False, True, True, False], [True, False, True, True]]),
+    )
     tokens = torch.randint(5, (2, 4), generator=generator())
     for quantity in (
         lambda x: token_log_probs(x, tokens, mask),

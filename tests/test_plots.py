@@ -129,6 +129,14 @@ def test_seeds_are_all_drawn_with_a_band():
     assert list(mean.get_ydata()) == pytest.approx([0.2, 0.7, 1.2, 1.7, 2.2])
 
 
+def test_a_title_claims_only_what_the_intervals_allow():
+    low, high = Replies(["", ""], [0.0, 0.2]), Replies(["", ""], [1.0, 1.2])
+    assert "better" in score_strips({"SFT": low, "RLHF": high}).get_suptitle()
+    unsure = Replies(["", ""], [0.0, 0.4])
+    assert "better" not in score_strips({"SFT": low, "RLHF": unsure}).get_suptitle()
+    assert "better" not in score_strips({"SFT": high, "RLHF": low}).get_suptitle()
+
+
 def test_what_is_not_a_number_is_left_out():
     broken = [replace(record, explained_variance=math.nan) for record in ppo(3)]
     assert all(math.isfinite(y) for ax in training_dashboard(broken).axes for y in ax.get_ylim())

@@ -11,6 +11,7 @@ from tiny import (
     TYPED,
     Run,
     check_that_breaking_leaves_a_prefix,
+    check_that_ctrl_c_anywhere_leaves_usable_models,
     check_that_peeking_changes_nothing,
     check_that_resuming_is_exact,
     equal,
@@ -38,7 +39,10 @@ def pairs(n=11, seed=0, preference=1.0):
     numbers, found = generator(seed), ([], [], [])
     while len(found[0]) < n:
         one, other = (
-            [A if x < 0.5 else B for x in torch.rand(int(torch.randint(1, 6, (), generator=numbers)), generator=numbers)]
+            [
+                A if x < 0.5 else B
+                for x in torch.rand(int(torch.randint(1, 6, (), generator=numbers)), generator=numbers)
+            ]
             for _ in range(2)
         )
         if one.count(A) != other.count(A):
@@ -51,7 +55,10 @@ def pairs(n=11, seed=0, preference=1.0):
 def make(reward_model=None, config=CONFIG, comparisons=None, **hearts) -> Run:
     reward_model = reward_model or RewardModel(trunk(0, TYPED))
     comparisons = comparisons or pairs()
-    return Run({"reward_model": reward_model}, lambda state: train_reward(reward_model, comparisons, config, state=state, **hearts))
+    return Run(
+        {"reward_model": reward_model},
+        lambda state: train_reward(reward_model, comparisons, config, state=state, **hearts),
+    )
 
 
 def scores_of(model, *replies, prompt=(3, 4)):
@@ -77,7 +84,9 @@ def test_a_record_says_what_was_done():
 
 def test_ties_alone_teach_that_nothing_matters():
     model = lively(RewardModel(trunk(0, TYPED)), size=0.1)
-    last = list(make(model, RewardConfig(steps=60, batch_size=11, lr=1e-2), pairs(preference=0.5)).train(None))[-1]
+    last = list(
+        make(model, RewardConfig(steps=60, batch_size=11, lr=1e-2), pairs(preference=0.5)).train(None)
+    )[-1]
     assert last.loss == pytest.approx(math.log(2), abs=0.01)
     assert abs(last.margin) < 0.2
 
@@ -94,7 +103,9 @@ def test_a_learners_own_loss_drives_the_training():
 
 
 def test_peeking_changes_nothing():
-    check_that_peeking_changes_nothing(make, lambda run: run.models["reward_model"](*pairs(5, seed=1).batch(range(5), 300)[:2]))
+    check_that_peeking_changes_nothing(
+        make, lambda run: run.models["reward_model"](*pairs(5, seed=1).batch(range(5), 300)[:2])
+    )
 
 
 @pytest.mark.parametrize("k", [1, 4])
@@ -125,6 +136,10 @@ def test_ctrl_c_leaves_a_usable_model_and_a_word_and_one_can_go_on():
     assert all(p.grad is None and p.isfinite().all() for p in model.parameters())
     found += list(make(model).train(state))
     assert found == records and fingerprint(model) == fingerprint(whole.models["reward_model"])
+
+
+def test_ctrl_c_anywhere_leaves_usable_models():
+    check_that_ctrl_c_anywhere_leaves_usable_models(make, CONFIG.seed)
 
 
 def test_a_loss_that_is_no_number_stops_and_says_where(tmp_path, monkeypatch):
@@ -161,7 +176,11 @@ def test_there_must_be_something_to_learn_from():
 @pytest.mark.parametrize("kind", ["transformer", "additive"])
 def test_normalised_scores_have_mean_0_and_deviation_1_and_keep_their_order(kind):
     comparisons = votes([("good good", "bad"), ("good", "bad bad bad"), ("fine good", "so so")] * 3)
-    model = lively(RewardModel(trunk(0, TYPED))) if kind == "transformer" else fit_additive(comparisons, small_tokenizer())
+    model = (
+        lively(RewardModel(trunk(0, TYPED)))
+        if kind == "transformer"
+        else fit_additive(comparisons, small_tokenizer())
+    )
     tokens, mask, _ = comparisons.batch(range(len(comparisons)), 300)
     with torch.no_grad():
         raw = model(tokens, mask)
@@ -198,7 +217,12 @@ def votes(choices, prompts=None, preference=1.0):
     """Comparisons of typed texts."""
     encode, eos = small_tokenizer().encode, small_tokenizer().eos_id
     chosen, rejected = ([[*encode(text), eos] for text in side] for side in zip(*choices, strict=True))
-    return Comparisons([encode(p) for p in prompts or ["hello"] * len(choices)], chosen, rejected, [preference] * len(choices))
+    return Comparisons(
+        [encode(p) for p in prompts or ["hello"] * len(choices)],
+        chosen,
+        rejected,
+        [preference] * len(choices),
+    )
 
 
 def score(model, *texts, prompt="hello"):
@@ -207,7 +231,18 @@ def score(model, *texts, prompt="hello"):
 
 
 def test_words_are_whole_words_smileys_and_marks_in_lower_case():
-    assert split_words("I'm SORRY, it's late :) Really?! ;-)") == ["i'm", "sorry", ",", "it's", "late", ":)", "really", "?", "!", ";-)"]
+    assert split_words("I'm SORRY, it's late :) Really?! ;-)") == [
+        "i'm",
+        "sorry",
+        ",",
+        "it's",
+        "late",
+        ":)",
+        "really",
+        "?",
+        "!",
+        ";-)",
+    ]
 
 
 def test_before_any_vote_no_word_matters():
@@ -230,7 +265,9 @@ def test_votes_that_agree_perfectly_have_finite_weights():
 
 
 def test_ties_alone_give_no_word_a_weight():
-    model = fit_additive(votes([("yes please", "no"), ("oh", "well well")], preference=0.5), small_tokenizer())
+    model = fit_additive(
+        votes([("yes please", "no"), ("oh", "well well")], preference=0.5), small_tokenizer()
+    )
     assert all(abs(w) < 1e-4 for w in model.word_weights().values())
 
 
@@ -242,9 +279,13 @@ def test_who_votes_the_other_way_round_gets_the_opposite_weights():
 
 
 def test_the_weights_are_where_the_objective_is_lowest():
-    comparisons = votes([("so kind", "so rude"), ("kind", "rude rude"), ("rude kind", "rude so"), ("so", "kind")])
+    comparisons = votes(
+        [("so kind", "so rude"), ("kind", "rude rude"), ("rude kind", "rude so"), ("so", "kind")]
+    )
     model = fit_additive(comparisons, small_tokenizer(), ridge=0.5)
-    features = model.features([small_tokenizer().decode(ids) for ids in comparisons.chosen + comparisons.rejected])
+    features = model.features(
+        [small_tokenizer().decode(ids) for ids in comparisons.chosen + comparisons.rejected]
+    )
     loss, _ = bradley_terry_loss(*(features @ model.weights).chunk(2))
     (4 * loss + 0.25 * model.weights.square().sum()).backward()
     assert model.weights.grad.abs().max() < 1e-3
@@ -286,7 +327,9 @@ def test_an_additive_reward_looks_at_the_words_of_the_response_alone(one_prompt,
     replies = ["kind", "so rude kind", "unknown", ""]
     wanted = score(model, *replies, prompt="x" + one_prompt)
     assert score(model, *replies, prompt="y" + other_prompt) == wanted
-    assert score(model, "kind so RUDE", prompt="y")[0] == pytest.approx(wanted[1]), "neither order nor case counts"
+    assert score(model, "kind so RUDE", prompt="y")[0] == pytest.approx(wanted[1]), (
+        "neither order nor case counts"
+    )
 
 
 def test_scores_add_up_word_by_word():

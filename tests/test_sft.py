@@ -9,6 +9,7 @@ from tiny import (
     TYPED,
     Run,
     check_that_breaking_leaves_a_prefix,
+    check_that_ctrl_c_anywhere_leaves_usable_models,
     check_that_peeking_changes_nothing,
     check_that_resuming_is_exact,
     fingerprint,
@@ -129,6 +130,10 @@ def test_ctrl_c_leaves_a_usable_model_and_a_word_and_one_can_go_on():
     assert all(p.grad is None and p.isfinite().all() for p in policy.parameters())
     found += list(make(policy).train(state))
     assert found == records and fingerprint(policy) == fingerprint(whole.models["policy"])
+
+
+def test_ctrl_c_anywhere_leaves_usable_models():
+    check_that_ctrl_c_anywhere_leaves_usable_models(make, CONFIG.seed)
 
 
 def test_a_loss_that_is_no_number_stops_and_says_where(tmp_path, monkeypatch):

@@ -56,10 +56,17 @@ def test_adams_first_step_is_the_learning_rate_against_the_sign():
 def test_the_clip_bounds_what_the_optimiser_sees():
     model = model_of(0.0, 0.0)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-    assert descend(model(torch.tensor([30.0, 40.0])).sum(), optimizer, lr=1.0, max_grad_norm=1.0) == pytest.approx(50.0)
+    assert descend(
+        model(torch.tensor([30.0, 40.0])).sum(), optimizer, lr=1.0, max_grad_norm=1.0
+    ) == pytest.approx(50.0)
     assert model.weight.norm().item() == pytest.approx(1.0, abs=1e-5)
     small = model_of(0.0, 0.0)
-    descend(small(torch.tensor([0.3, 0.4])).sum(), torch.optim.SGD(small.parameters(), lr=0.0), lr=1.0, max_grad_norm=1.0)
+    descend(
+        small(torch.tensor([0.3, 0.4])).sum(),
+        torch.optim.SGD(small.parameters(), lr=0.0),
+        lr=1.0,
+        max_grad_norm=1.0,
+    )
     assert small.weight.norm().item() == pytest.approx(0.5, abs=1e-5)
 
 
@@ -87,7 +94,12 @@ def test_the_batch_is_saved_even_where_runs_cannot_be_written():
     Path("runs").write_text("a file, where a folder was wanted")
     model = model_of(1.0)
     with pytest.raises(NotFiniteError) as stopped:
-        descend(model(torch.tensor([float("nan")])).sum(), start(0, model=model).optimizers["model"], 0.1, x=torch.ones(2))
+        descend(
+            model(torch.tensor([float("nan")])).sum(),
+            start(0, model=model).optimizers["model"],
+            0.1,
+            x=torch.ones(2),
+        )
     path = Path(re.search(r"in (\S+\.safetensors)", str(stopped.value))[1])
     assert torch.equal(load_file(path)["x"], torch.ones(2))
     path.unlink()
@@ -101,7 +113,9 @@ def test_whatever_stops_a_stage_leaves_a_word_and_no_gradient():
         model(torch.ones(2)).sum().backward()
         raise KeyboardInterrupt
     assert model.weight.grad is None
-    assert any("The stage stopped in update 7" in note and "state=" in note for note in stopped.value.__notes__)
+    assert any(
+        "The stage stopped in update 7" in note and "state=" in note for note in stopped.value.__notes__
+    )
 
 
 def test_two_states_from_one_seed_draw_the_same_numbers_and_no_others():

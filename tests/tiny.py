@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import math
+import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -110,7 +112,9 @@ def check_that_breaking_leaves_a_prefix(make: Make, k: int) -> None:
     """Who breaks after k records holds the very models that a whole run has after k, and no gradient pending."""
     whole, broken = make(), make()
     after = [fingerprint(*whole.models.values()) for _ in whole.train(None)]
-    assert len(set(after)) == len(after) > k, "every step must change something for this test to mean anything"
+    assert len(set(after)) == len(after) > k, (
+        "every step must change something for this test to mean anything"
+    )
     for n, _ in enumerate(broken.train(None), start=1):
         assert all(p.grad is None for model in broken.models.values() for p in model.parameters())
         if n == k:
@@ -134,3 +138,47 @@ def check_that_resuming_is_exact(make: Make, k: int, folder: Path, seed: int) ->
     assert found == records
     assert fingerprint(*second.models.values()) == fingerprint(*whole.models.values())
     return resumed
+
+
+def check_that_ctrl_c_anywhere_leaves_usable_models(make: Make, seed: int, moments: int = 20) -> None:
+    """Press Ctrl-C at lines spread over the whole of step 2: no gradient is left, there is a word, one can go on."""
+    length, _ = _lines_of_step_2(make, seed, stop_at=None)
+    assert length > moments
+    for moment in range(moments):
+        _, interrupted = _lines_of_step_2(make, seed, stop_at=1 + moment * (length - 1) // (moments - 1))
+        run, state, stopped = interrupted
+        assert stopped is not None and any("To go on" in note for note in stopped.__notes__)
+        for model in run.models.values():
+            assert all(p.grad is None and p.isfinite().all() for p in model.parameters())
+        records = list(run.train(state))
+        assert records and all(
+            math.isfinite(value) for record in records for value in asdict(record).values()
+        )
+
+
+def _lines_of_step_2(make: Make, seed: int, stop_at: int | None):
+    """Run two steps; the package's lines run by the second are counted, and Ctrl-C comes before one of them."""
+    run, lines, stopped = make(), 0, None
+    state = training.start(seed, **run.models)
+    steps = run.train(state)
+    next(steps)
+    package, before = str(Path(training.__file__).parent), sys.gettrace()
+
+    def trace(frame, event, _):
+        nonlocal lines
+        if not frame.f_code.co_filename.startswith(package):
+            return None
+        if event == "line":
+            lines += 1
+            if lines == stop_at:
+                raise KeyboardInterrupt
+        return trace
+
+    sys.settrace(trace)
+    try:
+        next(steps)
+    except KeyboardInterrupt as stop:
+        stopped = stop
+    finally:
+        sys.settrace(before)
+    return lines, (run, state, stopped)

@@ -1,8 +1,8 @@
 """Hold a learner's function against the package's: `my_gae = check(my_gae)`.
 
-Right: the learner's function comes back and drives the rest of the lesson. Anything else: the package's comes
-back and the lesson goes on, with a word on which property fails, where, and which thought is missing. Nothing a
-learner writes can stop the notebook.
+Right: the learner's function comes back and drives the rest of the lesson. Anything else: the package's
+comes back and the lesson goes on, with a word on which property fails, where, and which thought is missing.
+Nothing a learner writes can stop the notebook.
 """
 
 import dis
@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from textwrap import fill
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from minirlhf.lessons.progress import mark_done
 from minirlhf.lessons.trial import attempt
 
 PATIENCE = 3.0  # seconds for all small cases together, and as much again for the large one
+WIDTH = 100  # characters in a line
 WORTH_WAITING = 20.0  # seconds that a learner's function may add to the training of a lesson
 
 
@@ -36,11 +38,12 @@ class Verdict:
     changed: tuple[str, ...] = ()  # the inputs that the function wrote into
 
     def __str__(self) -> str:
-        return "\n  ".join(self.messages)
+        first, *others = self.messages
+        return "\n".join([fill(first, WIDTH, subsequent_indent="  "), *map(_indent, others)])
 
 
-def check(answer: Callable) -> Callable:
-    """Try a function named my_… on random and on edge inputs; returns it if it is right, else the package's."""
+def check(answer: Any) -> Callable:
+    """Try a function named my_… on random and on edge inputs; it comes back if it is right, else the package's."""
     exercise = find_exercise(answer)
     answer = getattr(answer, "learners_own", answer)  # checked before: look at what is inside
     verdict = examine(answer, exercise)
@@ -81,18 +84,20 @@ def examine(answer: Callable, exercise: Exercise) -> Verdict:
     cases = [case for case in exercise.cases() if not case.optional or takes(answer, case)]
     if not takes(answer, cases[0]):
         names = exercise.inputs[: len(cases[0].inputs)]
-        words = f"What fails: it is called with {len(names)} inputs, and yours cannot take them: {', '.join(names)}."
-        return _wrong(answer, exercise, [words])
+        called = f"{exercise.name}({', '.join(names)})"
+        return _wrong(answer, exercise, [f"What fails: it is called as {called}, and yours cannot be."])
     return judge(answer, exercise, list(try_out(answer, exercise, cases)))
 
 
 def is_stub(answer: Callable) -> bool:
     """Is there nothing in the body but `...`, `pass` or a docstring?"""
     code = getattr(answer, "__code__", None)
+    if code is None:
+        return False
+    steps = {step.opname: step.argval for step in dis.get_instructions(code)}
+    constant = steps.get("LOAD_CONST", steps.get("RETURN_CONST"))
     nothing = {"RESUME", "NOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST"}
-    return code is not None and all(
-        step.opname in nothing and step.argval in (None, ..., 0) for step in dis.get_instructions(code)
-    )
+    return steps.keys() <= nothing and constant in (None, ...)
 
 
 def takes(answer: Callable, case: Case) -> bool:
@@ -108,7 +113,7 @@ def try_out(answer: Callable, exercise: Exercise, cases: Sequence[Case]) -> Iter
     """Both functions on one case after the other, up to the first that the answer does not get through."""
     remaining = PATIENCE
     for case in cases:
-        ours = attempt(exercise.solution, exercise, case, seconds=60.0)
+        ours = attempt(exercise.solution, exercise, case)
         yours = attempt(answer, exercise, case, PATIENCE if case.large else remaining, like=ours)
         remaining = max(remaining - yours.seconds, 0.1)
         yield Tried(case, ours, yours)
@@ -132,7 +137,7 @@ def judge(answer: Callable, exercise: Exercise, all_tried: Sequence[Tried]) -> V
             comparable = [t for t in all_tried if not t.yours.trouble]
             thought, mistake = explain(comparable, tried, found, exercise)
             levels = [
-                f"What fails: {found.what} on {tried.case.name}. {tried.case.promise}".rstrip(),
+                f"What fails: the {found.what}, on {tried.case.name}. {tried.case.promise}".rstrip(),
                 f"Where: {found}",
                 f"The thought: {thought}",
             ]
@@ -151,7 +156,7 @@ def _right(answer: Callable, exercise: Exercise, all_tried: Sequence[Tried]) -> 
     compared = "values and gradients" if exercise.trains else "values"
     changed = tuple(dict.fromkeys(name for tried in all_tried for name in tried.yours.changed))
     messages = [
-        f"✓ {_name(answer)} is right: the same {compared} as the package's {exercise.name} on {len(all_tried)} cases.",
+        f"✓ {_name(answer)} is right: the package's {compared} on all {len(all_tried)} cases.",
         f"From here on the lesson uses your {_name(answer)}.",
     ]
     if changed:
@@ -189,15 +194,20 @@ def _printed(all_tried: Sequence[Tried]) -> list[str]:
     return []
 
 
+def _indent(message: str) -> str:
+    words, *strips = message.split("\n")  # numbers in columns stay as they are
+    return "\n".join([fill(words, WIDTH, initial_indent="  ", subsequent_indent="    "), *strips])
+
+
 def _name(answer: Callable) -> str:
     return getattr(answer, "__name__", "your function")
 
 
 def for_stages(answer: Callable, exercise: Exercise, verdict: Verdict) -> Callable:
-    """The learner's function as a stage calls it: with the package's stats behind the loss, and copies if need be."""
+    """The learner's function as a stage calls it: the package's stats behind the loss, copies where needed."""
     package = inspect.signature(exercise.solution)
-    largest = max((case for case in exercise.cases()), key=lambda case: len(case.inputs))
-    adapted = answer if takes(answer, largest) or exercise.adapt is None else exercise.adapt(answer)
+    most_inputs = max(exercise.cases(), key=lambda case: len(case.inputs))
+    adapted = answer if takes(answer, most_inputs) or exercise.adapt is None else exercise.adapt(answer)
 
     @functools.wraps(answer)
     def theirs(*args: Any, **kwargs: Any) -> Any:
@@ -210,5 +220,5 @@ def for_stages(answer: Callable, exercise: Exercise, verdict: Verdict) -> Callab
             stats = exercise.solution(*given)[1]
         return (result[0] if isinstance(result, tuple | list) else result), stats
 
-    theirs.learners_own = answer  # what a caption and a second check look for
+    vars(theirs)["learners_own"] = answer  # what a caption and a second check look for
     return theirs

@@ -47,7 +47,8 @@ class Difference:
 
     def __str__(self) -> str:
         place = f"[{', '.join(map(str, self.index))}]" if self.index else ""
-        words = f"{self.what}{place}: yours {_number(self.yours[self.index])}, ours {_number(self.ours[self.index])}."
+        yours, ours = _number(self.yours[self.index]), _number(self.ours[self.index])
+        words = f"{self.what}{place}: yours {yours}, ours {ours}."
         if self.ours.dim() != 2 or self.is_gradient:
             return words
         row, start = self.index[0], max(0, self.index[1] - WINDOW + 1)
@@ -55,7 +56,8 @@ class Difference:
             " ".join(f"{_number(x):>9}" for x in side[row, start : start + WINDOW])
             for side in (self.yours, self.ours)
         )
-        return "{} Row {} from {}:\n    yours {}\n    ours  {}".format(words, row, start, *strips)
+        behind = f", from column {start}" if start else ""
+        return "{} Row {}{}:\n    yours {}\n    ours  {}".format(words, row, behind, *strips)
 
 
 def difference(tried: Tried, exercise: Exercise) -> Difference | None:
@@ -66,7 +68,7 @@ def difference(tried: Tried, exercise: Exercise) -> Difference | None:
             return Difference(name, False, theirs, mine)
     for name, mine, theirs in zip(exercise.trains, ours.gradients, yours.gradients, strict=True):
         if not _same(theirs, mine):
-            return Difference(f"the gradient of {name}", True, theirs, mine)
+            return Difference(f"gradient of {name}", True, theirs, mine)
     return None
 
 
@@ -97,9 +99,7 @@ def _recognise(
     small = [tried for tried in all_tried if not tried.case.large or tried is wrong]
     best, most = None, 2 / 3 * len(small)
     for mistake in exercise.mistakes:
-        agreed = {
-            t.case.name for t in small if _agree(t, attempt(mistake.wrong, exercise, t.case, 60.0), found)
-        }
+        agreed = {t.case.name for t in small if _agree(t, attempt(mistake.wrong, exercise, t.case), found)}
         if wrong.case.name in agreed and len(agreed) >= most:
             best, most = mistake, len(agreed) + 1  # another one has to explain more
     return best
@@ -121,7 +121,7 @@ def _close(yours: Tensor, ours: Tensor) -> Tensor:
     """Equal up to the rounding of float32: four digits of each number, and five of the largest."""
     finite = ours[torch.isfinite(ours)].abs()
     largest = max(1.0, finite.max().item()) if finite.numel() else 1.0
-    return torch.isclose(yours.to(ours.dtype), ours, rtol=1e-4, atol=1e-5 * largest, equal_nan=True)
+    return torch.isclose(yours.to(ours), ours, rtol=1e-4, atol=1e-5 * largest, equal_nan=True)
 
 
 def _number(x: Tensor) -> str:

@@ -1,7 +1,7 @@
 """Stop a function that does not come to an end, on every system, without a thread or a signal.
 
-Python can be asked to call us before each line it runs (`sys.settrace`): we look at the clock, and raise. What
-this cannot stop is a loop that runs inside C, such as `list(itertools.count())`.
+Python can be asked to call us before each line it runs (`sys.settrace`): we look at the clock, and raise.
+What this cannot stop is a loop that runs inside C, such as `list(itertools.count())`.
 """
 
 import dis
@@ -13,10 +13,10 @@ from typing import Any
 
 
 class TimeUp(BaseException):
-    """Raised inside a function whose time is up. `except Exception` lets it through: it is not an Exception."""
+    """Raised inside a function whose time is up. `except Exception` lets it through."""
 
     def __init__(self, deadline: "Deadline") -> None:
-        super().__init__(f"stopped after {deadline.seconds:.1f} seconds")
+        super().__init__(f"stopped after {deadline.seconds:.1f} s")
         self.deadline = deadline
 
     def __del__(self) -> None:
@@ -63,4 +63,6 @@ class Deadline:
 @functools.cache
 def _spins_on_the_spot(code: CodeType) -> bool:
     """Does it hold a `while True: pass`? That is one instruction that jumps to itself, and never a new line."""
-    return any(step.argval == step.offset for step in dis.get_instructions(code) if "JUMP_BACKWARD" in step.opname)
+    return any(
+        step.argval == step.offset for step in dis.get_instructions(code) if "JUMP_BACKWARD" in step.opname
+    )

@@ -16,7 +16,7 @@ def show(thing: Any) -> None:
     if in_notebook():
         from IPython.display import Markdown, display
 
-        # A fenced block takes its colours from JupyterLab's theme, the dark one too; IPython's Code brings its own.
+        # A fenced block takes its colours from JupyterLab's theme, also a dark one; IPython's Code does not.
         display(Markdown(f"`{where}`\n\n`````python\n{source}\n`````"))
     else:
         print(f"# {where}\n{source}")

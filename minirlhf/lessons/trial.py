@@ -10,7 +10,7 @@ import linecache
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -24,7 +24,7 @@ from minirlhf.lessons.exercises import Case, Exercise
 
 @dataclass
 class Trial:
-    """What came of one call. Either `trouble` says why nothing can be compared, or outputs and gradients are there."""
+    """What came of one call: outputs and gradients, or the `trouble` that kept them from being compared."""
 
     outputs: list[Tensor] = field(default_factory=list)
     gradients: list[Tensor] = field(default_factory=list)  # one for each name in exercise.trains
@@ -38,9 +38,12 @@ class Trial:
 
 
 def attempt(
-    answer: Callable, exercise: Exercise, case: Case, seconds: float, like: Trial | None = None
+    answer: Callable, exercise: Exercise, case: Case, seconds: float | None = None, like: Trial | None = None
 ) -> Trial:
-    """Call the function on a case. `like` is our own trial, whose outputs say which shapes belong there."""
+    """Call the function on a case, for at most so many seconds; our own functions need no watching.
+
+    `like` is our own trial, whose outputs say which shapes belong there.
+    """
     trial, printed = Trial(), io.StringIO()
     leaves = [
         _leaf(x, name in exercise.trains) for x, name in zip(case.inputs, exercise.inputs, strict=False)
@@ -51,9 +54,11 @@ def attempt(
     try:
         with redirect_stdout(printed), warnings.catch_warnings(), torch.enable_grad():
             warnings.simplefilter("ignore")
-            with Deadline(seconds):
+            with Deadline(seconds) if seconds else nullcontext():
                 result = answer(*given)
-            _receive(result, trial, exercise, like)
+            if result is Ellipsis:
+                raise NotImplementedError  # `return ...` is a way to say so
+            trial.outputs, trial.trouble = _take(result, exercise, like)
             if not trial.trouble and exercise.trains:
                 _differentiate(trial, [x for x in leaves if isinstance(x, Tensor) and x.requires_grad])
             trial.changed = tuple(_written_into(given, case.inputs, exercise.inputs))
@@ -61,12 +66,12 @@ def attempt(
         raise
     except TimeUp as stop:
         trial.timed_out = True
-        trial.trouble = f"It was {stop}, {_own_line(stop, answer)}. Does a loop in it never end?"
+        trial.trouble = f"its time ran out {_own_line(stop, answer)}. Does a loop in it never end?"
     except NotImplementedError:
         trial.untried = True
     except BaseException as error:
         what = traceback.format_exception_only(error)[-1].strip()
-        trial.trouble = f"It stops {_own_line(error, answer)}: {what}"
+        trial.trouble = f"it stops {_own_line(error, answer)}: {what}"
     trial.seconds, trial.printed = perf_counter() - started, printed.getvalue()
     return trial
 
@@ -75,47 +80,39 @@ def _leaf(x: Any, needs_gradient: bool) -> Any:
     return x.clone().requires_grad_(needs_gradient) if isinstance(x, Tensor) else x
 
 
-def _receive(result: Any, trial: Trial, exercise: Exercise, like: Trial | None) -> None:
-    """Take apart what came back, or say what is wrong with it."""
-    if result is Ellipsis:
-        trial.untried = True
-        return
+def _take(result: Any, exercise: Exercise, like: Trial | None) -> tuple[list[Tensor], str]:
+    """The outputs, and why they cannot be compared with ours; nothing if they can."""
     if result is None:
-        trial.trouble = "It returns nothing (None). Is a `return` missing at its end?"
-        return
-    if (
-        exercise.stats
-        and isinstance(result, tuple | list)
-        and len(result) == 2
-        and isinstance(result[1], dict)
-    ):
-        result = result[0]  # (loss, stats) and the loss alone are both welcome
-    results = result if len(exercise.outputs) > 1 else [result]
-    if not isinstance(results, tuple | list) or len(results) != len(exercise.outputs):
-        wanted = " and ".join(exercise.outputs)
-        trial.trouble = (
-            f"It returns {_describe(result)}; {len(exercise.outputs)} tensors are asked for, {wanted}."
-        )
-        return
-    for i, (output, name) in enumerate(zip(results, exercise.outputs, strict=True)):
-        trial.trouble = trial.trouble or _misfit(output, name, None if like is None else like.outputs[i])
-    trial.outputs = list(results)
+        return [], "it returns nothing (None). Is a `return` missing at its end?"
+    outputs = _outputs(result, exercise)
+    if len(outputs) != len(exercise.outputs):
+        wanted = f"{len(exercise.outputs)} tensors are asked for, {' and '.join(exercise.outputs)}"
+        return [], f"it returns {_describe(result)}; {wanted}."
+    for i, (output, name) in enumerate(zip(outputs, exercise.outputs, strict=True)):
+        if misfit := _misfit(output, name, None if like is None else like.outputs[i]):
+            return [], misfit
+    return outputs, ""
+
+
+def _outputs(result: Any, exercise: Exercise) -> list[Any]:
+    """What came back, as a list. Of (loss, stats) only the loss: with and without stats are both welcome."""
+    several = isinstance(result, tuple | list)
+    if exercise.stats and several and len(result) == 2 and isinstance(result[1], dict):
+        return [result[0]]
+    return [*result] if several and len(exercise.outputs) > 1 else [result]
 
 
 def _misfit(output: Any, name: str, ours: Tensor | None) -> str:
     """Why this cannot be compared with ours; nothing if it can."""
+    if isinstance(output, float | int):
+        return f"its {name} is {_describe(output)}, which carries no gradient. Leave out .item() and float()."
     if not isinstance(output, Tensor):
-        number = (
-            " A number carries no gradient: leave out .item() and float()."
-            if isinstance(output, float | int)
-            else ""
-        )
-        return f"Its {name} is {_describe(output)}; a tensor is asked for.{number}"
-    if not output.is_floating_point():
-        return f"Its {name} holds {output.dtype}; floating-point numbers are asked for."
+        return f"its {name} is {_describe(output)}; a tensor is asked for."
+    if not output.is_floating_point() or output.layout is not torch.strided or output.is_meta:
+        return f"its {name} holds {output.dtype}; an ordinary tensor of floating-point numbers is asked for."
     if ours is None or output.shape == ours.shape:
         return ""
-    words = f"Its {name} has the shape {tuple(output.shape)}; {tuple(ours.shape)} is asked for."
+    words = f"its {name} has the shape {tuple(output.shape)}; {tuple(ours.shape)} is asked for."
     if ours.dim() == 0:
         return f"{words} That is one number: the mean over the whole batch is still to be taken."
     if output.shape == (ours.shape[0], ours.shape[-1] - 1):
@@ -148,7 +145,8 @@ def _describe(result: Any) -> str:
     if isinstance(result, Tensor):
         return f"one tensor of shape {tuple(result.shape)}"
     size = f" of {len(result)}" if isinstance(result, tuple | list) else ""
-    return f"a {type(result).__name__}{size}"
+    kind = type(result).__name__
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}{size}"
 
 
 def _own_line(error: BaseException, answer: Callable) -> str:

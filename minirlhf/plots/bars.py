@@ -1,6 +1,7 @@
 """How scores are spread, what words weigh, and whether a reward model is as right as it is sure."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from math import sqrt
 
 import numpy as np
@@ -28,6 +29,7 @@ def score_strips(columns: Mapping[str, Replies]) -> Figure:
     ax = dress(figure.add_subplot(), "", "gold score of a reply", "", grid="x")
     rng = np.random.default_rng(0)  # only for where a dot stands within its row
     every = [score for replies in columns.values() for score in replies.scores]
+    ends = []
     bins = np.linspace(min(every) - 0.3, max(every) + 0.3, 30)
     for row, (name, replies) in enumerate(columns.items()):
         scores = np.asarray(replies.scores, dtype=float)
@@ -39,6 +41,7 @@ def score_strips(columns: Mapping[str, Replies]) -> Figure:
         heights = row + rng.uniform(0.0, 0.22, len(scores))
         ax.scatter(scores, heights, s=9, color=colour(name), alpha=0.4, linewidth=0)
         mean, half = replies.mean, _half_interval(scores)
+        ends.append((mean - half, mean + half))
         ax.errorbar(mean, row - 0.12, xerr=half, fmt="D", color=ink(name), markersize=7, capsize=4)
         ax.annotate(
             f"mean {mean:+.2f} ± {half:.2f}", (1, row), xycoords=("axes fraction", "data"), xytext=(8, 0),
@@ -49,10 +52,9 @@ def score_strips(columns: Mapping[str, Replies]) -> Figure:
         text.set_color(ink(name))
     ax.invert_yaxis()
     ax.set_ylabel("model", fontsize=SMALL + 0.5, color=INK)
-    means = [replies.mean for replies in columns.values()]
-    rising = len(means) > 1 and means == sorted(means)
+    clear = len(ends) > 1 and all(below < above for (_, below), (above, _) in pairwise(ends))
     headline(
-        figure, "Each stage answers better than the one before" if rising else "How good are the replies?"
+        figure, "Each stage answers better than the one before" if clear else "How good are the replies?"
     )
     return figure
 

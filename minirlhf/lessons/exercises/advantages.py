@@ -49,8 +49,8 @@ def _with_returns(advantages, values, mask):
 
 
 @mistake(
-    "The last token's δ uses the value that stands behind it, in the padding. "
-    "Nothing follows the last token that counts, so there the next value is 0."
+    "The last token's δ uses the value that stands behind it, in the padding. Nothing follows the last "
+    "token that counts, so there the next value is 0."
 )
 def reads_a_value_beyond_the_mask(rewards, values, mask, gamma, lam):
     deltas = torch.where(mask, rewards + gamma * _later(values) - values, 0.0)
@@ -79,14 +79,37 @@ def forgets_gamma_before_the_next_value(rewards, values, mask, gamma, lam):
 
 
 @mistake(
-    "The sum runs from the first token to the last. A token can only change what comes after it, "
-    "so the sweep goes backwards: reversed(range(T))."
+    "The sum runs from the first token to the last. A token can only change what comes after it, so the "
+    "sweep goes backwards: reversed(range(T))."
 )
 def runs_forwards(rewards, values, mask, gamma, lam):
     values = torch.where(mask, values, 0.0)
     deltas = torch.where(mask, rewards + gamma * _later(values) - values, 0.0)
     forwards = _sweep(deltas.flip(1), mask.flip(1), gamma * lam).flip(1)
     return _with_returns(forwards, values, mask)
+
+
+@mistake(
+    "The sum runs from the first token to the last, and begins in the prompt. A token can only change what comes "
+    "after it: sweep backwards, reversed(range(T)), and start each row at its last token that counts."
+)
+def runs_forwards_from_the_prompt(rewards, values, mask, gamma, lam):
+    advantages, running = torch.zeros_like(rewards), torch.zeros_like(rewards[:, 0])
+    deltas = rewards + gamma * _later(values) - values
+    for t in range(rewards.shape[1]):
+        running = deltas[:, t] + gamma * lam * running
+        advantages[:, t] = running
+    return _with_returns(torch.where(mask, advantages, 0.0), values, mask)
+
+
+@mistake(
+    "The sweep begins in the padding and carries what it finds there into the response. "
+    "Where the mask is False, δ_t and the running sum are 0."
+)
+def sweeps_through_the_padding(rewards, values, mask, gamma, lam):
+    deltas = rewards + gamma * _later(values) - values
+    advantages = _sweep(deltas, torch.ones_like(mask), gamma * lam)
+    return _with_returns(torch.where(mask, advantages, 0.0), values, mask)
 
 
 @mistake("These are the surprises δ_t, not yet summed up: A_t = δ_t + γλ A_{t+1}.")
@@ -111,7 +134,8 @@ def forgets_what_was_expected(rewards, values, mask, gamma, lam):
 
 
 @mistake(
-    "The advantages are right and the returns are the advantages again. What the value should have been is A + V."
+    "The advantages are right and the returns are the advantages again. What the value should have been is "
+    "A + V."
 )
 def returns_the_advantages_twice(rewards, values, mask, gamma, lam):
     advantages, _ = gae(rewards, values, mask, gamma, lam)
@@ -119,8 +143,8 @@ def returns_the_advantages_twice(rewards, values, mask, gamma, lam):
 
 
 @mistake(
-    "The advantages are right; the returns were taken after whitening, so the value model would learn in units "
-    "that change with every batch. Returns come first: A + V. Whitening is done later, elsewhere."
+    "The advantages are right; the returns were taken after whitening, so the value model would learn in "
+    "units that change with every batch. Returns come first: A + V. Whitening is done later, elsewhere."
 )
 def takes_returns_after_whitening(rewards, values, mask, gamma, lam):
     advantages, _ = gae(rewards, values, mask, gamma, lam)
@@ -152,6 +176,8 @@ GAE = Exercise(
         decays_by_lam_alone,
         forgets_gamma_before_the_next_value,
         runs_forwards,
+        runs_forwards_from_the_prompt,
+        sweeps_through_the_padding,
         stops_at_the_surprises,
         reads_values_one_place_late,
         forgets_what_was_expected,

@@ -37,16 +37,16 @@ def _halves(log_probs, old_log_probs, advantages, clip):
 
 
 @mistake(
-    "This takes the smaller of the two losses where the larger belongs. The paper's min is for something to be "
-    "made large; with the minus it becomes torch.maximum. As it is, nothing holds a large step back."
+    "This takes the smaller of the two losses where the larger belongs. The paper's min is for something to "
+    "be made large; with the minus it becomes torch.maximum. As it is, nothing holds a large step back."
 )
 def takes_the_smaller_loss(log_probs, old_log_probs, advantages, mask, clip):
     return masked_mean(torch.minimum(*_halves(log_probs, old_log_probs, advantages, clip)), mask)
 
 
 @mistake(
-    "Only the clipped half is used. A token that moved the wrong way, out of the range, then has no gradient to "
-    "bring it back. Take the larger of the free and the clipped loss."
+    "Only the clipped half is used. A token that moved the wrong way, out of the range, then has no "
+    "gradient to bring it back. Take the larger of the free and the clipped loss."
 )
 def uses_only_the_clipped_half(log_probs, old_log_probs, advantages, mask, clip):
     return masked_mean(_halves(log_probs, old_log_probs, advantages, clip)[1], mask)
@@ -68,7 +68,8 @@ def turns_the_ratio_upside_down(log_probs, old_log_probs, advantages, mask, clip
 
 
 @mistake(
-    "This uses the difference of log-probabilities as it is. The ratio is its exp, and stands around 1, not 0."
+    "This uses the difference of log-probabilities as it is. The ratio is its exp, and stands around 1, not "
+    "0."
 )
 def forgets_the_exponential(log_probs, old_log_probs, advantages, mask, clip):
     ratio = log_probs - old_log_probs
@@ -85,7 +86,8 @@ def clamps_before_the_exponential(log_probs, old_log_probs, advantages, mask, cl
 
 
 @mistake(
-    "This is the mean over every token: prompt and padding pull at the policy too. Average where the mask is True."
+    "This is the mean over every token: prompt and padding pull at the policy too. Average where the mask "
+    "is True."
 )
 def averages_over_everything(log_probs, old_log_probs, advantages, mask, clip):
     return torch.maximum(*_halves(log_probs, old_log_probs, advantages, clip)).mean()
@@ -151,7 +153,8 @@ def takes_the_smaller_error(values, old_values, returns, mask, clip):
 
 
 @mistake(
-    "Only the clipped error is used, so a value that moved the wrong way cannot come back. Take the larger of both."
+    "Only the clipped error is used, so a value that moved the wrong way cannot come back. Take the larger "
+    "of both."
 )
 def uses_only_the_clipped_error(values, old_values, returns, mask, clip):
     return 0.5 * masked_mean(_squares(values, old_values, returns, clip)[1], mask)

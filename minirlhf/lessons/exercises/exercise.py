@@ -1,4 +1,4 @@
-"""What an exercise is: a function to write, inputs to try it on, and the ways in which it is commonly wrong."""
+"""What an exercise is: a function to write, inputs to try it on, and the ways in which people get it wrong."""
 
 import inspect
 from collections.abc import Callable
@@ -35,10 +35,10 @@ class Mistake:
 class Exercise:
     """A function of the package that the learner writes again.
 
-    `outputs` names what comes back; where `stats` follow, the learner may leave them out. `trains` names the
-    inputs that must receive the right gradient. `calls` is about how often a lesson's training calls it, which
-    decides what is too slow; the last case is the large one. `adapt` turns a version that takes fewer inputs than
-    the package's into one that a stage can call.
+    `outputs` names what comes back; where `stats` follow, the learner may leave them out. `trains` names
+    the inputs that must receive the right gradient. `calls` is about how often a lesson's training calls it,
+    which decides what is too slow; the last case is the large one. `adapt` turns a version that takes fewer
+    inputs than the package's into one that a stage can call.
     """
 
     solution: Callable[..., Any]

@@ -4,7 +4,7 @@ import torch
 
 from minirlhf.lessons.exercises.exercise import RAGGED, Case, Exercise, mistake, normal, on_masks
 from minirlhf.losses import sft_loss
-from minirlhf.ops import before, last_true, masked_mean, masked_sum, token_log_probs
+from minirlhf.ops import last_true, masked_mean, masked_sum, token_log_probs
 
 # ---- token_log_probs(logits, tokens, mask)
 
@@ -27,14 +27,19 @@ def _of(logits, tokens):
     return token_log_probs(logits, tokens, everything_but_the_first)
 
 
+def _later(x):
+    """Everything one place further to the right."""
+    return torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], dim=1)
+
+
 def _unshifted(logits, tokens):
     """What logits[:, t] say about tokens[:, t]."""
     return torch.log_softmax(logits, dim=-1).gather(2, tokens.unsqueeze(2)).squeeze(2)
 
 
 @mistake(
-    "Here logits[:, t] are asked about tokens[:, t], which the model has already read. "
-    "They speak about the next token, t + 1: shift one of the two."
+    "Here logits[:, t] are asked about tokens[:, t], which the model has already read. They speak about the "
+    "next token, t + 1: shift one of the two."
 )
 def forgets_the_shift(logits, tokens, mask):
     return torch.where(mask, _unshifted(logits, tokens), 0.0)
@@ -42,12 +47,12 @@ def forgets_the_shift(logits, tokens, mask):
 
 @mistake("This is shifted by two. logits[:, t] speak about tokens[:, t + 1]: one step is enough.")
 def shifts_twice(logits, tokens, mask):
-    return torch.where(mask, _unshifted(before(before(logits)), tokens), 0.0)
+    return torch.where(mask, _unshifted(_later(_later(logits)), tokens), 0.0)
 
 
 @mistake(
-    "The right numbers, each stored one place too early. What is about token t stands at t, "
-    "so the column for the first token, which nothing predicts, goes in front."
+    "The right numbers, each stored one place too early. What is about token t stands at t, so the column "
+    "for the first token, which nothing predicts, goes in front."
 )
 def stores_one_place_early(logits, tokens, mask):
     early = torch.cat([_of(logits, tokens)[:, 1:], torch.zeros_like(logits[:, :1, 0])], dim=1)
@@ -55,8 +60,8 @@ def stores_one_place_early(logits, tokens, mask):
 
 
 @mistake(
-    "This is what comes out when prompt and padding are not masked. "
-    "Where the mask is False the answer is 0, whatever the model says there."
+    "This is what comes out when prompt and padding are not masked. Where the mask is False the answer is "
+    "0, whatever the model says there."
 )
 def forgets_the_mask(logits, tokens, mask):
     return _of(logits, tokens)
@@ -68,17 +73,19 @@ def forgets_the_logarithm(logits, tokens, mask):
 
 
 @mistake(
-    "These are the logits themselves. They become log-probabilities when each vector is normalised: log_softmax."
+    "These are the logits themselves. They become log-probabilities when each vector is normalised: "
+    "log_softmax."
 )
 def forgets_to_normalise(logits, tokens, mask):
-    return torch.where(mask, before(logits).gather(2, tokens.unsqueeze(2)).squeeze(2), 0.0)
+    return torch.where(mask, _later(logits).gather(2, tokens.unsqueeze(2)).squeeze(2), 0.0)
 
 
 @mistake(
-    "This is the log-probability of the likeliest token. Ask about the token that stands there: gather with tokens."
+    "This is the log-probability of the likeliest token. Ask about the token that stands there: gather with "
+    "tokens."
 )
 def asks_about_the_likeliest_token(logits, tokens, mask):
-    return torch.where(mask, torch.log_softmax(before(logits), dim=-1).amax(dim=-1), 0.0)
+    return torch.where(mask, torch.log_softmax(_later(logits), dim=-1).amax(dim=-1), 0.0)
 
 
 @mistake("The sign is turned round. A log-probability is 0 or below; cross_entropy gives its negative.")
@@ -87,11 +94,11 @@ def turns_the_sign_round(logits, tokens, mask):
 
 
 @mistake(
-    "The softmax has rounded to 0, and its logarithm is minus infinity. "
-    "log_softmax does both at once and never leaves the range of a float."
+    "The softmax has rounded to 0, and its logarithm is minus infinity. log_softmax does both at once and "
+    "never leaves the range of a float."
 )
 def takes_the_logarithm_of_zero(logits, tokens, mask):
-    probabilities = torch.softmax(before(logits), dim=-1).gather(2, tokens.unsqueeze(2)).squeeze(2)
+    probabilities = torch.softmax(_later(logits), dim=-1).gather(2, tokens.unsqueeze(2)).squeeze(2)
     return torch.where(mask, probabilities.log(), 0.0)
 
 
@@ -118,8 +125,8 @@ TOKEN_LOG_PROBS = Exercise(
 
 
 @mistake(
-    "This is what comes out when the prompt is not masked: the model is also taught to write the customer's part. "
-    "Average where the mask is True."
+    "This is what comes out when the prompt is not masked: the model is also taught to write the customer's "
+    "part. Average where the mask is True."
 )
 def supervises_the_prompt(logits, tokens, mask):
     position = torch.arange(tokens.shape[1])
@@ -127,24 +134,24 @@ def supervises_the_prompt(logits, tokens, mask):
 
 
 @mistake(
-    "This is the mean over every token, prompt and padding included. "
-    "Only the response is to be imitated: average where the mask is True."
+    "This is the mean over every token, prompt and padding included. Only the response is to be imitated: "
+    "average where the mask is True."
 )
 def supervises_everything(logits, tokens, mask):
     return -_of(logits, tokens)[:, 1:].mean()
 
 
 @mistake(
-    "This is what comes out when the sum is divided by B · T. Divide by the tokens that count, "
-    "or a batch with much padding will teach less than one with little."
+    "This is what comes out when the sum is divided by B · T. Divide by the tokens that count, or a batch "
+    "with much padding will teach less than one with little."
 )
 def divides_by_batch_times_length(logits, tokens, mask):
     return -token_log_probs(logits, tokens, mask).mean()
 
 
 @mistake(
-    "This is the mean of the rows' means, where a word in a short reply weighs more than one in a long reply. "
-    "Sum over the whole batch first, and divide once."
+    "This is the mean of the rows' means, where a word in a short reply weighs more than one in a long "
+    "reply. Sum over the whole batch first, and divide once."
 )
 def averages_row_by_row(logits, tokens, mask):
     row_sums = masked_sum(token_log_probs(logits, tokens, mask), mask)
@@ -152,23 +159,24 @@ def averages_row_by_row(logits, tokens, mask):
 
 
 @mistake(
-    "This is the sum. Divided by the number of tokens that count, it does not depend on the size of the batch."
+    "This is the sum. Divided by the number of tokens that count, it does not depend on the size of the "
+    "batch."
 )
 def adds_up_and_stops(logits, tokens, mask):
     return -token_log_probs(logits, tokens, mask).sum()
 
 
 @mistake(
-    "Here logits[:, t] are asked about tokens[:, t], which the model has already read. Trained so, it learns to "
-    "repeat what it sees. Logits at t speak about token t + 1."
+    "Here logits[:, t] are asked about tokens[:, t], which the model has already read. Trained so, it "
+    "learns to repeat what it sees. Logits at t speak about token t + 1."
 )
 def asks_about_the_token_just_read(logits, tokens, mask):
     return -masked_mean(_unshifted(logits, tokens), mask)
 
 
 @mistake(
-    "Logits and tokens are shifted, and the mask stayed behind: the end of each prompt is supervised and the end "
-    "of each response is not. The mask goes with the tokens: mask[:, 1:]."
+    "Logits and tokens are shifted, and the mask stayed behind: the end of each prompt is supervised and "
+    "the end of each response is not. The mask goes with the tokens: mask[:, 1:]."
 )
 def leaves_the_mask_behind(logits, tokens, mask):
     return -masked_mean(_of(logits, tokens)[:, 1:], mask[:, :-1])

@@ -20,7 +20,8 @@ def _far_off_the_mask() -> Case:
 
 
 @mistake(
-    "This is what comes out when the sum is divided by all tokens. Divide by how many the mask counts: mask.sum()."
+    "This is what comes out when the sum is divided by all tokens. Divide by how many the mask counts: "
+    "mask.sum()."
 )
 def divides_by_all_tokens(x, mask):
     return torch.where(mask, x, 0.0).mean()

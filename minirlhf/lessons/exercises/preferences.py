@@ -57,7 +57,8 @@ def swaps_chosen_and_rejected(chosen, rejected, preference=None, margin=0.0):
 
 
 @mistake(
-    "This is the mean probability of the choices, made negative. The loss is the mean of its logarithm: logsigmoid."
+    "This is the mean probability of the choices, made negative. The loss is the mean of its logarithm: "
+    "logsigmoid."
 )
 def forgets_the_logarithm(chosen, rejected, preference=None, margin=0.0):
     return -torch.sigmoid(chosen - rejected).mean()
@@ -74,8 +75,8 @@ def forgets_the_minus(chosen, rejected, preference=None, margin=0.0):
 
 
 @mistake(
-    "Each score is judged by itself, as if 0 were the line between good and bad. "
-    "Nobody said how good a reply is, only which of two is better: take the difference first."
+    "Each score is judged by itself, as if 0 were the line between good and bad. Nobody said how good a "
+    "reply is, only which of two is better: take the difference first."
 )
 def judges_each_score_alone(chosen, rejected, preference=None, margin=0.0):
     return -(F.logsigmoid(chosen) + F.logsigmoid(-rejected)).mean()
@@ -87,7 +88,8 @@ def averages_before_comparing(chosen, rejected, preference=None, margin=0.0):
 
 
 @mistake(
-    "This is a hinge: it asks for a lead of 1 and then stops caring. Bradley-Terry is -log σ(chosen - rejected)."
+    "This is a hinge: it asks for a lead of 1 and then stops caring. Bradley-Terry is -log σ(chosen - "
+    "rejected)."
 )
 def asks_for_a_fixed_lead(chosen, rejected, preference=None, margin=0.0):
     return F.relu(1 - (chosen - rejected)).mean()
@@ -108,8 +110,8 @@ def forgets_ties(chosen, rejected, preference=None, margin=0.0):
 
 
 @mistake(
-    "The sigmoid has rounded to 0, and its logarithm is minus infinity. "
-    "F.logsigmoid does both at once and stays finite."
+    "The sigmoid has rounded to 0, and its logarithm is minus infinity. F.logsigmoid does both at once and "
+    "stays finite."
 )
 def takes_the_logarithm_of_zero(chosen, rejected, preference=None, margin=0.0):
     return -torch.sigmoid(chosen - rejected).log().mean()

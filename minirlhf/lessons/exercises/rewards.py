@@ -40,8 +40,8 @@ def pays_the_score_at_the_first_token(score, log_probs, ref_log_probs, mask, bet
 
 
 @mistake(
-    "Here the score stands in the last column, which is padding in all but the longest rows. "
-    "Find each row's last True: last_true(mask)."
+    "Here the score stands in the last column, which is padding in all but the longest rows. Find each "
+    "row's last True: last_true(mask)."
 )
 def pays_the_score_in_the_last_column(score, log_probs, ref_log_probs, mask, beta):
     rewards = _penalty(log_probs, ref_log_probs, mask, beta)
@@ -57,8 +57,8 @@ def pays_a_row_with_no_token(score, log_probs, ref_log_probs, mask, beta):
 
 
 @mistake(
-    "The penalty has the wrong sign: leaving the reference is paid for. "
-    "It is -β (log π - log π_ref), where the policy comes first."
+    "The penalty has the wrong sign: leaving the reference is paid for. It is -β (log π - log π_ref), where "
+    "the policy comes first."
 )
 def pays_for_leaving_the_reference(score, log_probs, ref_log_probs, mask, beta):
     return token_rewards(score, log_probs, ref_log_probs, mask, -beta)

@@ -1,0 +1,195 @@
+"""Win rates with published intervals, exact KL against enumeration, accuracy and calibration with known answers."""
+
+from itertools import pairwise, product
+from math import sqrt
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny import TEXTS, equal, generator, small_tokenizer, talker
+
+from minirlhf.data import Comparisons, Prompts
+from minirlhf.evaluate import (
+    FrontierPoint,
+    accuracy_ceiling,
+    calibration,
+    compare,
+    exact_kl,
+    frontier,
+    frontier_point,
+    pair_accuracy,
+    score_pairs,
+    win_rate,
+)
+from minirlhf.model import GPTConfig
+from minirlhf.ops import token_log_probs
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+TALKS = GPTConfig(vocab_size=300, context=40, layers=1, heads=2, channels=16)
+SCORES = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40)
+
+
+@pytest.mark.parametrize(
+    ("wins", "n", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_the_interval_is_the_published_one(wins, n, low, high):
+    """Newcombe (1998), Statistics in Medicine 17, table I, method 3 (Wilson's score without correction)."""
+    found = win_rate([1.0] * wins + [0.0] * (n - wins), [0.5] * n)
+    assert (found.wins, found.losses, found.ties) == (wins, n - wins, 0)
+    assert found.rate == pytest.approx(wins / n)
+    assert (found.low, found.high) == (pytest.approx(low, abs=6e-5), pytest.approx(high, abs=6e-5))
+
+
+@given(SCORES)
+def test_who_wins_the_other_loses(pairs):
+    one, other = ([float(score) for score in scores] for scores in zip(*pairs, strict=True))
+    found, mirrored = win_rate(one, other), win_rate(other, one)
+    assert found.rate + mirrored.rate == pytest.approx(1)
+    assert found.low == pytest.approx(1 - mirrored.high) and found.wins == mirrored.losses
+    assert 0 <= found.low <= found.rate <= found.high <= 1
+    assert found.wins + found.ties + found.losses == len(pairs)
+
+
+def test_a_model_against_itself_stands_at_one_half():
+    found = win_rate([1.0, 2.0, 3.0], [1.0, 2.0, 3.0])
+    assert found.rate == 0.5 and found.ties == 3
+    assert found.low < 0.5 < found.high
+
+
+def test_more_pairs_make_surer():
+    few, many = (
+        win_rate([1.0, 1.0, 0.0], [0.0, 0.0, 1.0]),
+        win_rate([1.0, 1.0, 0.0] * 100, [0.0, 0.0, 1.0] * 100),
+    )
+    assert many.rate == few.rate and many.high - many.low < 0.2 * (few.high - few.low)
+    assert str(many) == "67% [61%, 72%]"
+
+
+def test_win_rates_need_pairs():
+    with pytest.raises(ValueError, match="at least one pair"):
+        win_rate([], [])
+    with pytest.raises(ValueError, match="zip"):
+        win_rate([1.0], [])
+
+
+def test_exact_kl_is_in_expectation_the_kl_of_whole_responses():
+    """Over all 64 responses of 3 tokens from 4: E[Σ_t KL_t] = Σ p log(p / q), by enumeration."""
+    sizes = GPTConfig(vocab_size=4, context=8, layers=1, heads=1, channels=8)
+    policy, reference = talker(1, sizes), talker(2, sizes)
+    tokens = torch.tensor([(2, 1, *response) for response in product(range(4), repeat=3)])
+    mask = torch.tensor([[False, False, True, True, True]]).expand(64, -1)
+    with torch.no_grad():
+        log_p, log_q = (token_log_probs(m(tokens), tokens, mask).sum(1).double() for m in (policy, reference))
+    along = exact_kl(policy, reference, tokens, mask).double()
+    assert log_p.exp().sum().item() == pytest.approx(1, abs=1e-5)
+    wanted = (log_p.exp() * (log_p - log_q)).sum().item()
+    assert (log_p.exp() * along).sum().item() == pytest.approx(wanted, abs=1e-5) and wanted > 0.1
+    estimates = log_p - log_q
+    assert _variance(along, log_p) < _variance(estimates, log_p), "and with less variance than the log-ratio"
+    equal(exact_kl(policy, policy, tokens, mask), torch.zeros(64), 1e-6)
+
+
+def _variance(x, log_p):
+    mean = (log_p.exp() * x).sum()
+    return (log_p.exp() * (x - mean).square()).sum().item()
+
+
+def shortness(prompt: str, reply: str) -> float:
+    return -float(len(reply))
+
+
+def test_everyone_answers_the_same_prompts_and_is_read_by_the_same_judge():
+    tokenizer, asked = small_tokenizer(), [text.split("\n")[0] for text in TEXTS]
+    prompts, seen = Prompts([tokenizer.encode(text) for text in asked]), []
+
+    def judge(prompt, reply):
+        seen.append((prompt, reply))
+        return shortness(prompt, reply)
+
+    models = {"one": talker(1, TALKS), "two": talker(2, TALKS), "one again": talker(1, TALKS)}
+    found = compare(models, prompts, tokenizer, judge, max_new_tokens=5)
+    assert list(found) == list(models)
+    assert [prompt for prompt, _ in seen] == asked * 3
+    assert [reply for _, reply in seen] == [text for replies in found.values() for text in replies.texts]
+    assert found["one"] == found["one again"] != found["two"]
+    assert found["one"].mean == pytest.approx(sum(found["one"].scores) / 3)
+    assert all(text == text.strip() for replies in found.values() for text in replies.texts)
+    assert compare(models, prompts, tokenizer, judge, max_new_tokens=5, seed=1) != found
+
+
+def test_a_policy_that_is_its_reference_stands_at_kl_0():
+    tokenizer, policy = small_tokenizer(), talker(1, TALKS)
+    prompts = Prompts([tokenizer.encode("hello")] * 4)
+    here = frontier_point(policy, policy, prompts, tokenizer, shortness, max_new_tokens=6)
+    moved = frontier_point(talker(2, TALKS), policy, prompts, tokenizer, shortness, max_new_tokens=6)
+    assert here.kl == pytest.approx(0.0, abs=1e-5) and moved.kl > 0.1
+    assert here.score == compare({"p": policy}, prompts, tokenizer, shortness, max_new_tokens=6)["p"].mean
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12))
+def test_no_point_of_a_frontier_is_beaten_and_every_other_is(pairs):
+    points = [FrontierPoint(float(kl), float(score)) for kl, score in pairs]
+    best = frontier(points)
+    assert set(best) <= set(points)
+    assert all(a.kl < b.kl and a.score < b.score for a, b in pairwise(best))
+    for point in points:
+        assert any(b.kl <= point.kl and b.score >= point.score for b in best)
+
+
+def test_scores_of_pairs_do_not_depend_on_the_batch():
+    encode = small_tokenizer().encode
+    comparisons = Comparisons(
+        [encode("hello")] * 5,
+        [encode("so " * n) for n in range(1, 6)],
+        [encode("no " * n) for n in range(5, 0, -1)],
+        [1.0] * 5,
+    )
+
+    def length(tokens, response_mask):
+        return response_mask.sum(dim=1).float()
+
+    for batch_size in (1, 2, 5, 100):
+        chosen, rejected = score_pairs(length, comparisons, pad_id=300, batch_size=batch_size)
+        assert chosen.tolist() == [len(ids) for ids in comparisons.chosen]
+        assert rejected.tolist() == [len(ids) for ids in comparisons.rejected]
+
+
+def test_who_knows_nothing_stands_at_one_half():
+    same = torch.full((7,), 2.0)
+    assert pair_accuracy(same, same) == 0.5
+    assert pair_accuracy(torch.tensor([3.0, 2.0, 1.0]), torch.tensor([1.0, 2.0, 3.0])) == 0.5
+    assert pair_accuracy(torch.tensor([3.0, 2.0]), torch.tensor([1.0, 0.0])) == 1.0
+
+
+def test_nobody_beats_the_ceiling_and_who_knows_the_probabilities_reaches_it():
+    p = torch.rand(20_000, generator=generator())
+    votes = torch.rand(20_000, generator=generator(1)) < p  # True: the first reply was chosen
+    ceiling, error = accuracy_ceiling(p.tolist())
+    assert ceiling == pytest.approx(0.75, abs=0.01)  # E[max(p, 1 - p)] of a uniform p
+    hits = (votes == (p > 0.5)).float().mean().item()
+    assert abs(hits - ceiling) < 4 * error
+    # E[p(1 - p)] = 1/6 for a uniform p: the error that counting cannot escape
+    assert error == pytest.approx(sqrt(1 / 6 / 20_000), rel=0.02)
+    assert accuracy_ceiling([1.0, 0.0, 1.0]) == (1.0, 0.0)
+    assert accuracy_ceiling([0.5] * 4) == (0.5, 0.25)
+
+
+def test_a_calibrated_model_is_right_as_often_as_it_says():
+    difference = 3 * torch.randn(50_000, generator=generator())
+    votes = torch.rand(50_000, generator=generator(1)) < torch.sigmoid(difference)
+    signed = torch.where(votes, difference, -difference)  # chosen - rejected
+    bins = calibration(signed)
+    assert sum(b.count for b in bins) == 50_000 and len(bins) == 5
+    for b in bins:
+        assert 0.5 <= b.predicted <= 1
+        assert abs(b.predicted - b.observed) < 4 * sqrt(0.25 / b.count)
+    overconfident = calibration(3 * signed)
+    assert all(b.observed < b.predicted - 0.02 for b in overconfident[:4])
+
+
+def test_calibration_leaves_empty_bins_out_and_counts_ties_half():
+    assert [(b.predicted, b.observed, b.count) for b in calibration(torch.zeros(3))] == [(0.5, 0.5, 3)]
+    assert [(b.predicted, b.observed) for b in calibration(torch.tensor([1e3, -1e3]))] == [(1.0, 0.5)]
