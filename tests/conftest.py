@@ -1,12 +1,15 @@
 """What every test shares: two threads, no hub, and in CI no silent skip."""
 
 import os
+import tempfile
+from pathlib import Path
 
 # Before torch and the tokenizers are imported, and for the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
+os.environ.setdefault("MINIRLHF_PROGRESS", str(Path(tempfile.mkdtemp()) / "progress.json"))  # never the learner's own
 
 import pytest
 import torch

@@ -44,6 +44,15 @@ def own_progress(tmp_path, monkeypatch):
     return tmp_path / "progress.json"
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Tensors this small are quicker with one thread, above all on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def from_source(source, name, **names):
     """A function as a notebook makes it: from text, with torch at hand."""
     namespace = {"torch": torch, "F": F, **names}

@@ -80,20 +80,40 @@ def test_a_cache_can_drop_rows():
 def test_no_token_sees_what_comes_after_it(place, other):
     language, values = talker(), lively(ValueModel(trunk()))
     read = tokens()
+    mask = torch.ones_like(read, dtype=torch.bool)
     changed = read.clone()
     changed[:, place:] = other
     with torch.no_grad():
         equal(language(changed)[:, :place], language(read)[:, :place], 1e-6)
         # one further for values: the value before a token cannot depend on that token
-        equal(values(changed)[:, : place + 1], values(read)[:, : place + 1], 1e-6)
+        equal(values(changed, mask)[:, : place + 1], values(read, mask)[:, : place + 1], 1e-6)
 
 
 def test_the_value_before_a_token_depends_on_the_token_just_before_that():
     model, read = lively(ValueModel(trunk())), tokens()
+    mask = torch.ones_like(read, dtype=torch.bool)
     changed = read.clone()
     changed[:, 4] = (changed[:, 4] + 1) % V
     with torch.no_grad():
-        assert (model(changed)[:, 5] != model(read)[:, 5]).all()
+        assert (model(changed, mask)[:, 5] != model(read, mask)[:, 5]).all()
+
+
+@given(st.lists(st.lists(st.booleans(), min_size=10, max_size=10), min_size=3, max_size=3), st.integers(0, 9))
+def test_asking_about_some_places_only_changes_nothing_there(rows, cached):
+    model, values, read, where = talker(), lively(ValueModel(trunk())), tokens(), torch.tensor(rows)
+    everywhere = torch.ones_like(where)
+    with torch.no_grad():
+        equal(model(read, where=where), model(read)[where], 1e-5)
+        wanted = torch.where(where, values(read, everywhere), 0.0)
+        equal(values(read, where), wanted, 1e-5)
+        cache = Cache()
+        model(read[:, :cached], cache) if cached else None
+        equal(
+            model(read[:, cached:], cache, where[:, cached:]),
+            model(read)[:, cached:][where[:, cached:]],
+            1e-5,
+        )
+        assert cache.length == 10, "and a cache remembers all that was read"
 
 
 def test_the_score_is_read_at_the_last_token_of_the_response():
@@ -128,7 +148,10 @@ def test_scores_are_scaled_by_what_normalising_measured():
 def test_a_fresh_reward_or_value_model_has_no_opinion_and_no_dead_head():
     read = tokens()
     mask = torch.ones_like(read, dtype=torch.bool)
-    for model, output in ((r := RewardModel(trunk()), r(read, mask)), (v := ValueModel(trunk()), v(read))):
+    for model, output in (
+        (r := RewardModel(trunk()), r(read, mask)),
+        (v := ValueModel(trunk()), v(read, mask)),
+    ):
         assert (output == 0).all()
         (output + 1).square().sum().backward()
         assert model.head.weight.grad.abs().sum() > 0

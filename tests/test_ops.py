@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 from tiny import EQUATIONS, EXPECTED, equal, equation, generator
 
 from minirlhf.ops import (
-    before,
     last_true,
+    log_probs_and_entropy,
     masked_mean,
     masked_sum,
     masked_whiten,
+    predictors,
+    scatter,
     token_kl,
     token_log_probs,
-    token_log_probs_and_entropy,
 )
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -25,8 +26,8 @@ MASKS = st.lists(st.lists(st.booleans(), min_size=5, max_size=5), min_size=1, ma
 
 
 def token_entropy(logits, mask):
-    """The entropies of `token_log_probs_and_entropy`; which tokens were drawn does not matter to them."""
-    return token_log_probs_and_entropy(logits, torch.zeros_like(mask, dtype=torch.long), mask)[1]
+    """The entropies of `log_probs_and_entropy`; which tokens were drawn does not matter to them."""
+    return log_probs_and_entropy(logits[predictors(mask)], torch.zeros_like(mask, dtype=torch.long), mask)[1]
 
 
 def doubles(*shape, seed=0):
@@ -38,7 +39,7 @@ def test_log_probs_of_prompts_and_responses_of_unequal_length():
         "logits", "tokens", "response_mask", "log_probs", of=EQUATIONS["aligned"]
     )
     equal(token_log_probs(logits, tokens, mask), wanted)
-    equal(token_log_probs_and_entropy(logits, tokens, mask)[0], wanted)
+    equal(log_probs_and_entropy(logits[predictors(mask)], tokens, mask)[0], wanted)
 
 
 def test_each_log_prob_comes_from_the_logits_one_place_before():
@@ -87,9 +88,15 @@ def test_entropy_is_ln_v_less_the_kl_to_the_uniform_distribution():
     equal((entropy + kl)[:, 1:], torch.full((3, 5), log(7), dtype=torch.float64))
 
 
-def test_before_hands_each_place_what_its_left_neighbour_says():
-    equal(before(torch.tensor([[1.0, 2.0, 3.0]])), torch.tensor([[0.0, 1.0, 2.0]]))
-    equal(before(torch.tensor([[[1.0, 5.0], [2.0, 6.0]]])), torch.tensor([[[0.0, 0.0], [1.0, 5.0]]]))
+@given(MASKS)
+def test_a_prediction_stands_one_place_before_what_it_predicts(rows):
+    mask = torch.tensor(rows)
+    position = torch.arange(5.0).expand(mask.shape)
+    came_from = scatter(position[predictors(mask)], mask)
+    counted = mask.clone()
+    counted[:, 0] = False  # nothing predicts a first token
+    assert torch.equal(came_from[counted] + 1, position[counted])
+    assert (came_from[~counted] == 0).all()
 
 
 def test_last_true_is_minus_one_where_there_is_none():

@@ -290,7 +290,9 @@ def test_a_learners_own_hearts_drive_the_training():
 def test_peeking_changes_nothing():
     def peek(run):
         sample(run.models["policy"], PROMPTS.prompts, 4, generator())
-        run.models["value_model"](torch.ones(2, 3, dtype=torch.long)).sum()
+        run.models["value_model"](
+            torch.ones(2, 3, dtype=torch.long), torch.ones(2, 3, dtype=torch.bool)
+        ).sum()
 
     check_that_peeking_changes_nothing(make, peek)
 

@@ -96,14 +96,14 @@ def test_bug_4_padding_that_matters(junk, columns):
     with torch.no_grad():
         log_probs, value, score = (
             token_log_probs(language(tokens), tokens, mask),
-            values(tokens),
+            values(tokens, mask),
             reward(tokens, mask),
         )
         for i, n in enumerate(lengths):
             equal(log_probs[i : i + 1, :n], token_log_probs(language(rows[i]), rows[i], masks[i]), 1e-5)
-            equal(value[i : i + 1, :n], values(rows[i]), 1e-5)
+            equal(value[i : i + 1, :n], values(rows[i], masks[i]), 1e-5)
             equal(score[i : i + 1], reward(rows[i], masks[i]), 1e-5)
-            assert (log_probs[i, n:] == 0).all()
+            assert (log_probs[i, n:] == 0).all() and (value[i, n:] == 0).all()
 
 
 @given(

@@ -110,15 +110,21 @@ def takes(answer: Callable, case: Case) -> bool:
 
 
 def try_out(answer: Callable, exercise: Exercise, cases: Sequence[Case]) -> Iterator[Tried]:
-    """Both functions on one case after the other, up to the first that the answer does not get through."""
-    remaining = PATIENCE
+    """Both functions on one case after the other, up to the first that the answer does not get through.
+
+    An answer that is wrong on a small case is not asked about the large one.
+    """
+    remaining, wrong = PATIENCE, False
     for case in cases:
+        if wrong and case.large:
+            return
         ours = attempt(exercise.solution, exercise, case)
         yours = attempt(answer, exercise, case, PATIENCE if case.large else remaining, like=ours)
         remaining = max(remaining - yours.seconds, 0.1)
-        yield Tried(case, ours, yours)
+        yield (tried := Tried(case, ours, yours))
         if yours.trouble or yours.untried:
             return
+        wrong = wrong or difference(tried, exercise) is not None
 
 
 def judge(answer: Callable, exercise: Exercise, all_tried: Sequence[Tried]) -> Verdict:
