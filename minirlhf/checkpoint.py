@@ -26,7 +26,11 @@ Model = CausalLM | ValueModel | RewardModel | AdditiveReward
 
 def save(folder: Path, model: Model, tokenizer: Tokenizer, state: TrainState | None = None) -> None:
     """Write a checkpoint, in the place of an older one if there is one."""
-    fresh = folder.with_name(folder.name + ".writing")
+    if folder.exists() and any(folder.iterdir()) and not (folder / "config.json").exists():
+        raise FileExistsError(
+            f"{folder}: holds something that is not a checkpoint; name another folder. Nothing was written."
+        )
+    fresh, older = (folder.with_name(folder.name + ending) for ending in (".writing", ".older"))
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     safetensors.torch.save_model(model, str(fresh / "weights.safetensors"))
@@ -36,8 +40,11 @@ def save(folder: Path, model: Model, tokenizer: Tokenizer, state: TrainState | N
     tokenizer.save(fresh / "tokenizer.json")
     if state is not None:
         _save_state(fresh, state)
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(older, ignore_errors=True)
+    if folder.exists():
+        folder.rename(older)  # at every moment one whole checkpoint stands under one of the two names
     fresh.rename(folder)
+    shutil.rmtree(older, ignore_errors=True)
 
 
 def load(folder: Path) -> tuple[Model, Tokenizer]:

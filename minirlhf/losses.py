@@ -49,7 +49,7 @@ def clipped_policy_loss(
     as a loss). Once ρ has left the range in the direction that A asks for, the token's gradient is exactly zero.
     """
     log_ratio = torch.where(mask, log_probs - old_log_probs, 0.0)
-    ratio = log_ratio.exp()
+    ratio, advantages = log_ratio.exp(), torch.where(mask, advantages, 0.0)
     free, clipped = -advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip)
     loss = masked_mean(torch.maximum(free, clipped), mask)
     with torch.no_grad():
@@ -71,6 +71,7 @@ def clipped_value_loss(
 
     ½ mean of max((V - R)², (clamp(V, V_old ± ε) - R)²).
     """
+    values, old_values, returns = (torch.where(mask, x, 0.0) for x in (values, old_values, returns))
     near = old_values + (values - old_values).clamp(-clip, clip)
     free, clipped = (values - returns).square(), (near - returns).square()
     loss = 0.5 * masked_mean(torch.maximum(free, clipped), mask)

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from minirlhf.ops import Mask, PerSequence, PerToken, Tokens, last_true, predictors, scatter
 
-
 Hidden = Float[Tensor, "B T C"] | Float[Tensor, "N C"]
 
 
@@ -77,7 +76,9 @@ class Block(nn.Module):
         future = torch.full((config.context, config.context), float("-inf")).triu(1)
         self.register_buffer("causal", future, persistent=False)
 
-    def forward(self, x: Float[Tensor, "B T C"], cache: Cache | None = None, where: Mask | None = None) -> Hidden:
+    def forward(
+        self, x: Float[Tensor, "B T C"], cache: Cache | None = None, where: Mask | None = None
+    ) -> Hidden:
         mixed = self.attend(self.attention_norm(x), cache)
         if where is not None:  # what nobody asks about goes no further
             x, mixed = x[where], mixed[where]
@@ -152,12 +153,14 @@ class CausalLM(nn.Module):
         self.trunk = trunk
 
     def forward(self, tokens: Tokens, cache: Cache | None = None, where: Mask | None = None) -> Tensor:
-        speakable = self.trunk.token_embedding.weight[: self.trunk.config.vocab_size]  # all rows but padding's
+        speakable = self.trunk.token_embedding.weight[
+            : self.trunk.config.vocab_size
+        ]  # all rows but padding's
         return F.linear(self.trunk(tokens, cache, where), speakable)
 
 
 class ValueModel(nn.Module):
-    """What a response is expected to earn from here on: values[:, t] is the value *before* token t, 0 off the response."""
+    """What a response will earn from here on: values[:, t] is the value *before* token t, and 0 off the response."""
 
     def __init__(self, trunk: GPT) -> None:
         super().__init__()
@@ -165,7 +168,9 @@ class ValueModel(nn.Module):
         self.head = _zero_head(trunk.config.channels)
 
     def forward(self, tokens: Tokens, response_mask: Mask) -> PerToken:
-        return scatter(self.head(self.trunk(tokens, where=predictors(response_mask))).squeeze(-1), response_mask)
+        return scatter(
+            self.head(self.trunk(tokens, where=predictors(response_mask))).squeeze(-1), response_mask
+        )
 
 
 class RewardModel(nn.Module):

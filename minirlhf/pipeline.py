@@ -36,7 +36,7 @@ class Recipe:
     """How the stages after the base model are trained. `votes` counts simulated choices between two replies."""
 
     sft: SFTConfig = SFTConfig()
-    votes: int = 3000
+    votes: int = 9600
     reward: RewardConfig = RewardConfig()
     ppo: PPOConfig = PPOConfig()
 

@@ -8,6 +8,7 @@ advantages are whitened over the whole batch; policy and value model are separat
 learning rates fall linearly to 0. Left out: reward whitening and clipping, a shared trunk, reference updates.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import isfinite
@@ -21,7 +22,18 @@ from minirlhf.losses import clipped_policy_loss, clipped_value_loss
 from minirlhf.model import CausalLM, ValueModel
 from minirlhf.ops import PerToken, log_probs_and_entropy, masked_mean, masked_sum, masked_whiten, predictors
 from minirlhf.rollout import Reward, Rollout, collect
-from minirlhf.training import TrainState, descend, linear_lr, require, stage, start
+from minirlhf.training import (
+    TrainState,
+    descend,
+    linear_lr,
+    require,
+    require_between,
+    require_counts,
+    require_own_weights,
+    require_positive,
+    stage,
+    start,
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,7 @@ class PPOConfig:
     epochs: int = 4
     minibatches: int = 2
     max_new_tokens: int = 40
-    lr: float = 5e-4
+    lr: float = 4e-4
     value_lr: float = 1e-3
     beta: float = 0.05
     kl_target: float | None = None  # None: β stays; else β is moved so that the KL comes to stand here
@@ -51,31 +63,14 @@ class PPOConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("updates", "batch_size", "epochs", "minibatches", "max_new_tokens", "kl_horizon"):
-            require(
-                getattr(self, name) >= 1, f"PPOConfig.{name} is {getattr(self, name)}; it must be 1 or more."
-            )
-        for name in ("lr", "value_lr", "clip", "value_clip", "max_grad_norm"):
-            require(
-                getattr(self, name) > 0, f"PPOConfig.{name} is {getattr(self, name)}; it must be above 0."
-            )
-        for name in ("beta", "entropy_bonus"):
-            require(
-                getattr(self, name) >= 0,
-                f"PPOConfig.{name} is {getattr(self, name)}; it must not be negative.",
-            )
-        for name in ("gamma", "lam"):
-            require(
-                0 <= getattr(self, name) <= 1,
-                f"PPOConfig.{name} is {getattr(self, name)}; it must be 0 to 1.",
-            )
-        for name in ("kl_target", "stop_kl"):
-            value = getattr(self, name)
-            require(value is None or value > 0, f"PPOConfig.{name} is {value}; it must be above 0, or None.")
-        require(
-            isfinite(self.missing_eos_score),
-            f"PPOConfig.missing_eos_score is {self.missing_eos_score}; it must be a number.",
+        require_counts(self, "updates", "batch_size", "epochs", "minibatches", "max_new_tokens", "kl_horizon")
+        require_positive(self, "lr", "value_lr", "clip", "value_clip", "max_grad_norm")
+        require_positive(
+            self, *(name for name in ("kl_target", "stop_kl") if getattr(self, name) is not None)
         )
+        require_between(self, 0, 1, "gamma", "lam")
+        require_between(self, 0, sys.float_info.max, "beta", "entropy_bonus")
+        require(isfinite(self.missing_eos_score), f"PPOConfig.missing_eos_score is {self.missing_eos_score}.")
         require(
             self.batch_size % self.minibatches == 0,
             f"PPOConfig.batch_size ({self.batch_size}) must be a multiple of minibatches ({self.minibatches}).",
@@ -136,10 +131,7 @@ def train_ppo(
 ) -> Iterator[PPORecord]:
     """Move the policy towards what the reward model likes, on a leash of KL to the reference; a record an update."""
     require(len(prompts) > 0, "There are no prompts to answer.")
-    require(
-        policy is not reference,
-        "The reference must be a copy of the policy (deepcopy), not the policy itself.",
-    )
+    require_own_weights(policy=policy, reference=reference, value_model=value_model)
     state = state or start(config.seed, policy=policy, value_model=value_model)
     beta = state.numbers.setdefault("beta", config.beta)
     with stage("PPO", state, "update"):

@@ -19,7 +19,17 @@ from minirlhf.losses import Stats, bradley_terry_loss
 from minirlhf.model import RewardModel
 from minirlhf.ops import Mask, PerSequence, Scalar, Tokens
 from minirlhf.tokenizer import Tokenizer
-from minirlhf.training import TrainState, descend, linear_lr, require, stage, start
+from minirlhf.training import (
+    TrainState,
+    descend,
+    linear_lr,
+    require,
+    require_between,
+    require_counts,
+    require_positive,
+    stage,
+    start,
+)
 
 PreferenceLoss = Callable[..., tuple[Scalar, Stats]]
 
@@ -36,15 +46,9 @@ class RewardConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        require(self.steps >= 1, f"RewardConfig.steps is {self.steps}; it must be 1 or more.")
-        require(self.batch_size >= 1, f"RewardConfig.batch_size is {self.batch_size}; it must be 1 or more.")
-        require(self.lr > 0, f"RewardConfig.lr is {self.lr}; it must be above 0.")
-        require(
-            0 <= self.warmup <= self.steps, f"RewardConfig.warmup is {self.warmup}; it must be 0 to steps."
-        )
-        require(
-            self.max_grad_norm > 0, f"RewardConfig.max_grad_norm is {self.max_grad_norm}; it must be above 0."
-        )
+        require_counts(self, "steps", "batch_size")
+        require_positive(self, "lr", "max_grad_norm")
+        require_between(self, 0, self.steps, "warmup")
 
 
 @dataclass(frozen=True)

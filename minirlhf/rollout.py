@@ -43,7 +43,6 @@ class Rollout:
     ended: Tensor  # (B,) True where the response came to its end of text
 
 
-@torch.no_grad()
 def sample(
     model: CausalLM,
     prompts: Sequence[Ids],
@@ -57,31 +56,57 @@ def sample(
     Prompts may differ in length: while a shorter row already speaks, a longer one is still being read. Rows that
     have ended leave the batch once they are half of it, so a few long answers do not keep the rest waiting.
     """
+    if not prompts or not all(prompts):
+        raise ValueError(
+            "There is nothing to answer: give at least one prompt, each with at least one token."
+        )
+    if max_new_tokens < 1 or not temperature > 0:
+        raise ValueError(
+            f"max_new_tokens ({max_new_tokens}) must be 1 or more, temperature ({temperature}) above 0."
+        )
     pad_id = model.trunk.config.vocab_size
-    tokens, _ = collate(prompts, [[pad_id] * max_new_tokens] * len(prompts), pad_id)
-    start = torch.tensor([len(p) for p in prompts])
-    log_probs = torch.zeros(tokens.shape)
-    end = start + max_new_tokens
-    rows, cache, read = torch.arange(len(prompts)), Cache(), 0
-    for t in range(int(start.min()), tokens.shape[1]):
-        logits = model(tokens[rows, read:t], cache)[:, -1]
-        drawn, drawn_log_probs = draw(logits, generator, temperature)
-        speaks = (start[rows] <= t) & (t < end[rows])
-        tokens[rows, t] = torch.where(speaks, drawn, tokens[rows, t])
-        log_probs[rows, t] = torch.where(speaks, drawn_log_probs, 0.0)
-        if eos_id is not None:
-            end[rows] = torch.where(speaks & (drawn == eos_id), t + 1, end[rows])
-        read = t
-        alive = t + 1 < end[rows]
-        if not alive.any():
-            break
-        if 2 * int(alive.sum()) <= len(rows):
-            cache.keep(alive.nonzero().squeeze(1))
-            rows = rows[alive]
+    tokens, unsaid = collate(prompts, [[pad_id] * max_new_tokens] * len(prompts), pad_id)
+    log_probs, start = torch.zeros(tokens.shape), unsaid.long().argmax(dim=1)
+    with torch.inference_mode():  # a tenth quicker than no_grad: nobody will ask these tensors for gradients
+        # The rows still in the batch, what they have read and said, where they begin to speak, who is not done.
+        rows, text, said = torch.arange(len(prompts)), tokens.clone(), log_probs.clone()
+        begin, alive = start.clone(), torch.ones(len(prompts), dtype=torch.bool)
+        cache, read, first_begin, last_begin = Cache(), 0, int(start.min()), int(start.max())
+        last = torch.zeros(len(prompts), first_begin, dtype=torch.bool)
+        last[:, -1] = True  # of what is read at once, only the last token's logits are of interest
+        for t in range(first_begin, tokens.shape[1]):
+            logits = model(text[:, read:t], cache, last if t == first_begin else None)
+            drawn, drawn_log_probs = draw(logits.view(len(rows), -1), generator, temperature)
+            if t < last_begin:  # a prompt is still being read: what stands in it goes before what was drawn
+                speaks = begin <= t
+                drawn, drawn_log_probs = torch.where(speaks, drawn, text[:, t]), drawn_log_probs * speaks
+            text[:, t], said[:, t], read = drawn, drawn_log_probs, t
+            alive &= t + 1 < begin + max_new_tokens
+            if eos_id is not None:
+                alive &= (drawn != eos_id) | (t < begin)
+            left = int(alive.sum())
+            if 2 * left <= len(rows):
+                tokens[rows], log_probs[rows] = text, said
+                if not left:
+                    break
+                rows, text, said, begin = rows[alive], text[alive], said[alive], begin[alive]
+                cache.keep(alive)
+                alive = alive[alive]
+    return _cut(tokens, log_probs, start, start + max_new_tokens, eos_id, pad_id)
+
+
+def _cut(
+    tokens: Tokens, log_probs: PerToken, start: Tensor, end: Tensor, eos_id: int | None, pad_id: int
+) -> Samples:
+    """Cut each response behind its first end of text: rows speak on while they wait for the others."""
     position = torch.arange(tokens.shape[1])
-    response_mask = (start.unsqueeze(1) <= position) & (position < end.unsqueeze(1))
-    width = int(end.max())
-    return Samples(tokens[:, :width], response_mask[:, :width], log_probs[:, :width])
+    if eos_id is not None:
+        ends = (tokens == eos_id) & (start.unsqueeze(1) <= position)
+        end = torch.where(ends.any(dim=1), ends.long().argmax(dim=1) + 1, end).minimum(end)
+    until = position < end.unsqueeze(1)
+    mask, width = until & (start.unsqueeze(1) <= position), int(end.max())
+    tokens, log_probs = torch.where(until, tokens, pad_id), torch.where(mask, log_probs, 0.0)
+    return Samples(tokens[:, :width], mask[:, :width], log_probs[:, :width])
 
 
 def draw(
@@ -91,7 +116,7 @@ def draw(
 
     By inverting the cumulative distribution: one random number a row instead of one a vocabulary entry.
     """
-    probabilities = (logits / temperature).softmax(dim=-1)
+    probabilities = (logits if temperature == 1 else logits / temperature).softmax(dim=-1)
     cumulative = probabilities.cumsum(dim=-1)
     u = torch.rand(len(logits), 1, generator=generator) * cumulative[:, -1:]
     drawn = torch.searchsorted(cumulative, u, right=True).clamp(max=logits.shape[1] - 1)

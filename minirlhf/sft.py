@@ -12,7 +12,17 @@ from minirlhf.data import Demonstrations, epochs
 from minirlhf.losses import Stats, sft_loss
 from minirlhf.model import CausalLM
 from minirlhf.ops import Scalar
-from minirlhf.training import TrainState, descend, linear_lr, require, stage, start
+from minirlhf.training import (
+    TrainState,
+    descend,
+    linear_lr,
+    require,
+    require_between,
+    require_counts,
+    require_positive,
+    stage,
+    start,
+)
 
 SFTLoss = Callable[..., tuple[Scalar, Stats]]
 
@@ -29,13 +39,9 @@ class SFTConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        require(self.steps >= 1, f"SFTConfig.steps is {self.steps}; it must be 1 or more.")
-        require(self.batch_size >= 1, f"SFTConfig.batch_size is {self.batch_size}; it must be 1 or more.")
-        require(self.lr > 0, f"SFTConfig.lr is {self.lr}; it must be above 0.")
-        require(0 <= self.warmup <= self.steps, f"SFTConfig.warmup is {self.warmup}; it must be 0 to steps.")
-        require(
-            self.max_grad_norm > 0, f"SFTConfig.max_grad_norm is {self.max_grad_norm}; it must be above 0."
-        )
+        require_counts(self, "steps", "batch_size")
+        require_positive(self, "lr", "max_grad_norm")
+        require_between(self, 0, self.steps, "warmup")
 
 
 @dataclass(frozen=True)

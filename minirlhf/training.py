@@ -48,7 +48,7 @@ def descend(
 ) -> float:
     """One step down the gradient, clipped to a norm; returns the norm before clipping. Leaves no gradient behind.
 
-    A loss or gradient that is not finite stops the run before the models change, and saves the batch for a look.
+    A loss or gradient that is not finite stops the run before the model changes, and saves the batch for a look.
     """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     loss.backward()
@@ -64,11 +64,11 @@ def descend(
 
 
 class NotFiniteError(FloatingPointError):
-    """A loss or its gradient became NaN or infinite; the models are as they were before this step."""
+    """A loss or its gradient became NaN or infinite; the model that it belongs to is as it was before this step."""
 
     def __init__(self, loss: float, norm: float, path: Path) -> None:
         super().__init__(
-            f"The loss is {loss} and its gradient's norm {norm}, so training stopped before the models changed. "
+            f"The loss is {loss} and its gradient's norm {norm}, so training stopped before taking that step. "
             f"The batch is in {path}. Look there for extreme values; a lower learning rate is the usual remedy."
         )
 
@@ -108,6 +108,46 @@ def require(condition: bool, what: str) -> None:
     """Say at once that a setting makes no sense."""
     if not condition:
         raise ValueError(what)
+
+
+def require_counts(config: object, *names: str) -> None:
+    """Fields that count something: whole numbers, 1 or more."""
+    for name in names:
+        value = getattr(config, name)
+        whole = isinstance(value, int) and value >= 1
+        require(whole, f"{type(config).__name__}.{name} is {value}; it must be a whole number, 1 or more.")
+
+
+def require_positive(config: object, *names: str) -> None:
+    """Fields that are rates and sizes: above 0, and finite."""
+    for name in names:
+        value = getattr(config, name)
+        require(
+            0 < value < float("inf"),
+            f"{type(config).__name__}.{name} is {value}; it must be above 0 and finite.",
+        )
+
+
+def require_between(config: object, low: float, high: float, *names: str) -> None:
+    """Fields with a range, its ends included."""
+    for name in names:
+        value = getattr(config, name)
+        require(
+            low <= value <= high,
+            f"{type(config).__name__}.{name} is {value}; it must be from {low} to {high}.",
+        )
+
+
+def require_own_weights(**models: nn.Module) -> None:
+    """Models that must not move together must not share a tensor: each is a deepcopy of where it came from."""
+    owner: dict[int, str] = {}
+    for name, model in models.items():
+        for parameter in model.parameters():
+            other = owner.setdefault(parameter.data_ptr(), name)
+            require(
+                other == name,
+                f"{name} shares its weights with {other}; give it a copy (copy.deepcopy) of its own.",
+            )
 
 
 def pin_threads(threads: int = 2) -> None:
