@@ -33,12 +33,16 @@ Record = TypeVar("Record")
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the stages after the base model are trained. `votes` counts simulated choices between two replies."""
+    """How the stages after the base model are trained. `votes` counts simulated choices between two replies.
+
+    PPO's leash is short here: a reward model this small sees manners before it sees whether the remedy fits, and
+    at β = 0.05 one seed in three bought its manners with wrong remedies (win rate 69 % instead of 80 %).
+    """
 
     sft: SFTConfig = SFTConfig()
     votes: int = 9600
     reward: RewardConfig = RewardConfig()
-    ppo: PPOConfig = PPOConfig()
+    ppo: PPOConfig = PPOConfig(beta=0.2)
 
     def seeded(self, seed: int) -> "Recipe":
         """The same recipe with another seed in every stage."""

@@ -128,7 +128,7 @@ def require_positive(config: object, *names: str) -> None:
         )
 
 
-def require_between(config: object, low: float, high: float, *names: str) -> None:
+def require_between(config: object, low: float | int, high: float | int, *names: str) -> None:
     """Fields with a range, its ends included."""
     for name in names:
         value = getattr(config, name)

@@ -143,7 +143,8 @@ def test_better_manners_mean_more_gold():
         asked = [helpdesk.request(rng) for _ in range(300)]
         return sum(helpdesk.gold(a.prompt, helpdesk.reply(a, rng, manner)) for a in asked) / len(asked)
 
-    assert mean_gold(BASE) + 0.8 < mean_gold(DEMONSTRATOR) < mean_gold(CAREFUL) - 0.8
+    # Base agents mostly know the remedy (a model has to learn from somewhere what fits) and lack the manners.
+    assert mean_gold(BASE) + 0.4 < mean_gold(DEMONSTRATOR) < mean_gold(CAREFUL) - 0.8
 
 
 def test_base_text_is_a_mixture_with_much_that_is_no_answer():

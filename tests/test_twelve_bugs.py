@@ -337,8 +337,18 @@ def test_bug_12_a_reference_that_moves():
 
 def test_bug_12_a_reference_that_is_the_policy():
     policy, _, reward, value_model = actors()
-    with pytest.raises(ValueError, match="copy of the policy"):
+    with pytest.raises(ValueError, match="reference shares its weights with policy"):
         next(train_ppo(policy, policy, reward, value_model, Prompts(PROMPTS), CONFIG, eos_id=EOS))
+
+
+def test_bug_12_a_value_model_on_the_policys_own_trunk():
+    policy, reference, reward, _ = actors()
+    with pytest.raises(ValueError, match="value_model shares its weights with policy"):
+        next(
+            train_ppo(
+                policy, reference, reward, ValueModel(policy.trunk), Prompts(PROMPTS), CONFIG, eos_id=EOS
+            )
+        )
 
 
 def test_bug_12_a_flipped_sign_from_the_votes_to_the_policy():

@@ -75,6 +75,7 @@ def our_updates(sizes: Sizes, updates: int) -> Iterator[Update]:
         minibatches=sizes.minibatches,
         max_new_tokens=sizes.response,
         lr=sizes.learning_rate,
+        value_clip=2.0 if sizes.count_a else 0.2,  # 0.2 is for normalised scores; these run from 0 to 12
         seed=sizes.seed,
     )
     value_model, prompts = ValueModel(deepcopy(policy.trunk)), Prompts(new_prompts(sizes, batches=4))
