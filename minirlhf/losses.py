@@ -6,7 +6,7 @@ Means are over the tokens that count in the whole batch, so a long response weig
 import torch
 import torch.nn.functional as F
 
-from minirlhf.ops import Logits, Mask, PerSequence, PerToken, Scalar, Tokens, masked_mean, token_log_probs
+from minirlhf.ops import Logits, Mask, PerSequence, PerToken, Scalar, Tokens, masked_mean, predictors
 
 Stats = dict[str, float]
 
@@ -17,9 +17,11 @@ def sft_loss(logits: Logits, tokens: Tokens, mask: Mask) -> tuple[Scalar, Stats]
     -1/n Σ log π(token t | tokens before t), over the n tokens where the mask is True: the response and its
     end-of-text, never the prompt, never the padding. An untrained model starts at ln V.
     """
-    loss = -masked_mean(token_log_probs(logits, tokens, mask), mask)
-    hits = logits[:, :-1].argmax(dim=-1) == tokens[:, 1:]
-    return loss, {"accuracy": masked_mean(hits.float(), mask[:, 1:]).item()}
+    predictions, said = logits[predictors(mask)], tokens[:, 1:][mask[:, 1:]]
+    loss = F.cross_entropy(predictions, said, reduction="sum") / max(len(said), 1)
+    with torch.no_grad():
+        hits = (predictions.argmax(dim=-1) == said).sum().item()
+    return loss, {"accuracy": hits / max(len(said), 1)}
 
 
 def bradley_terry_loss(

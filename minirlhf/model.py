@@ -79,10 +79,9 @@ class Block(nn.Module):
     def forward(
         self, x: Float[Tensor, "B T C"], cache: Cache | None = None, where: Mask | None = None
     ) -> Hidden:
-        mixed = self.attend(self.attention_norm(x), cache)
+        x = x + self.attention_out(self.attend(self.attention_norm(x), cache))
         if where is not None:  # what nobody asks about goes no further
-            x, mixed = x[where], mixed[where]
-        x = x + self.attention_out(mixed)
+            x = x[where]
         return x + self.contract(F.relu(self.expand(self.feed_forward_norm(x))))
 
     def attend(self, x: Float[Tensor, "B T C"], cache: Cache | None) -> Float[Tensor, "B T C"]:
