@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 # A name stands in one place only, and is never the name of a module.
 PUBLIC = {
     "ops": "last_true log_probs_and_entropy masked_mean masked_sum masked_whiten predictors scatter "
-    "token_kl token_log_probs",
+    "token_kl token_log_probs wins",
     "losses": "bradley_terry_loss clipped_policy_loss clipped_value_loss sft_loss",
     "advantages": "gae token_rewards",
     "tokenizer": "Tokenizer",

@@ -9,10 +9,10 @@ from math import sqrt
 
 import torch
 
-from minirlhf.data import Comparisons, Ids, Prompts
+from minirlhf.data import Comparisons, Prompts
 from minirlhf.model import CausalLM
-from minirlhf.ops import Mask, PerSequence, Tokens, masked_sum, token_kl
-from minirlhf.rollout import Reward, sample
+from minirlhf.ops import Mask, PerSequence, Tokens, masked_sum, token_kl, wins
+from minirlhf.rollout import Reward, Samples, sample
 from minirlhf.tokenizer import Tokenizer
 
 Judge = Callable[[str, str], float]  # (prompt, reply) -> how good it is
@@ -71,15 +71,11 @@ def compare(
     seed: int = 0,
 ) -> dict[str, Replies]:
     """Have every model answer the same prompts once, and the same judge read all the answers."""
-    asked = [tokenizer.decode(ids) for ids in prompts.prompts]
     compared = {}
     for name, model in models.items():
         generator = torch.Generator().manual_seed(seed)
-        responses = sample(model, prompts.prompts, max_new_tokens, generator, tokenizer.eos_id).responses()
-        texts = [tokenizer.decode(ids).strip() for ids in responses]
-        compared[name] = Replies(
-            texts, [judge(prompt, text) for prompt, text in zip(asked, texts, strict=True)]
-        )
+        samples = sample(model, prompts.prompts, max_new_tokens, generator, tokenizer.eos_id)
+        compared[name] = _read(samples, prompts, tokenizer, judge)
     return compared
 
 
@@ -119,9 +115,7 @@ def frontier_point(
     generator = torch.Generator().manual_seed(seed)
     samples = sample(policy, prompts.prompts, max_new_tokens, generator, tokenizer.eos_id)
     kl = exact_kl(policy, reference, samples.tokens, samples.response_mask).mean().item()
-    asked, answered = _texts(prompts.prompts, tokenizer), _texts(samples.responses(), tokenizer)
-    scores = [judge(prompt, reply) for prompt, reply in zip(asked, answered, strict=True)]
-    return FrontierPoint(kl, sum(scores) / len(scores))
+    return FrontierPoint(kl, _read(samples, prompts, tokenizer, judge).mean)
 
 
 def frontier(points: Sequence[FrontierPoint]) -> list[FrontierPoint]:
@@ -150,7 +144,7 @@ def score_pairs(
 
 def pair_accuracy(chosen: PerSequence, rejected: PerSequence) -> float:
     """The share of pairs that the scores order as the person did; equal scores count half."""
-    return ((chosen > rejected).float() + 0.5 * (chosen == rejected).float()).mean().item()
+    return wins(chosen, rejected).mean().item()
 
 
 def accuracy_ceiling(probabilities: Sequence[float]) -> tuple[float, float]:
@@ -170,7 +164,7 @@ def calibration(difference: PerSequence, bins: int = 5) -> list[CalibrationBin]:
     Every pair is looked at from the side that the model prefers, so predictions run from ½ to 1.
     """
     predicted = torch.sigmoid(difference.abs())
-    right = (difference > 0).float() + 0.5 * (difference == 0).float()
+    right = wins(difference, torch.zeros_like(difference))
     which = ((predicted - 0.5) * 2 * bins).long().clamp(0, bins - 1)
     return [
         CalibrationBin(
@@ -181,5 +175,8 @@ def calibration(difference: PerSequence, bins: int = 5) -> list[CalibrationBin]:
     ]
 
 
-def _texts(rows: Sequence[Ids], tokenizer: Tokenizer) -> list[str]:
-    return [tokenizer.decode(ids).strip() if ids else "" for ids in rows]
+def _read(samples: Samples, prompts: Prompts, tokenizer: Tokenizer, judge: Judge) -> Replies:
+    """What was said, as text, and what the judge gives it."""
+    texts = [tokenizer.decode(ids).strip() for ids in samples.responses()]
+    asked = [tokenizer.decode(ids) for ids in prompts.prompts]
+    return Replies(texts, [judge(prompt, text) for prompt, text in zip(asked, texts, strict=True)])

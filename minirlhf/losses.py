@@ -6,7 +6,7 @@ Means are over the tokens that count in the whole batch, so a long response weig
 import torch
 import torch.nn.functional as F
 
-from minirlhf.ops import Logits, Mask, PerSequence, PerToken, Scalar, Tokens, masked_mean, predictors
+from minirlhf.ops import Logits, Mask, PerSequence, PerToken, Scalar, Tokens, masked_mean, predictors, wins
 
 Stats = dict[str, float]
 
@@ -38,8 +38,10 @@ def bradley_terry_loss(
     difference = chosen - rejected - margin
     p = torch.ones_like(difference) if preference is None else preference
     loss = -(p * F.logsigmoid(difference) + (1 - p) * F.logsigmoid(-difference)).mean()
-    correct = (chosen > rejected).float() + 0.5 * (chosen == rejected).float()
-    return loss, {"accuracy": correct.mean().item(), "margin": (chosen - rejected).mean().item()}
+    return loss, {
+        "accuracy": wins(chosen, rejected).mean().item(),
+        "margin": (chosen - rejected).mean().item(),
+    }
 
 
 def clipped_policy_loss(

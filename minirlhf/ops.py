@@ -63,6 +63,11 @@ def masked_whiten(x: PerToken, mask: Mask) -> PerToken:
     return torch.where(mask, centred * torch.rsqrt(variance + 1e-8), 0.0)
 
 
+def wins(scores: Float[Tensor, "*n"], others: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    """1 where a score beats its opponent, 0 where it loses, ½ where they tie: knowing nothing is worth one half."""
+    return (scores > others).float() + 0.5 * (scores == others).float()
+
+
 def token_log_probs(logits: Logits, tokens: Tokens, mask: Mask) -> PerToken:
     """log π(tokens[:, t] | tokens[:, :t]) at every t where the mask is True, and 0 elsewhere.
 

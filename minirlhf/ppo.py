@@ -56,9 +56,7 @@ class PPOConfig:
     value_clip: float = 0.2
     entropy_bonus: float = 0.0
     stop_kl: float | None = None  # ends an update's epochs once the policy has moved this far (approx_kl)
-    missing_eos_score: float = (
-        -2.0
-    )  # scores are normalised: two standard deviations below the reference's mean
+    missing_eos_score: float = -2.0  # of normalised scores: two deviations below the reference's mean
     max_grad_norm: float = 1.0
     seed: int = 0
 
@@ -192,33 +190,29 @@ def improve(
         for rows in order.chunk(config.minibatches):
             tokens, mask = rollout.tokens[rows], rollout.response_mask[rows]
             old_log_probs, old_values = rollout.log_probs[rows], estimates.values[rows]
-            batch = {"tokens": tokens, "mask": mask, "advantages": estimates.advantages[rows]}
+            advantages, returns = estimates.advantages[rows], estimates.returns[rows]
+            batch = {"tokens": tokens, "mask": mask, "advantages": advantages}
 
             predictions = policy(tokens, where=predictors(mask))
             log_probs, entropies = log_probs_and_entropy(predictions, tokens, mask)
-            loss, stats = policy_loss(log_probs, old_log_probs, estimates.advantages[rows], mask, config.clip)
+            loss, stats = policy_loss(log_probs, old_log_probs, advantages, mask, config.clip)
             entropy = masked_mean(entropies, mask)
             total = loss - config.entropy_bonus * entropy if config.entropy_bonus else loss
             norm = descend(total, state.optimizers["policy"], lr, config.max_grad_norm, **batch)
 
             values = value_model(tokens, mask)
-            value_loss, value_stats = clipped_value_loss(
-                values, old_values, estimates.returns[rows], mask, config.value_clip
-            )
+            value_loss, value_stats = clipped_value_loss(values, old_values, returns, mask, config.value_clip)
             value_norm = descend(
                 value_loss, state.optimizers["value_model"], value_lr, config.max_grad_norm, **batch
             )
-            steps.append(
-                stats
-                | {
-                    "policy_loss": loss.item(),
-                    "policy_entropy": entropy.item(),
-                    "policy_grad_norm": norm,
-                    "lr": lr,
-                }
-                | {"value_loss": value_loss.item(), "value_grad_norm": value_norm}
-                | {"value_clip_fraction": value_stats["clip_fraction"]}
-            )
+            policy_step = {
+                "policy_loss": loss.item(),
+                "policy_entropy": entropy.item(),
+                "policy_grad_norm": norm,
+            }
+            value_step = {"value_loss": value_loss.item(), "value_grad_norm": value_norm}
+            value_step["value_clip_fraction"] = value_stats["clip_fraction"]
+            steps.append(stats | policy_step | value_step | {"lr": lr})
         if config.stop_kl is not None and steps[-1]["approx_kl"] > config.stop_kl:
             break
     return steps
@@ -241,9 +235,8 @@ def _record(
     score = rollout.score.mean().item()
     kl = masked_sum(rollout.log_probs - rollout.ref_log_probs, mask).mean().item()
     residual, returns = (estimates.returns - estimates.values)[mask], estimates.returns[mask]
-    unexplained = residual.var(correction=0) / returns.var(correction=0).clamp(
-        min=1e-8
-    )  # one token is no 0/0
+    spread = returns.var(correction=0).clamp(min=1e-8)  # so that a single token is no 0/0
+    unexplained = residual.var(correction=0) / spread
     means = {name: sum(step[name] for step in steps) / len(steps) for name in steps[0]}
     return PPORecord(
         update=update,

@@ -18,7 +18,7 @@ from minirlhf.ops import Scalar
 class TrainState:
     """All that a run needs, beside its models, to go on bit for bit: pass it in again, or save it.
 
-    `step` counts what has been done; `beta` is PPO's, the only number that a stage may change as it goes.
+    `step` counts what has been done; `numbers` holds what a stage changes as it goes, such as PPO's β.
     """
 
     optimizers: Mapping[str, torch.optim.Optimizer]
