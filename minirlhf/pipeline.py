@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from minirlhf.checkpoint import load, load_policy, save
 from minirlhf.data import Comparisons, Demonstrations, Prompts, read_jsonl
-from minirlhf.feedback.simulated import PATIENT, Person, Vote, vote
+from minirlhf.feedback.simulated import PATIENT, Choice, Person, vote
 from minirlhf.model import GPT, CausalLM, GPTConfig, RewardModel, ValueModel
 from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
 from minirlhf.reward import RewardConfig, RewardRecord, normalise, train_reward
@@ -79,7 +79,7 @@ class Made:
     sft: CausalLM
     reward_model: RewardModel
     rlhf: CausalLM
-    votes: list[Vote]
+    votes: list[Choice]
     sft_records: list[SFTRecord] = field(default_factory=list)
     reward_records: list[RewardRecord] = field(default_factory=list)
     ppo_records: list[PPORecord] = field(default_factory=list)
@@ -140,7 +140,7 @@ def tune(base: CausalLM, tokenizer: Tokenizer, data: Path, recipe: Recipe, perso
 
 def ask(
     policy: CausalLM, prompts: Prompts, tokenizer: Tokenizer, person: Person, n: int, seed: int
-) -> list[Vote]:
+) -> list[Choice]:
     """Let a simulated person choose n times between two replies of the policy; pairs of equal replies are skipped."""
     generator, rng = torch.Generator().manual_seed(seed), Random(seed)
     pairs: list[tuple[str, str, str]] = []

@@ -13,6 +13,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FIRST_LESSON = "00_start_here.ipynb"
+VOTES_ELSEWHERE = "MINIRLHF_VOTES"  # a file for the votes, where the lessons' own folder cannot be written
 RECORD = ".shipped.json"  # in the learner's folder: the digest of every copy as it was when we put it there
 
 
@@ -42,6 +43,12 @@ def lessons_folder() -> Path:
     folder = notebooks_folder().parent / "my_lessons"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+def votes_file() -> Path:
+    """Where the learner's own votes are kept: beside the lessons, or where an environment variable says."""
+    elsewhere = os.environ.get(VOTES_ELSEWHERE)
+    return Path(elsewhere) if elsewhere else lessons_folder() / "votes.db"
 
 
 @dataclass(frozen=True)

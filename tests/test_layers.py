@@ -18,7 +18,7 @@ MODULES = {
 LAYERS = (
     ("ops",),
     ("losses", "advantages"),
-    ("tokenizer", "model", "data", "worlds", "feedback.simulated", "workspace"),
+    ("tokenizer", "model", "data", "worlds", "feedback.simulated", "feedback.votes", "workspace"),
     ("rollout", "training"),
     ("sft", "reward", "ppo", "best_of_n", "reinforce"),
     ("evaluate", "checkpoint", "metrics", "feedback"),

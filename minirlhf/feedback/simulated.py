@@ -4,13 +4,16 @@ Each one scores a reply by a rule anyone can read, and prefers the better reply 
 Bradley and Terry (1952) give it, with a lapse now and then: with probability `lapse` the click is a coin's.
 
     P(a chosen) = lapse / 2 + (1 - lapse) · σ((score(a) - score(b)) / temperature)
+
+Asked for a thumb, stars or a ranking, the same score answers (`answer`). None of them can write.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from math import tanh
+from math import log, tanh
 from random import Random
 
+from minirlhf.feedback.votes import Answer, Better, Question, Ranking, Skip, Stars, Thumb
 from minirlhf.worlds import helpdesk
 
 GOLD_PARTS = ("remedy", "item", "tone", "length", "greeting", "closing", "repetition")
@@ -47,6 +50,7 @@ class Person:
     weights: Mapping[str, float]
     temperature: float
     lapse: float
+    bar: float = 0.0  # the score from which on a reply will do: as many like a reply of this score as do not
 
     def __post_init__(self) -> None:
         if "simulated" not in self.name:
@@ -64,8 +68,29 @@ class Person:
 
     def probability(self, prompt: str, a: str, b: str) -> float:
         """How probably this person prefers a to b; 1/2 when the two are the same text."""
-        margin = (self.score(prompt, a) - self.score(prompt, b)) / self.temperature
-        sigmoid = (1 + tanh(margin / 2)) / 2  # this form of σ cannot overflow
+        return self._certainty(self.score(prompt, a) - self.score(prompt, b))
+
+    def answer(self, question: Question, rng: Random) -> Answer:
+        """What this person answers: Bradley-Terry on pairs and against `bar`, Plackett-Luce on rankings."""
+        scores = [self.score(question.prompt, reply) for reply in question.replies]
+        if question.mode == "pair":
+            return Better(0 if rng.random() < self._certainty(scores[0] - scores[1]) else 1)
+        if question.mode == "thumbs":
+            return Thumb(rng.random() < self._certainty(scores[0] - self.bar))
+        if question.mode == "stars":
+            # The whole way from one star to five is taken with the certainty of a thumb; 3 is the bar itself.
+            felt = rng.random() if rng.random() < self.lapse else self._certainty(scores[0] - self.bar)
+            return Stars(1 + round(4 * felt))
+        if question.mode == "ranking":
+            see = 0.0 if rng.random() < self.lapse else 1.0
+            # Gumbel noise on scores, then sorting: any two of them stand in the order Bradley-Terry gives.
+            noisy = [see * s / self.temperature - log(-log(rng.uniform(1e-9, 1 - 1e-9))) for s in scores]
+            return Ranking(tuple(sorted(range(len(noisy)), key=lambda i: -noisy[i])))
+        return Skip()
+
+    def _certainty(self, margin: float) -> float:
+        """Bradley and Terry's probability for a lead of `margin`, with lapses."""
+        sigmoid = (1 + tanh(margin / self.temperature / 2)) / 2  # this form of σ cannot overflow
         return self.lapse / 2 + (1 - self.lapse) * sigmoid
 
 
@@ -75,6 +100,7 @@ PATIENT = Person(
     dict.fromkeys(GOLD_PARTS, 1.0),
     temperature=0.25,
     lapse=0.06,
+    bar=1.5,
 )
 HURRIED = Person(
     "the one in a hurry (simulated)",
@@ -82,6 +108,7 @@ HURRIED = Person(
     {"remedy": 1.0, "item": 1.0, "repetition": 1.0, "shortness": 0.8},
     temperature=0.4,
     lapse=0.1,
+    bar=1.0,
 )
 FORMAL = Person(
     "the formal one (simulated)",
@@ -89,6 +116,7 @@ FORMAL = Person(
     {"remedy": 0.6, "item": 0.6, "tone": 0.5, "greeting": 2.0, "closing": 2.0, "formality": 0.8},
     temperature=0.4,
     lapse=0.08,
+    bar=2.0,
 )
 CHEERFUL = Person(
     "the one who loves exclamation marks (simulated)",
@@ -96,6 +124,7 @@ CHEERFUL = Person(
     {"remedy": 0.3, "item": 0.2, "tone": 0.4, "cheerfulness": 2.5},
     temperature=0.4,
     lapse=0.08,
+    bar=1.0,
 )
 CARELESS = Person(
     "the careless one (simulated)",
@@ -114,7 +143,7 @@ PEOPLE = {
 
 
 @dataclass(frozen=True)
-class Vote:
+class Choice:
     """One choice of a simulated person, with the probability they had of making it."""
 
     prompt: str
@@ -129,13 +158,13 @@ class Vote:
         return asdict(self) | {"probability": round(self.probability, 6)}
 
 
-def vote(pairs: Iterable[tuple[str, str, str]], person: Person, rng: Random) -> list[Vote]:
+def vote(pairs: Iterable[tuple[str, str, str]], person: Person, rng: Random) -> list[Choice]:
     """Let a simulated person choose between the two replies of each (prompt, first, second)."""
     votes = []
     for prompt, first, second in pairs:
         probability = person.probability(prompt, first, second)
         if rng.random() < probability:
-            votes.append(Vote(prompt, first, second, probability, person.name))
+            votes.append(Choice(prompt, first, second, probability, person.name))
         else:
-            votes.append(Vote(prompt, second, first, 1 - probability, person.name))
+            votes.append(Choice(prompt, second, first, 1 - probability, person.name))
     return votes
