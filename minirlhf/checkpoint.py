@@ -3,6 +3,7 @@
 A folder is written beside its place and then moved there, so an interrupted save never leaves half a checkpoint.
 """
 
+import hashlib
 import json
 import shutil
 from dataclasses import asdict
@@ -94,6 +95,14 @@ def load_state(folder: Path, **models: nn.Module) -> TrainState:
                 described["state"].setdefault(int(parameter), {})[what] = tensor
         optimizer.load_state_dict(described)
     return state
+
+
+def fingerprint(model: nn.Module) -> str:
+    """Eight characters that tell one set of weights from another: what a vote remembers a model by."""
+    digest = hashlib.sha256()
+    for name, weights in sorted(model.state_dict().items()):
+        digest.update(name.encode() + weights.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:8]
 
 
 def _describe(model: Model) -> dict:

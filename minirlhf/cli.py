@@ -72,7 +72,8 @@ def lessons(folder: Folder = None, port: int = 8888, browser: bool = True) -> No
             f"--ServerApp.port={port}",
             f"--ServerApp.open_browser={browser and can_open_browser()}",
             f"--ServerApp.allow_root={hasattr(os, 'geteuid') and os.geteuid() == 0}",
-            "--LabApp.news_url=None",  # asks the network for news otherwise
+            f"--LabApp.app_settings_dir={Path(__file__).with_name('lab_settings')}",  # does not ask about news
+            "--LabApp.news_url=None",  # and fetches none
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             "--Application.log_level=WARN",  # so that the address is not lost among the reports of its parts
         ]

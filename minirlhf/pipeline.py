@@ -6,6 +6,7 @@ The demo and the shipped checkpoints are both made here, so that what a learner 
 from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import TypeVar
@@ -15,6 +16,7 @@ from tqdm.auto import tqdm
 
 from minirlhf.checkpoint import load, load_policy, save
 from minirlhf.data import Comparisons, Demonstrations, Prompts, read_jsonl
+from minirlhf.feedback.asking import drafts
 from minirlhf.feedback.simulated import PATIENT, Choice, Person, vote
 from minirlhf.model import GPT, CausalLM, GPTConfig, RewardModel, ValueModel
 from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
@@ -141,18 +143,9 @@ def tune(base: CausalLM, tokenizer: Tokenizer, data: Path, recipe: Recipe, perso
 def ask(
     policy: CausalLM, prompts: Prompts, tokenizer: Tokenizer, person: Person, n: int, seed: int
 ) -> list[Choice]:
-    """Let a simulated person choose n times between two replies of the policy; pairs of equal replies are skipped."""
-    generator, rng = torch.Generator().manual_seed(seed), Random(seed)
-    pairs: list[tuple[str, str, str]] = []
-    while len(pairs) < n:
-        rows = torch.randint(len(prompts), (512,), generator=generator).tolist()
-        asked = [prompts.prompts[i] for i in rows]
-        first, second = (
-            sample(policy, asked, MAX_NEW_TOKENS, generator, tokenizer.eos_id).responses() for _ in range(2)
-        )
-        texts = [[tokenizer.decode(ids) for ids in three] for three in zip(asked, first, second, strict=True)]
-        pairs += [(p, a, b) for p, a, b in texts if a.strip() and b.strip() and a != b]
-    return vote(pairs[:n], person, rng)
+    """Let a simulated person choose n times between two replies of the policy."""
+    drafted = islice(drafts([policy, policy], prompts, tokenizer, seed, MAX_NEW_TOKENS), n)
+    return vote([(asked, first, second) for asked, (first, second) in drafted], person, Random(seed))
 
 
 def settle(

@@ -1,0 +1,120 @@
+"""A real JupyterLab in a real browser: `minirlhf lessons` started as a learner starts it, and a page that looks at it."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+from playwright.sync_api import Page, expect, sync_playwright
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+OWN = re.compile(r"^(https?|wss?)://127\.0\.0\.1[:/]|^(data|blob|about):")
+THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+
+
+@contextmanager
+def running_lab(folder: Path, theme: str = "light"):
+    """`minirlhf lessons --no-browser` in a folder of its own; gives the address of its root, with a token."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    private = {f"JUPYTER_{name}_DIR": str(folder / name) for name in ("CONFIG", "DATA", "RUNTIME")}
+    settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "themes.jupyterlab-settings").write_text(json.dumps({"theme": THEMES[theme]}))
+    private |= {
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+        "MINIRLHF_VOTES": str(folder / "votes.db"),
+    }
+    private |= {"MINIRLHF_PROGRESS": str(folder / "progress.json")}
+    command = [sys.executable, "-m", "minirlhf.cli", "lessons", "--no-browser"]
+    said = folder / "said.txt"
+    with said.open("wb") as output:
+        server = subprocess.Popen(
+            [*command, f"--port={port}", f"--folder={folder / 'my_lessons'}"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=os.environ | private,
+        )
+    try:
+        deadline = time.monotonic() + 60
+        while not (found := re.search(r"(http://127\.0\.0\.1:\d+)/lab\S*\?(token=\w+)", said.read_text())):
+            assert server.poll() is None and time.monotonic() < deadline, said.read_text()
+            time.sleep(0.05)
+        yield Lab(*found.groups(), folder)
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+class Lab:
+    """A running JupyterLab: its address, and the folder where its notebooks and votes are."""
+
+    def __init__(self, address: str, token: str, folder: Path) -> None:
+        self.address, self.token = address, token
+        self.lessons, self.votes = folder / "my_lessons", folder / "votes.db"
+
+    def write(self, name: str, *cells: str) -> str:
+        """Put a notebook of code cells into the learner's folder."""
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(notebook, self.lessons / name)
+        return name
+
+
+@contextmanager
+def browser():
+    """Chromium without a screen."""
+    with sync_playwright() as play:
+        chromium = play.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield chromium
+        chromium.close()
+
+
+class Reader:
+    """Somebody who reads a notebook in a browser. `strangers` lists every request that left this machine."""
+
+    def __init__(self, chromium, lab: Lab, width: int = 1200, height: int = 1400) -> None:
+        self.lab, self.strangers, self.errors = lab, [], []
+        self.page: Page = chromium.new_page(viewport={"width": width, "height": height})
+        self.page.on("request", lambda r: None if OWN.match(r.url) else self.strangers.append(r.url))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def open(self, name: str) -> None:
+        """Open a notebook of the lab, and wait until its kernel is ready."""
+        self.page.goto(f"{self.lab.address}/lab/tree/{name}?reset&{self.lab.token}")
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+        self.wait_until_idle()
+
+    def wait_until_idle(self, seconds: float = 90) -> None:
+        """Wait until no cell is running."""
+        indicator = self.page.locator(".jp-Notebook-ExecutionIndicator").first
+        expect(indicator).to_have_attribute("data-status", "idle", timeout=seconds * 1000)
+        expect(self.page.get_by_text("[*]:")).to_have_count(0, timeout=seconds * 1000)
+
+    def menu(self, menu: str, entry: str) -> None:
+        self.page.get_by_role("menubar").get_by_role("menuitem", name=menu, exact=True).click()
+        self.page.get_by_role("menuitem", name=entry).first.click()
+
+    def run_all(self, seconds: float = 120, wait: bool = True) -> None:
+        self.menu("Run", "Run All Cells")
+        if wait:
+            self.page.wait_for_selector(".jp-InputPrompt:has-text('[*]:')", timeout=5_000)
+            self.wait_until_idle(seconds)
+
+    def restart(self) -> None:
+        """Restart the kernel, and say yes to the question whether to."""
+        self.menu("Kernel", "Restart Kernel…")
+        self.page.get_by_role("button", name="Confirm Kernel Restart").or_(
+            self.page.get_by_role("dialog").get_by_role("button", name="Restart")
+        ).first.click()
+        self.wait_until_idle()
