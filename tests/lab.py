@@ -1,4 +1,4 @@
-"""A real JupyterLab in a real browser: `minirlhf lessons` started as a learner starts it, and a page that looks at it."""
+"""A real JupyterLab in a real browser: `minirlhf lessons`, started as a learner does, and a page that looks at it."""
 
 import json
 import os
@@ -16,6 +16,15 @@ from playwright.sync_api import Page, expect, sync_playwright
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 OWN = re.compile(r"^(https?|wss?)://127\.0\.0\.1[:/]|^(data|blob|about):")
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+
+
+CALM = """() => {
+    const kernel = document.querySelector('.jp-Notebook-ExecutionIndicator');
+    const waits = [...document.querySelectorAll('.jp-InputPrompt')].some((each) => each.textContent.includes('*'));
+    if (!kernel || kernel.dataset.status !== 'idle' || waits) window.calmSince = null;
+    else window.calmSince ??= performance.now();
+    return window.calmSince && performance.now() - window.calmSince > 1000;
+}"""
 
 
 @contextmanager
@@ -96,25 +105,21 @@ class Reader:
         self.wait_until_idle()
 
     def wait_until_idle(self, seconds: float = 90) -> None:
-        """Wait until no cell is running."""
-        indicator = self.page.locator(".jp-Notebook-ExecutionIndicator").first
-        expect(indicator).to_have_attribute("data-status", "idle", timeout=seconds * 1000)
-        expect(self.page.get_by_text("[*]:")).to_have_count(0, timeout=seconds * 1000)
+        """Wait until no cell has been running or waiting for a second: between two cells a kernel is idle too."""
+        self.page.evaluate("window.calmSince = null")
+        self.page.wait_for_function(CALM, timeout=seconds * 1000, polling=100)
 
     def menu(self, menu: str, entry: str) -> None:
         self.page.get_by_role("menubar").get_by_role("menuitem", name=menu, exact=True).click()
         self.page.get_by_role("menuitem", name=entry).first.click()
 
-    def run_all(self, seconds: float = 120, wait: bool = True) -> None:
+    def run_all(self, seconds: float = 120) -> None:
         self.menu("Run", "Run All Cells")
-        if wait:
-            self.page.wait_for_selector(".jp-InputPrompt:has-text('[*]:')", timeout=5_000)
-            self.wait_until_idle(seconds)
+        self.wait_until_idle(seconds)
 
     def restart(self) -> None:
         """Restart the kernel, and say yes to the question whether to."""
         self.menu("Kernel", "Restart Kernel…")
-        self.page.get_by_role("button", name="Confirm Kernel Restart").or_(
-            self.page.get_by_role("dialog").get_by_role("button", name="Restart")
-        ).first.click()
+        with self.page.expect_response(lambda response: response.url.split("?")[0].endswith("/restart")):
+            self.page.locator(".jp-Dialog").get_by_role("button", name="Restart").click()
         self.wait_until_idle()

@@ -119,6 +119,8 @@ def _same(yours: Tensor, ours: Tensor) -> bool:
 
 def _close(yours: Tensor, ours: Tensor) -> Tensor:
     """Equal up to the rounding of float32: four digits of each number, and five of the largest."""
+    if not ours.is_floating_point():
+        return yours.to(ours) == ours
     finite = ours[torch.isfinite(ours)].abs()
     largest = max(1.0, finite.max().item()) if finite.numel() else 1.0
     return torch.isclose(yours.to(ours), ours, rtol=1e-4, atol=1e-5 * largest, equal_nan=True)

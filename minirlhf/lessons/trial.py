@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass, field
+from numbers import Real
 from time import perf_counter
 from typing import Any
 
@@ -20,6 +21,8 @@ from torch import Tensor
 
 from minirlhf.lessons.deadline import Deadline, TimeUp
 from minirlhf.lessons.exercises import Case, Exercise
+
+WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
 @dataclass
@@ -88,8 +91,13 @@ def _take(result: Any, exercise: Exercise, like: Trial | None) -> tuple[list[Ten
     if len(outputs) != len(exercise.outputs):
         wanted = f"{len(exercise.outputs)} tensors are asked for, {' and '.join(exercise.outputs)}"
         return [], f"it returns {_describe(result)}; {wanted}."
-    for i, (output, name) in enumerate(zip(outputs, exercise.outputs, strict=True)):
-        if misfit := _misfit(output, name, None if like is None else like.outputs[i]):
+    for i, name in enumerate(exercise.outputs):
+        ours = None if like is None else like.outputs[i]
+        # Where nothing is trained, a plain number is as good as a tensor that holds one.
+        number = not exercise.trains and (ours is None or ours.dim() == 0)
+        if number and isinstance(outputs[i], Real):
+            outputs[i] = torch.tensor(float(outputs[i]))
+        if misfit := _misfit(outputs[i], name, ours, "a number" if number else "a tensor"):
             return [], misfit
     return outputs, ""
 
@@ -102,14 +110,17 @@ def _outputs(result: Any, exercise: Exercise) -> list[Any]:
     return [*result] if several and len(exercise.outputs) > 1 else [result]
 
 
-def _misfit(output: Any, name: str, ours: Tensor | None) -> str:
+def _misfit(output: Any, name: str, ours: Tensor | None, wanted: str) -> str:
     """Why this cannot be compared with ours; nothing if it can."""
-    if isinstance(output, float | int):
+    whole = ours is not None and not ours.is_floating_point()
+    if isinstance(output, float | int) and not whole:
         return f"its {name} is {_describe(output)}, which carries no gradient. Leave out .item() and float()."
     if not isinstance(output, Tensor):
-        return f"its {name} is {_describe(output)}; a tensor is asked for."
-    if not output.is_floating_point() or output.layout is not torch.strided or output.is_meta:
-        return f"its {name} holds {output.dtype}; an ordinary tensor of floating-point numbers is asked for."
+        return f"its {name} is {_describe(output)}; {wanted} is asked for."
+    right_kind = output.dtype in WHOLE if whole else ours is None or output.is_floating_point()
+    if not right_kind or output.layout is not torch.strided or output.is_meta:
+        kind = "whole" if whole else "floating-point"
+        return f"its {name} holds {output.dtype}; an ordinary tensor of {kind} numbers is asked for."
     if ours is None or output.shape == ours.shape:
         return ""
     words = f"its {name} has the shape {tuple(output.shape)}; {tuple(ours.shape)} is asked for."
