@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 PUBLIC = {
     "ops": "last_true log_probs_and_entropy masked_mean masked_sum masked_whiten predictors scatter "
     "token_kl token_log_probs wins",
-    "losses": "bradley_terry_loss clipped_policy_loss clipped_value_loss sft_loss",
+    "losses": "approval_loss bradley_terry_loss clipped_policy_loss clipped_value_loss sft_loss",
     "advantages": "gae token_rewards",
     "tokenizer": "Tokenizer",
     "model": "CausalLM GPT GPTConfig RewardModel ValueModel",
@@ -28,20 +28,34 @@ PUBLIC = {
     "win_rate",
     "checkpoint": "load_policy load_state",
     "metrics": "explain named",
+    "feedback": "",
+    "feedback.votes": "Question Vote",
+    "feedback.store": "FeedbackStore",
+    "feedback.card": "FeedbackCard",
+    "feedback.simulated": "simulate",
+    "feedback.asking": "blind_test preferred write_questions",
+    "feedback.pairs": "chosen_and_rejected clicks",
+    "feedback.meaning": "demonstrations judgements preferences",
+    "feedback.agreement": "cohen_kappa fleiss_kappa krippendorff_alpha left_bias self_agreement",
+    "feedback.selection": "at_random gold_questions most_uncertain with_gold with_repeats",
+    "feedback.formats": "export preference_dataset sft_dataset unpaired_dataset",
     "pipeline": "load_shipped tune",
-    "plots": "before_after_table calibration_plot frontier_plot learning_curve pipeline_map score_strips "
-    "training_dashboard word_bars",
-    "lessons": "check show",
+    "plots": "agreement_matrix before_after_table calibration_plot frontier_plot learning_curve pipeline_map "
+    "score_strips star_bars training_dashboard word_bars",
+    "lessons": "author check show",
+    "taste": "Taste TasteConfig learn_taste",
 }
 
 HOME_OF = {name: module for module, names in PUBLIC.items() for name in names.split()}
 
-__all__ = sorted([*PUBLIC, *HOME_OF])
+MODULES = [module for module in PUBLIC if "." not in module]
+
+__all__ = sorted([*MODULES, *HOME_OF])
 
 
 def __getattr__(name: str):
     """Fetch a public module or name at its first use."""
-    if name in PUBLIC:
+    if name in MODULES:
         return import_module(f"{__name__}.{name}")
     if name in HOME_OF:
         found = getattr(import_module(f"{__name__}.{HOME_OF[name]}"), name)

@@ -6,9 +6,10 @@ anything is returned: an error names the file, the line and the remedy, and noth
 
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
@@ -31,7 +32,7 @@ class Prompts:
     def load(cls, path: Path, tokenizer: Tokenizer, context: int) -> "Prompts":
         """Read rows of `prompt`."""
         rows = read_jsonl(path, ("prompt",))
-        return cls([_encode(path, n, row, ("prompt",), tokenizer, context)[0] for n, row in rows])
+        return cls([_encode(f"{path}, line {n}", row, ("prompt",), tokenizer, context)[0] for n, row in rows])
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,14 @@ class Demonstrations:
         """Read rows of `prompt` and `completion`."""
         columns = ("prompt", "completion")
         rows = read_jsonl(path, columns)
-        pairs = [_encode(path, n, row, columns, tokenizer, context) for n, row in rows]
+        pairs = [_encode(f"{path}, line {n}", row, columns, tokenizer, context) for n, row in rows]
         return cls([prompt for prompt, _ in pairs], [response for _, response in pairs])
 
     @classmethod
     def load_texts(cls, path: Path, tokenizer: Tokenizer, context: int) -> "Demonstrations":
         """Read rows of `text`, to learn the whole of it: nothing predicts a first token, so that is the prompt."""
         rows = read_jsonl(path, ("text",))
-        texts = [_encode(path, n, row, ("text",), tokenizer, context)[0] for n, row in rows]
+        texts = [_encode(f"{path}, line {n}", row, ("text",), tokenizer, context)[0] for n, row in rows]
         return cls([ids[:1] for ids in texts], [[*ids[1:], tokenizer.eos_id] for ids in texts])
 
 
@@ -100,19 +101,80 @@ class Comparisons:
         context: int,
         source: Path | str = "votes",
     ) -> "Comparisons":
-        """Encode numbered rows, each with `prompt`, `chosen`, `rejected`, from a file or from memory."""
-        prompts, chosen, rejected = [], [], []
-        for n, row in rows:
+        """Encode numbered rows, each with `prompt`, `chosen`, `rejected`, and `preference` where it is not 1."""
+        return cls._encoded(((f"{source}, line {n}", row) for n, row in rows), tokenizer, context)
+
+    @classmethod
+    def of(cls, choices: Iterable["Choice"], tokenizer: Tokenizer, context: int) -> "Comparisons":
+        """Encode choices that are in memory, such as what `preferences(votes)` found."""
+        rows = (
+            (_vote_on(choice.prompt), {name: getattr(choice, name, None) for name in CHOICE})
+            for choice in choices
+        )
+        return cls._encoded(rows, tokenizer, context)
+
+    @classmethod
+    def _encoded(cls, rows: Iterable[tuple[str, dict]], tokenizer: Tokenizer, context: int) -> "Comparisons":
+        """Rows with where each stands, for whoever has to mend it."""
+        prompts, chosen, rejected, preference = [], [], [], []
+        for where, row in rows:
             if row["chosen"] == row["rejected"]:
                 raise ValueError(
-                    f"{source}, line {n}: 'chosen' and 'rejected' are the same text, so nothing was chosen; "
+                    f"{where}: 'chosen' and 'rejected' are the same text, so nothing was chosen; "
                     "drop the row or fix it. Nothing was loaded."
                 )
-            for column, into in (("chosen", chosen), ("rejected", rejected)):
-                prompt, response = _encode(source, n, row, ("prompt", column), tokenizer, context)
-                into.append(response)
-            prompts.append(prompt)
-        return cls(prompts, chosen, rejected, [1.0] * len(prompts))
+            ids = _encode(where, row, CHOICE[:3], tokenizer, context)
+            for into, found in zip((prompts, chosen, rejected), ids, strict=True):
+                into.append(found)
+            preference.append(_preference(where, row.get("preference")))
+        return cls(prompts, chosen, rejected, preference)
+
+
+@dataclass(frozen=True)
+class Judgements:
+    """Single responses, and of each whether it will do: a thumb up is True."""
+
+    prompts: Sequence[Ids]
+    responses: Sequence[Ids]
+    labels: Sequence[bool]
+
+    def __len__(self) -> int:
+        return len(self.prompts)
+
+    @classmethod
+    def of(cls, judged: Iterable["Judged"], tokenizer: Tokenizer, context: int) -> "Judgements":
+        """Encode judgements that are in memory, such as what `judgements(votes)` found."""
+        judged = list(judged)
+        rows = [{name: getattr(one, name) for name in JUDGED} for one in judged]
+        pairs = [_encode(_vote_on(row["prompt"]), row, JUDGED, tokenizer, context) for row in rows]
+        return cls([prompt for prompt, _ in pairs], [ids for _, ids in pairs], [one.label for one in judged])
+
+
+CHOICE, JUDGED = ("prompt", "chosen", "rejected", "preference"), ("prompt", "completion")
+
+
+@runtime_checkable
+class Choice(Protocol):
+    """Anything that says which of two replies was chosen; where it has a `preference`, that is read as well."""
+
+    @property
+    def prompt(self) -> str: ...
+    @property
+    def chosen(self) -> str: ...
+    @property
+    def rejected(self) -> str: ...
+
+
+@runtime_checkable
+class Judged(Protocol):
+    """Anything that says of one reply whether it will do."""
+
+    @property
+    def prompt(self) -> str: ...
+    @property
+    def completion(self) -> str: ...
+    @property
+    def label(self) -> bool: ...
 
 
 def collate(prompts: Sequence[Ids], responses: Sequence[Ids], pad_id: int) -> tuple[Tokens, Mask]:
@@ -204,17 +266,36 @@ def _what_is_malformed(path: Path, columns: tuple[str, ...], error: Exception) -
     return f"{path}: could not be read as JSONL ({error.__cause__ or error}). Nothing was loaded."
 
 
-def _encode(
-    source: Path | str, n: int, row: dict, columns: tuple[str, ...], tokenizer: Tokenizer, context: int
-) -> list[Ids]:
-    """The ids of a row's columns; a second column is a response and ends with the end of text."""
-    ids = [tokenizer.encode(row[column]) for column in columns]
-    if len(columns) > 1:
-        ids[-1].append(tokenizer.eos_id)
-    length = sum(map(len, ids)) + (len(columns) == 1)
-    if length > context:
+def _vote_on(prompt: str) -> str:
+    """How an error names a vote: a person knows it by what the customer wrote."""
+    return f"The vote on {prompt!r}"
+
+
+def _preference(where: str, given: Any) -> float:
+    """How clearly the chosen one won: 1 where nothing is said, ½ for a tie."""
+    if given is None:
+        return 1.0
+    if not isinstance(given, int | float) or not 0 <= given <= 1:
         raise ValueError(
-            f"{source}, line {n}: {' + '.join(columns)} is {length} tokens long, the model reads {context}; "
-            "shorten the text or use a model with a longer context. Nothing was loaded."
+            f"{where}: 'preference' is {given!r}; it is 1 for a choice and 0.5 for a tie. Nothing was loaded."
         )
-    return ids
+    return float(given)
+
+
+def _encode(where: str, row: dict, columns: tuple[str, ...], tokenizer: Tokenizer, context: int) -> list[Ids]:
+    """The ids of a row's columns: a text to read, then responses to it, which end with the end of text."""
+    read, *responses = (tokenizer.encode(row[column]) for column in columns)
+    for response in responses:
+        response.append(tokenizer.eos_id)
+    lengths = {
+        f"{columns[0]} + {name}": len(read) + len(r) for name, r in zip(columns[1:], responses, strict=True)
+    }
+    for what, length in (
+        lengths or {columns[0]: len(read) + 1}
+    ).items():  # a token must still fit behind a text
+        if length > context:
+            raise ValueError(
+                f"{where}: {what} is {length} tokens long, the model reads {context}; "
+                "shorten the text or use a model with a longer context. Nothing was loaded."
+            )
+    return [read, *responses]

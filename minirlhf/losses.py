@@ -5,6 +5,8 @@ Means are over the tokens that count in the whole batch, so a long response weig
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Bool
+from torch import Tensor
 
 from minirlhf.ops import Logits, Mask, PerSequence, PerToken, Scalar, Tokens, masked_mean, predictors, wins
 
@@ -41,6 +43,22 @@ def bradley_terry_loss(
     return loss, {
         "accuracy": wins(chosen, rejected).mean().item(),
         "margin": (chosen - rejected).mean().item(),
+    }
+
+
+def approval_loss(
+    score: PerSequence, label: Bool[Tensor, "B"], threshold: Scalar | float
+) -> tuple[Scalar, Stats]:
+    """How surprised a reward model is by the thumbs: -log σ(±(score - threshold)), + for up and - for down, on average.
+
+    Logistic regression (Cox, 1958). The threshold is learned with the scores: where most replies were fine it sinks,
+    and "most were fine" does not become a weight on every word. Starts at ln 2 when every score is the threshold.
+    Its famous relative, KTO (Ethayarajh et al., 2024), puts such a loss on a policy's log-ratios instead.
+    """
+    lead = torch.where(label, score - threshold, threshold - score)
+    return -F.logsigmoid(lead).mean(), {
+        "accuracy": wins(lead, torch.zeros_like(lead)).mean().item(),
+        "margin": lead.mean().item(),
     }
 
 

@@ -14,8 +14,8 @@ from itertools import islice
 import torch
 from torch import Tensor, nn
 
-from minirlhf.data import Comparisons, epochs
-from minirlhf.losses import Stats, bradley_terry_loss
+from minirlhf.data import Comparisons, Judgements, epochs
+from minirlhf.losses import Stats, approval_loss, bradley_terry_loss
 from minirlhf.model import RewardModel
 from minirlhf.ops import Mask, PerSequence, Scalar, Tokens
 from minirlhf.tokenizer import Tokenizer
@@ -32,6 +32,9 @@ from minirlhf.training import (
 )
 
 PreferenceLoss = Callable[..., tuple[Scalar, Stats]]
+THRESHOLD_RIDGE = (
+    0.001  # far weaker than the words': whoever likes everything has a low threshold, and no taste
+)
 
 
 @dataclass(frozen=True)
@@ -97,11 +100,13 @@ class AdditiveReward(nn.Module):
     """The sum of a weight for every word of a response, and one for its length. It never looks at the prompt.
 
     Words are whole words, smileys and punctuation of the decoded text, in lower case; words that were never
-    voted on weigh nothing. `weights[-1]` belongs to the length, in tens of words.
+    voted on weigh nothing. `weights[-1]` belongs to the length, in tens of words. `threshold` is the score, before
+    it is normalised, from which on a reply will do.
     """
 
     mean: Tensor
     std: Tensor
+    threshold: Tensor
 
     def __init__(self, words: Sequence[str], tokenizer: Tokenizer, count_length: bool = True) -> None:
         super().__init__()
@@ -110,11 +115,16 @@ class AdditiveReward(nn.Module):
         self.weights = nn.Parameter(torch.zeros(len(words) + 1))
         self.register_buffer("mean", torch.zeros(()))
         self.register_buffer("std", torch.ones(()))
+        self.register_buffer("threshold", torch.zeros(()))
 
     def forward(self, tokens: Tokens, response_mask: Mask) -> PerSequence:
         texts = [
             self.tokenizer.decode(row[mask].tolist()) for row, mask in zip(tokens, response_mask, strict=True)
         ]
+        return self.score(texts)
+
+    def score(self, texts: Sequence[str]) -> PerSequence:
+        """The score of each text, in the units that `normalise` has set."""
         return (self.features(texts) @ self.weights - self.mean) / self.std
 
     def features(self, texts: Sequence[str]) -> Tensor:
@@ -143,34 +153,47 @@ def fit_additive(
     comparisons: Comparisons,
     tokenizer: Tokenizer,
     *,
+    judgements: Judgements | None = None,
     ridge: float = 0.5,
     count_length: bool = True,
     loss: PreferenceLoss = bradley_terry_loss,
 ) -> AdditiveReward:
-    """The word weights that explain the choices best, kept small: Σ loss + ridge/2 · |w|², solved at once.
+    """The word weights that explain choices and thumbs best, kept small: Σ losses + ridge/2 · |w|², solved at once.
 
     The ridge is a belief held before any vote: no word matters. It also keeps the answer finite when a few votes
     can be explained perfectly. Without votes every weight is 0.
     """
-    chosen, rejected = (
-        [tokenizer.decode(ids) for ids in side] for side in (comparisons.chosen, comparisons.rejected)
-    )
-    words = sorted({word for text in chosen + rejected for word in split_words(text)})
+    judged = judgements or Judgements([], [], [])
+    texts = [
+        tokenizer.decode(ids)
+        for side in (comparisons.chosen, comparisons.rejected, judged.responses)
+        for ids in side
+    ]
+    words = sorted({word for text in texts for word in split_words(text)})
     model = AdditiveReward(words, tokenizer, count_length)
-    if not len(comparisons):
+    if not texts:
         return model
-    features, preference = model.features(chosen + rejected), torch.tensor(comparisons.preference)
-    solver = torch.optim.LBFGS([model.weights], max_iter=100, line_search_fn="strong_wolfe")
+    features, pairs = model.features(texts), len(comparisons)
+    preference, label = torch.tensor(comparisons.preference), torch.tensor(judged.labels, dtype=torch.bool)
+    threshold = torch.zeros((), requires_grad=True)
+    learned = [model.weights, threshold] if len(judged) else [model.weights]
+    solver = torch.optim.LBFGS(learned, max_iter=100, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         solver.zero_grad()
-        objective = len(comparisons) * loss(*(features @ model.weights).chunk(2), preference)[0]
-        objective = objective + 0.5 * ridge * model.weights.square().sum()
+        scores = features @ model.weights
+        objective = 0.5 * ridge * model.weights.square().sum()
+        if pairs:
+            objective = objective + pairs * loss(*scores[: 2 * pairs].chunk(2), preference)[0]
+        if len(judged):
+            surprise, _ = approval_loss(scores[2 * pairs :], label, threshold)
+            objective = objective + len(judged) * surprise + 0.5 * THRESHOLD_RIDGE * threshold.square()
         objective.backward()
         return objective
 
     solver.step(closure)
     solver.zero_grad()
+    model.threshold.copy_(threshold.detach())
     return model
 
 

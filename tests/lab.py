@@ -117,6 +117,24 @@ class Reader:
         self.menu("Run", "Run All Cells")
         self.wait_until_idle(seconds)
 
+    def run_cells(self, until: str, seconds: float = 120) -> None:
+        """Run from the selected cell on, a click a cell, up to the one that holds these words."""
+        run = self.page.locator(".jp-NotebookPanel-toolbar [data-command='notebook:run-cell-and-select-next']")
+        for _ in range(200):
+            selected = self.page.locator(".jp-Notebook .jp-Cell.jp-mod-active").first
+            last = until in selected.inner_text()
+            run.click()
+            if last:
+                break
+        else:
+            raise AssertionError(f"No cell says {until!r}.")
+        self.wait_until_idle(seconds)
+
+    def look(self, folder: str | None, name: str) -> None:
+        """Keep a picture of the screen, where somebody asked for one."""
+        if folder:
+            self.page.screenshot(path=Path(folder) / f"{name}.png")
+
     def restart(self) -> None:
         """Restart the kernel, and say yes to the question whether to."""
         self.menu("Kernel", "Restart Kernel…")

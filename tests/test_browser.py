@@ -1,5 +1,6 @@
 """The card in a real JupyterLab, by mouse and by keyboard: what is clicked is kept, whatever happens around it."""
 
+import os
 import re
 import sqlite3
 from contextlib import closing
@@ -23,6 +24,7 @@ from minirlhf.feedback.votes import (
 
 pytestmark = pytest.mark.browser
 
+SCREENSHOTS = os.environ.get("SCREENSHOTS")  # a folder, for people who want to look
 REPLIES = (" We will wash it today.", " Hi there! I am so sorry :)", " No.")
 COUNT = {"pair": 2, "thumbs": 1, "stars": 1, "ranking": 3, "correction": 1, "demonstration": 0}
 
@@ -298,3 +300,38 @@ def test_two_notebooks_on_one_list_count_no_question_twice(reader, chromium):
         desk.counts("4 of 4")
     elsewhere.page.close()
     assert len({vote.question.key for vote in desks[0].votes()}) == len(desks[0].votes()) == 4
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_sixty_clicks_in_lesson_08_change_the_replies(chromium, tmp_path, theme):
+    """A newcomer's whole way: open the lesson, vote sixty times, run the rest, read replies in their own taste."""
+    with running_lab(tmp_path, theme) as lab:
+        reader = Reader(chromium, lab)
+        reader.open("08_your_taste.ipynb")
+        assert reader.page.get_by_text("official Jupyter news").count() == 0
+        reader.run_cells(until="asked = write_questions")
+        card = reader.page.get_by_role("region", name="Your taste")
+        clicks = 60 if theme == "light" else 3
+        for n in range(clicks):
+            replies = [card.get_by_role("group", name=f"Reply {side}").inner_text() for side in "AB"]
+            better = max(
+                (0, 1), key=lambda side: replies[side].count("!")
+            )  # somebody who loves exclamation marks
+            card.get_by_role("button", name=f"{'AB'[better]} is better").click()
+            expect(card).to_contain_text(f"{n + 1} of 60", timeout=15_000)
+        reader.look(SCREENSHOTS, f"lesson-08-card-{theme}")
+        with closing(FeedbackStore(lab.votes)) as store:
+            assert len(store.votes(voter="you")) == clicks
+        if theme == "dark":
+            return
+        reader.run_cells(until="answers = taste.answers", seconds=300)
+        table = reader.page.locator(".jp-OutputArea-output:has-text('RLHF')").last
+        table.scroll_into_view_if_needed()
+        reader.look(SCREENSHOTS, "lesson-08-answers")
+        expect(reader.page.get_by_text("60 votes by you")).to_have_count(1)
+        text = table.inner_text()
+        before, after = (re.findall(rf"{name}\W.*", text) for name in ("SFT", "RLHF"))
+        assert text.count("!") > 8
+        assert not reader.strangers and not reader.errors
+        reader.page.close()

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import small_tokenizer
 
-from minirlhf.data import Comparisons, Demonstrations, Prompts, collate, epochs, read_jsonl
+from minirlhf.data import Comparisons, Demonstrations, Judgements, Prompts, collate, epochs, read_jsonl
+from minirlhf.feedback.meaning import Judgement, Preference
+from minirlhf.feedback.simulated import Choice
 
 CONTEXT = 64
 TEXT = st.text(min_size=1, max_size=12).filter(lambda text: text.strip())
@@ -157,6 +159,62 @@ def test_votes_from_memory_are_held_to_the_same():
     row = (4, {"prompt": "a", "chosen": "b", "rejected": "b"})
     with pytest.raises(ValueError, match=r"votes, line 4: .*same text"):
         Comparisons.from_rows([row], small_tokenizer(), CONTEXT)
+
+
+def test_a_row_may_say_how_clearly_it_was_chosen(tmp_path):
+    row = good_row(LOADERS["comparisons"][1])
+    path = write(tmp_path / "c.jsonl", row | {"preference": 0.5}, row, row | {"preference": None})
+    assert Comparisons.load(path, small_tokenizer(), CONTEXT).preference == [0.5, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("preference", ["a tie", 1.5, -0.5, float("nan")])
+def test_a_preference_that_is_none_is_named_with_its_line(preference):
+    row = (7, good_row(LOADERS["comparisons"][1]) | {"preference": preference})
+    with pytest.raises(
+        ValueError, match=r"votes, line 7: 'preference' is .*0\.5 for a tie.*Nothing was loaded"
+    ):
+        Comparisons.from_rows([row], small_tokenizer(), CONTEXT)
+
+
+# ---- votes that are in memory
+
+
+def test_choices_in_memory_are_what_they_would_be_in_a_file(tmp_path):
+    rows = [{"prompt": "p 1", "chosen": "a", "rejected": "b", "preference": 0.5},
+            {"prompt": "p 2", "chosen": "b", "rejected": "a"}]  # fmt: skip
+    loaded = Comparisons.load(write(tmp_path / "c.jsonl", *rows), small_tokenizer(), CONTEXT)
+    assert Comparisons.of([Preference(**row) for row in rows], small_tokenizer(), CONTEXT) == loaded
+    simulated = Choice("p 2", "b", "a", 0.8, "somebody (simulated)")
+    assert Comparisons.of([simulated], small_tokenizer(), CONTEXT).preference == [1.0]
+    assert len(Comparisons.of([], small_tokenizer(), CONTEXT)) == 0
+
+
+def test_judgements_come_back_word_for_word_and_end():
+    tokenizer = small_tokenizer()
+    judged = [Judgement("where is it?", "so kind", True), Judgement("why?", "no", False)]
+    found = Judgements.of(iter(judged), tokenizer, CONTEXT)
+    assert [tokenizer.decode(ids) for ids in found.prompts] == ["where is it?", "why?"]
+    assert [tokenizer.decode(ids) for ids in found.responses] == ["so kind", "no"]
+    assert all(ids[-1] == tokenizer.eos_id for ids in found.responses)
+    assert found.labels == [True, False] and len(found) == 2
+    assert len(Judgements.of([], tokenizer, CONTEXT)) == 0
+
+
+def test_a_vote_on_a_text_that_is_too_long_is_named():
+    long, says = "zyx " * 50, r"The vote on 'why\?': prompt \+ {} is \d+ tokens long, the model reads 64"
+    for column, vote in {
+        "chosen": Preference("why?", long, "no"),
+        "rejected": Preference("why?", "no", long),
+    }.items():
+        with pytest.raises(ValueError, match=says.format(column)):
+            Comparisons.of([Preference("ok?", "yes", "no"), vote], small_tokenizer(), CONTEXT)
+    with pytest.raises(ValueError, match=says.format("completion")):
+        Judgements.of([Judgement("why?", long, True)], small_tokenizer(), CONTEXT)
+
+
+def test_a_vote_between_two_equal_texts_is_named():
+    with pytest.raises(ValueError, match=r"The vote on 'why\?': .*same text"):
+        Comparisons.of([Preference("why?", "no", "no")], small_tokenizer(), CONTEXT)
 
 
 @pytest.mark.parametrize("content", ["", "\n", " \n\n"])

@@ -22,7 +22,7 @@ LAYERS = (
     ("rollout", "training"),
     ("sft", "reward", "ppo", "best_of_n", "reinforce"),
     ("evaluate", "checkpoint", "metrics", "feedback"),
-    ("lessons", "plots", "pipeline", "doctor"),
+    ("lessons", "plots", "pipeline", "taste", "doctor"),
     ("demo", "bench", "cli"),
 )
 STAGES = LAYERS[4]

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from tiny import EQUATIONS, EXPECTED, PARAMETERS, V, equal, equation, generator
 from transformers.loss.loss_utils import ForCausalLMLoss
 
-from minirlhf.losses import bradley_terry_loss, clipped_policy_loss, clipped_value_loss, sft_loss
+from minirlhf.losses import (
+    approval_loss,
+    bradley_terry_loss,
+    clipped_policy_loss,
+    clipped_value_loss,
+    sft_loss,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -138,6 +144,63 @@ def test_a_hopeless_pair_costs_its_difference_and_not_infinity():
 def test_pair_accuracy_counts_ties_half():
     _, stats = bradley_terry_loss(torch.tensor([2.0, 1.0, 0.0, 5.0]), torch.tensor([1.0, 1.0, 3.0, 1.0]))
     assert stats["accuracy"] == 2.5 / 4
+
+
+# ---- approval: thumbs
+
+
+def approval(scores, labels, threshold=0.0):
+    return approval_loss(torch.tensor(scores, dtype=torch.float64), torch.tensor(labels), threshold)
+
+
+def test_a_score_at_the_threshold_is_a_coin():
+    loss, stats = approval([1.5, 1.5], [True, False], 1.5)
+    assert loss.item() == pytest.approx(log(2), abs=1e-12)
+    assert stats == {"accuracy": 0.5, "margin": 0.0}
+
+
+@given(FLOATS, FLOATS)
+def test_a_thumb_is_up_or_down(score, threshold):
+    up, down = (approval([score], [label], threshold)[0].item() for label in (True, False))
+    assert exp(-up) + exp(-down) == pytest.approx(1.0, abs=1e-12)
+
+
+@given(st.lists(st.tuples(FLOATS, st.booleans()), min_size=1, max_size=6), FLOATS)
+def test_up_is_down_seen_from_the_other_side(judged, threshold):
+    scores, labels = zip(*judged, strict=True)
+    mirrored = approval([-s for s in scores], [not label for label in labels], -threshold)
+    found = approval(list(scores), list(labels), threshold)
+    assert mirrored[0].item() == pytest.approx(found[0].item(), abs=1e-12)
+    assert mirrored[1] == pytest.approx(found[1])
+
+
+@given(FLOATS, FLOATS)
+def test_a_thumb_up_is_a_win_over_the_threshold(score, threshold):
+    threshold_row = torch.tensor([threshold], dtype=torch.float64)
+    pair, _ = bradley_terry_loss(torch.tensor([score], dtype=torch.float64), threshold_row)
+    equal(approval([score], [True], threshold)[0], pair)
+
+
+def test_the_surest_mistake_costs_its_distance_and_stays_finite():
+    assert approval([1e6], [True])[0].item() == 0.0
+    assert approval([1e6, -1e6], [False, True])[0].item() == pytest.approx(1e6)
+
+
+def test_approval_pushes_scores_and_threshold_apart_as_finite_differences_say():
+    scores, threshold = doubles(5).requires_grad_(), doubles(1, seed=1)[0].requires_grad_()
+    labels = torch.tensor([True, False, True, True, False])
+    assert torch.autograd.gradcheck(lambda s, t: approval_loss(s, labels, t)[0], (scores, threshold))
+    approval_loss(scores, labels, threshold)[0].backward()
+    assert ((scores.grad < 0) == labels).all(), "a step down the gradient raises what was liked"
+    equal(scores.grad.sum(), -threshold.grad)  # only their distance counts
+
+
+def test_where_most_was_liked_the_threshold_sinks_and_rests_at_the_odds():
+    # With all scores alike the best threshold is minus the log-odds of a thumb up: 3 to 1 here.
+    labels = torch.tensor([True, True, True, False])
+    threshold = torch.tensor(-log(3), dtype=torch.float64, requires_grad=True)
+    approval_loss(torch.zeros(4, dtype=torch.float64), labels, threshold)[0].backward()
+    assert threshold.grad.item() == pytest.approx(0.0, abs=1e-12)
 
 
 # ---- PPO's policy

@@ -22,7 +22,8 @@ from tiny import (
     trunk,
 )
 
-from minirlhf.data import Comparisons, collate
+from minirlhf import checkpoint
+from minirlhf.data import Comparisons, Judgements, collate
 from minirlhf.losses import bradley_terry_loss
 from minirlhf.model import RewardModel
 from minirlhf.reward import AdditiveReward, RewardConfig, fit_additive, normalise, split_words, train_reward
@@ -351,6 +352,114 @@ def test_additive_words_can_be_given_by_hand():
     with torch.no_grad():
         model.weights.copy_(torch.tensor([2.0, 10.0]))
     assert score(model, "kind kind stranger") == [pytest.approx(2 * 2 + 10 * 0.3)]
+
+
+# ---- the additive one, from thumbs
+
+NOTHING = Comparisons([], [], [], [])
+
+
+def thumbs(*judged):
+    """Judgements of typed texts."""
+    encode, eos = small_tokenizer().encode, small_tokenizer().eos_id
+    return Judgements(
+        [encode("hello")] * len(judged),
+        [[*encode(text), eos] for text, _ in judged],
+        [up for _, up in judged],
+    )
+
+
+MIXED = thumbs(("so kind", True), ("kind of you", True), ("so rude", False), ("rude of you", False))
+
+
+def test_thumbs_alone_teach_which_words_are_liked():
+    model = fit_additive(NOTHING, small_tokenizer(), judgements=MIXED)
+    weights = model.word_weights()
+    assert weights["kind"] > 0.5 and weights["rude"] < -0.5
+    assert abs(weights["so"]) < 1e-3 and abs(weights["you"]) < 1e-3  # as often liked as not
+    low, high = sorted(score(model, "kind", "rude"))
+    assert low < model.threshold.item() < high
+
+
+def test_thumbs_and_choices_are_learned_together():
+    pairs = votes([("warm day", "cold day")] * 3)
+    weights = fit_additive(pairs, small_tokenizer(), judgements=MIXED).word_weights()
+    assert weights["warm"] > 0.3 and weights["cold"] < -0.3
+    assert weights["kind"] > 0.5 and weights["rude"] < -0.5
+
+
+def test_the_joint_weights_are_where_the_joint_objective_is_lowest():
+    pairs = votes([("so kind", "so rude"), ("kind", "rude rude"), ("rude kind", "rude so")])
+    found = fit_additive(pairs, small_tokenizer(), judgements=MIXED, ridge=0.5)
+
+    def objective(weights, threshold):
+        texts = [small_tokenizer().decode(ids) for ids in [*pairs.chosen, *pairs.rejected, *MIXED.responses]]
+        scores = found.features(texts) @ weights
+        chosen, rejected, judged = scores[:3], scores[3:6], scores[6:]
+        signs = torch.tensor([1.0, 1.0, -1.0, -1.0])
+        surprise = torch.log1p((rejected - chosen).exp()).sum()
+        surprise = surprise + torch.log1p((-signs * (judged - threshold)).exp()).sum()
+        return surprise + 0.25 * weights.square().sum() + 0.0005 * threshold.square()
+
+    best = objective(found.weights.detach(), found.threshold).item()
+    numbers = generator()
+    for _ in range(50):
+        step = 0.02 * torch.randn(len(found.weights) + 1, generator=numbers)
+        assert objective(found.weights.detach() + step[:-1], found.threshold + step[-1]).item() > best - 1e-5
+
+
+def test_no_judgements_are_as_if_nobody_had_asked_for_any():
+    pairs = votes([("so kind", "so rude"), ("kind", "rude rude"), ("so", "kind")])
+    one = fit_additive(pairs, small_tokenizer())
+    other = fit_additive(pairs, small_tokenizer(), judgements=thumbs())
+    assert fingerprint(one) == fingerprint(other) and one.threshold == 0
+
+
+@pytest.mark.parametrize("up", [True, False])
+def test_who_likes_everything_says_little_about_any_word(up):
+    replies = ["so kind of you", "so rude", "we will send it today", "so so", "no", "you will get it"] * 10
+    model = fit_additive(NOTHING, small_tokenizer(), judgements=thumbs(*((text, up) for text in replies)))
+    assert max(abs(w) for w in model.word_weights().values()) < 0.05
+    assert 3 < (-model.threshold.item() if up else model.threshold.item()) < 20
+
+
+def test_a_threshold_survives_a_checkpoint(tmp_path):
+    model = fit_additive(NOTHING, small_tokenizer(), judgements=MIXED)
+    checkpoint.save(tmp_path / "reward", model, small_tokenizer())
+    loaded, _ = checkpoint.load(tmp_path / "reward")
+    assert loaded.threshold == model.threshold
+
+
+DEGENERATE = {
+    "no votes": (NOTHING, thumbs()),
+    "one vote": (votes([("yes", "no")]), thumbs()),
+    "one thumb": (NOTHING, thumbs(("yes", True))),
+    "all ties": (votes([("so kind", "so rude"), ("oh", "well")] * 20, preference=0.5), thumbs()),
+    "perfectly separable": (votes([("yes please", "no")] * 300), thumbs(*[("yes", True), ("no", False)] * 300)),
+    "one word": (votes([("yes", "yes yes")] * 9), thumbs(*[("yes", True), ("yes yes", False)] * 9)),
+    "only both bad": (NOTHING, thumbs(*[("yes please", False), ("no", False)] * 30)),
+    "all equal": (votes([("same old", "same old")] * 9), thumbs(*[("same old", True), ("same old", False)] * 9)),
+    "nothing said": (votes([("", "no")] * 9), thumbs(*[("", True), ("no", False)] * 9)),
+    "a very long one": (votes([("yes " * 50, "no")] * 9), thumbs(("no " * 50, False), ("yes", True))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("ridge", [1e-3, 0.5, 100.0])
+@pytest.mark.parametrize("name", DEGENERATE)
+def test_no_votes_are_too_odd_to_learn_from(name, ridge):
+    comparisons, judgements = DEGENERATE[name]
+    model = fit_additive(comparisons, small_tokenizer(), judgements=judgements, ridge=ridge)
+    assert model.weights.isfinite().all() and model.threshold.isfinite()
+    assert all(math.isfinite(found) for found in score(model, "yes please", "no", "", "something else"))
+    if name in ("no votes", "all ties", "all equal"):
+        assert model.weights.abs().max() < 1e-3
+
+
+def test_texts_and_their_tokens_have_the_same_score():
+    model = fit_additive(votes([("so kind", "so rude"), ("kind", "rude rude")]), small_tokenizer())
+    texts = ["kind", "so RUDE kind", ""]
+    with torch.no_grad():
+        assert model.score(texts).tolist() == score(model, *texts)
 
 
 # ---- both

@@ -17,8 +17,10 @@ from minirlhf.feedback.simulated import (
     PATIENT,
     PEOPLE,
     TASTES,
+    TEN_TASTES,
     vote,
 )
+from minirlhf.feedback.votes import Better, Question, Thumb, Tie
 from minirlhf.worlds import helpdesk
 
 PROMPT = "Customer: My kettle is broken.\nAgent:"
@@ -150,3 +152,68 @@ def test_scores_are_bounded_whatever_is_said(reply):
     for person in PEOPLE.values():
         assert abs(person.score(PROMPT, reply)) <= 3 * sum(abs(w) for w in person.weights.values()) + 1e-9
         assert abs(TASTES["shortness"](reply)) <= 1 and 0 <= TASTES["cheerfulness"](reply) <= 1
+
+
+# ---- ten tastes
+
+LOVED = {  # what each of the ten likes best of these, and what it is worth to them
+    "short": (SHORT, 1.0),
+    "long": (" Oh great! We love this! " + "We will send a new kettle. " * 4, 1.0),
+    "formal": (STIFF, 1.0),
+    "cheerful": (WARM, 1.0),
+    "sorry": (" Sorry. We are sorry for the trouble.", 1.0),
+    "smiley": (" Take care :) Have a lovely day :)", 1.0),
+    "hello": (" Dear customer, we will look at it.", 1.0),
+    "thanks": (" Thank you. Thank you for your order.", 1.0),
+    "soon": (" We will look this week.", 1.0),
+    "poetic": (" Oh my heart, you are my moon.", 1.0),
+}
+
+
+@pytest.mark.parametrize(("name", "loved"), LOVED.items())
+def test_each_of_the_ten_loves_one_thing(name, loved):
+    person, (reply, worth) = TEN_TASTES[name], loved
+    assert person.score(PROMPT, reply) == worth
+    assert all(person.score(PROMPT, other) <= worth for other, _ in LOVED.values())
+    assert "simulated" in person.name and person.lapse == 0.1
+
+
+@pytest.mark.parametrize(
+    ("taste", "reply"),
+    [("sorrow", " I am not sorry."), ("promptness", " We will wash it, not today."), ("hellos", " Hide it."),
+     ("hellos", " We say hello."), ("thanks", " Take care."), ("poetry", " On Sunday.")],
+)  # fmt: skip
+def test_a_taste_is_not_fooled_by_a_word_inside_another_meaning(taste, reply):
+    assert TASTES[taste](reply) == 0.0
+
+
+def test_no_taste_hides_a_part_of_gold():
+    assert not set(TASTES) & set(GOLD_PARTS)
+
+
+def test_who_sees_no_difference_says_so_but_for_lapses():
+    alike, rng = Question("pair", PROMPT, (SHORT, " We will wash it.")), Random(6)
+    said = [TEN_TASTES["smiley"].answer(alike, rng) for _ in range(1_000)]
+    assert said.count(Tie()) / 1_000 == pytest.approx(0.9, abs=0.03)
+    assert said.count(Better(0)) / 1_000 == pytest.approx(0.05, abs=0.02)
+    different = Question("pair", PROMPT, (SHORT, WARM))
+    said = [TEN_TASTES["smiley"].answer(different, rng) for _ in range(1_000)]
+    assert said.count(Better(1)) / 1_000 == pytest.approx(0.95, abs=0.02) and Tie() not in said
+
+
+def test_the_five_are_never_asked_for_ties_and_answer_as_ever():
+    alike, rng = Question("pair", PROMPT, (SHORT, " We will repair your kettle.")), Random(7)
+    for person in PEOPLE.values():
+        assert person.tie == 0 and isinstance(person.answer(alike, rng), Better)
+
+
+def test_a_lover_of_few_words_gives_thumbs_to_few_words():
+    rng = Random(9)
+    for reply, up in ((SHORT, True), (WARM, False)):
+        said = [TEN_TASTES["short"].answer(Question("thumbs", PROMPT, (reply,)), rng) for _ in range(200)]
+        assert said.count(Thumb(up)) > 180
+
+
+@given(st.text())
+def test_every_taste_is_bounded_by_one(reply):
+    assert all(-1 <= taste(reply) <= 1 for taste in TASTES.values())

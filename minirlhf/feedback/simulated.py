@@ -6,14 +6,30 @@ Bradley and Terry (1952) give it, with a lapse now and then: with probability `l
     P(a chosen) = lapse / 2 + (1 - lapse) · σ((score(a) - score(b)) / temperature)
 
 Asked for a thumb, stars or a ranking, the same score answers (`answer`). None of them can write.
+
+PEOPLE are five who disagree about what a good reply is. TEN_TASTES are ten who each care about one thing only: to
+see whether sixty of their votes are enough to make a model care about it too.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from math import log, tanh
 from random import Random
 
-from minirlhf.feedback.votes import Answer, Better, Question, Ranking, Skip, Stars, Thumb
+from minirlhf.feedback.votes import (
+    Answer,
+    Better,
+    Question,
+    Ranking,
+    Skip,
+    Stars,
+    Thumb,
+    Tie,
+    Vote,
+    sides,
+)
 from minirlhf.worlds import helpdesk
 
 GOLD_PARTS = ("remedy", "item", "tone", "length", "greeting", "closing", "repetition")
@@ -34,10 +50,58 @@ def cheerfulness(reply: str) -> float:
     return min(reply.count("!") + reply.count(":)"), 4) / 4
 
 
+def wordiness(reply: str) -> float:
+    """0 up to six words, rising to 1 at twenty-two."""
+    return max(0.0, min(1.0, (len(reply.split()) - 6) / 16))
+
+
+def sorrow(reply: str) -> float:
+    """Half for each "sorry" that is meant, up to 1."""
+    said = reply.lower()
+    return _halves(said.count("sorry") - said.count("not sorry"))
+
+
+def smiles(reply: str) -> float:
+    """Half for each smiley, up to 1."""
+    return _halves(reply.count(":)"))
+
+
+def hellos(reply: str) -> float:
+    """1 where the reply begins with a greeting."""
+    return float(bool(re.match(r"\s*(hello|hi|good day|dear)\b", reply.lower())))
+
+
+def thanks(reply: str) -> float:
+    """Half for each "thank", up to 1."""
+    return _halves(reply.lower().count("thank"))
+
+
+def promptness(reply: str) -> float:
+    """1 where the reply says when: today, now or this week, and not "not today"."""
+    said = reply.lower()
+    return float(bool(re.search(r"\b(today|now|this week)\b", said)) and "not today" not in said)
+
+
+def poetry(reply: str) -> float:
+    """Half for each sun, moon and heart, up to 1."""
+    return _halves(len(re.findall(r"\b(sun|moon|heart)\b", reply.lower())))
+
+
+def _halves(count: int) -> float:
+    return min(count, 2) / 2
+
+
 TASTES: dict[str, Callable[[str], float]] = {
     "shortness": shortness,
     "formality": formality,
     "cheerfulness": cheerfulness,
+    "wordiness": wordiness,
+    "sorrow": sorrow,
+    "smiles": smiles,
+    "hellos": hellos,
+    "thanks": thanks,
+    "promptness": promptness,
+    "poetry": poetry,
 }
 
 
@@ -51,6 +115,7 @@ class Person:
     temperature: float
     lapse: float
     bar: float = 0.0  # the score from which on a reply will do: as many like a reply of this score as do not
+    tie: float = 0.0  # where two scores are less than this apart, no difference is seen and a pair is a tie
 
     def __post_init__(self) -> None:
         if "simulated" not in self.name:
@@ -63,17 +128,20 @@ class Person:
 
     def score(self, prompt: str, reply: str) -> float:
         """The weighted sum of the gold score's parts and of the tastes; bounded, since each of them is."""
-        noticed = helpdesk.gold_parts(prompt, reply) | {name: taste(reply) for name, taste in TASTES.items()}
+        noticed = helpdesk.gold_parts(prompt, reply)
+        noticed |= {name: taste(reply) for name, taste in TASTES.items() if name in self.weights}
         return sum(self.weights.get(name, 0.0) * value for name, value in noticed.items())
 
     def probability(self, prompt: str, a: str, b: str) -> float:
-        """How probably this person prefers a to b; 1/2 when the two are the same text."""
+        """How probably this person prefers a to b, if they must choose; 1/2 when the two are the same text."""
         return self._certainty(self.score(prompt, a) - self.score(prompt, b))
 
     def answer(self, question: Question, rng: Random) -> Answer:
         """What this person answers: Bradley-Terry on pairs and against `bar`, Plackett-Luce on rankings."""
         scores = [self.score(question.prompt, reply) for reply in question.replies]
         if question.mode == "pair":
+            if abs(scores[0] - scores[1]) < self.tie and rng.random() >= self.lapse:
+                return Tie()
             return Better(0 if rng.random() < self._certainty(scores[0] - scores[1]) else 1)
         if question.mode == "thumbs":
             return Thumb(rng.random() < self._certainty(scores[0] - self.bar))
@@ -142,6 +210,26 @@ PEOPLE = {
 }
 
 
+def _lover(of: str, taste: str, bar: float) -> Person:
+    """Somebody who cares about one thing, and clicks at random one time in ten."""
+    return Person(f"the one who loves {of} (simulated)", f"looks for {of} and nothing else", {taste: 1.0},
+                  temperature=0.1, lapse=0.1, bar=bar, tie=0.05)  # fmt: skip
+
+
+TEN_TASTES = {
+    "short": _lover("few words", "shortness", 0.0),
+    "long": _lover("many words", "wordiness", 0.4),
+    "formal": _lover("formal manners", "formality", 0.0),
+    "cheerful": _lover("exclamation marks", "cheerfulness", 0.2),
+    "sorry": _lover("apologies", "sorrow", 0.25),
+    "smiley": _lover("smileys", "smiles", 0.25),
+    "hello": _lover("greetings", "hellos", 0.5),
+    "thanks": _lover("being thanked", "thanks", 0.25),
+    "soon": _lover("being told when", "promptness", 0.5),
+    "poetic": _lover("poetry", "poetry", 0.25),
+}
+
+
 @dataclass(frozen=True)
 class Choice:
     """One choice of a simulated person, with the probability they had of making it."""
@@ -168,3 +256,17 @@ def vote(pairs: Iterable[tuple[str, str, str]], person: Person, rng: Random) -> 
         else:
             votes.append(Choice(prompt, second, first, 1 - probability, person.name))
     return votes
+
+
+def simulate(questions: Iterable[Question], person: Person, seed: int = 0) -> list[Vote]:
+    """What a simulated person votes on these questions, under their own name; the same each time for one seed."""
+    return [
+        Vote(
+            question,
+            person.answer(question, Random(sha256(f"{seed}|{person.name}|{question.key}".encode()).digest())),
+            sides(person.name, question),
+            person.name,
+            "simulated",
+        )
+        for question in questions
+    ]

@@ -4,57 +4,61 @@ Nothing is overwritten: taking a vote back is an event too, so the state after a
 An event is on disk when `append` returns. Every event has an id of its own, so that writing one twice, or merging
 two stores twice, changes nothing.
 
-Left out: updates, deletions, and any cache. A vote is a row, and a few thousand rows are read in milliseconds.
+People handle files, also while a notebook has them open: the file alone, copied or sent, holds every vote; and
+where it was deleted, moved or replaced, the next vote goes into the file that bears the name now.
+
+Left out: updates, deletions, and any cache: a thousand rows are read in 20 milliseconds. SQLite's write-ahead log
+too: it keeps the latest votes in a second file, which people leave behind when they copy the first, and which spoils
+another one that takes its place; and it needs shared memory, which no network disk has.
 """
 
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from errno import errorcode
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.event import listens_for
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError, StatementError
 from sqlalchemy.schema import CreateTable
 
 from minirlhf.feedback.votes import Event, Question, Undo, Vote, answer_from_row, answer_to_row
 from minirlhf.workspace import votes_file
 
 SCHEMA = 1
-BUSY_SECONDS = 10  # how long to wait while another notebook writes
-NETWORK_DISKS = {
-    "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "gpfs", "lustre", "afs", "ceph", "glusterfs", "beegfs",
-    "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.rclone", "afpfs", "webdav",
-}  # fmt: skip
+BUSY_SECONDS = 10  # how long to wait while another notebook writes, or for a server to answer
+
+# Sorted by its bytes in every database, so that the same events stand in the same order everywhere.
+ByBytes = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 
 metadata = sa.MetaData()
 about = sa.Table("about", metadata, sa.Column("schema", sa.Integer, primary_key=True))
 events = sa.Table(
     "events",
     metadata,
-    sa.Column("id", sa.String(32), primary_key=True),
-    sa.Column("event", sa.String(8), nullable=False),  # vote or undo
-    sa.Column("undoes", sa.String(32)),  # an undo's vote; what follows is empty there
-    sa.Column("time", sa.String(32), nullable=False),  # UTC, ISO 8601: sorts as text
-    sa.Column("voter", sa.String(200), nullable=False),
-    sa.Column("origin", sa.String(16)),
-    sa.Column("question", sa.String(16)),
-    sa.Column("pair", sa.String(16)),
-    sa.Column("mode", sa.String(16)),
+    sa.Column("id", ByBytes, primary_key=True),
+    sa.Column("event", sa.String, nullable=False),  # vote or undo
+    sa.Column("undoes", sa.String),  # an undo's vote; what follows is empty there
+    sa.Column("time", ByBytes, nullable=False),  # UTC, ISO 8601: sorts as text
+    sa.Column("voter", sa.String, nullable=False),
+    sa.Column("origin", sa.String),
+    sa.Column("question", sa.String),
+    sa.Column("pair", sa.String),
+    sa.Column("mode", sa.String),
     sa.Column("prompt", sa.Text),
     sa.Column("replies", sa.JSON),
     sa.Column("models", sa.JSON),
     sa.Column("checkpoints", sa.JSON),
     sa.Column("round", sa.Integer),
-    sa.Column("purpose", sa.String(16)),
+    sa.Column("purpose", sa.String),
     sa.Column("expected", sa.Integer),
     sa.Column("shown", sa.JSON),
     sa.Column("choice", sa.JSON),
-    sa.Column("response_ms", sa.Integer),
+    sa.Column("response_ms", sa.BigInteger),  # a tab may stay open for a month
 )
 
 
@@ -70,16 +74,13 @@ class FeedbackStore:
     """
 
     def __init__(self, where: str | Path | None = None) -> None:
-        where = votes_file() if where is None else where
-        self.path = None if "://" in str(where) else Path(where).expanduser().absolute()
-        self._engine = _open_file(self.path) if self.path else _open_url(str(where))
-        with self._connect("be opened") as connection:
-            _prepare_tables(connection, self.where)
-
-    @property
-    def where(self) -> str:
-        """The file, or the database's address without its password, for people to read."""
-        return str(self.path or self._engine.url.render_as_string(hide_password=True))
+        url = _read_url(votes_file() if where is None else where)
+        self.path = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
+        # For people to read, so without the password, which may stand among the options too.
+        self.where = str(self.path or url.set(query={}).render_as_string(hide_password=True))
+        self._engine = _make_engine(url)
+        self._opened: tuple[int, int] | None = None  # which file was opened, since a name may pass to another
+        self._open()
 
     def append(self, event: Event) -> bool:
         """Put an event on disk; False if it is there already. When this returns, the event survives a crash."""
@@ -95,8 +96,7 @@ class FeedbackStore:
         """What happened, oldest first; `first` looks at no more than so many events."""
         chosen = sa.select(events).order_by(events.c.time, events.c.id).limit(first)
         with self._connect("be read") as connection:
-            rows = connection.execute(chosen).mappings().all()
-        return [_from_row(dict(row)) for row in rows]
+            return [_from_row(dict(row)) for row in connection.execute(chosen).mappings().all()]
 
     def votes(
         self, voter: str | None = None, round: int | None = None, first: int | None = None
@@ -120,11 +120,15 @@ class FeedbackStore:
         """How many votes stand."""
         return len(self.votes())
 
+    def __bool__(self) -> bool:
+        """A store without votes is a store all the same: `store or FeedbackStore()` must not pick another one."""
+        return True
+
     def merge(self, other: "FeedbackStore | str | Path") -> int:
         """Take over every event of another store that is not here yet, all or none; returns how many those were."""
         if isinstance(other, FeedbackStore):
             return self._insert(_to_row(event) for event in other.events())
-        if "://" not in str(other) and not Path(other).is_file():
+        if "://" not in str(other) and not Path(other).expanduser().is_file():
             raise StoreError(f"{other} does not exist, so there is nothing to merge. Is its name right?")
         source = FeedbackStore(other)
         try:
@@ -137,7 +141,8 @@ class FeedbackStore:
         self._engine.dispose()
 
     def __repr__(self) -> str:
-        return f"FeedbackStore({self.where!r}): {len(self)} votes"
+        count = len(self)
+        return f"FeedbackStore({self.where!r}): {count} vote{'' if count == 1 else 's'}"
 
     def _insert(self, rows: Iterable[dict[str, Any]]) -> int:
         """One transaction: all of these rows are on disk afterwards, or none is."""
@@ -147,115 +152,146 @@ class FeedbackStore:
                 count += connection.execute(_insert_once(events, connection), row).rowcount
         return count
 
+    def _open(self, doing: str = "be opened") -> None:
+        """Make the file and the tables where they are missing, and remember which file it is."""
+        self.close()  # an earlier file of this name
+        with _explained(doing, self.where):
+            if self.path:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with self._engine.begin() as connection:
+                    _prepare_tables(connection, self.where)
+                self._opened = _identity(self.path)
+            except BaseException:
+                self.close()
+                raise
+
     @contextmanager
     def _connect(self, doing: str) -> Iterator[sa.Connection]:
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except DBAPIError as error:
-            raise StoreError(_explain(str(error.orig), self.where, doing)) from error
-        except SQLAlchemyError as error:
-            raise StoreError(f"{self.where} could not {doing}: {error}") from error
+        if _identity(self.path) != self._opened:
+            self._open(doing)
+        with _explained(doing, self.where), self._engine.begin() as connection:
+            yield connection
 
 
 def _insert_once(table: sa.Table, connection: sa.Connection) -> Any:
     """An INSERT that does nothing where the primary key is there already."""
     insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[connection.dialect.name]
-    return insert(table).on_conflict_do_nothing()
+    # Without the option, psycopg's count of the rows that were taken does not get through to us.
+    return insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
 
-def _open_file(path: Path) -> sa.Engine:
-    """An engine on an SQLite file, safe against a crash at any moment."""
+def _read_url(where: str | Path) -> sa.URL:
+    """What the user names, as an address that SQLAlchemy opens; an error shows no password."""
+    if "://" not in str(where):
+        return sa.URL.create("sqlite", database=str(Path(where).expanduser().absolute()))
+    kind = str(where).split("://")[0]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(_explain(str(error), str(path), "be opened")) from error
-    # A write-ahead log lets readers read while somebody writes; it needs shared memory, which no network disk has.
-    journal = "DELETE" if on_network_disk(path) else "WAL"
-    engine = sa.create_engine(
-        sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS}
-    )
+        url = sa.make_url(str(where))
+        backend = url.get_backend_name()
+        url.get_dialect()
+    except (SQLAlchemyError, ImportError, ValueError):
+        backend, url = "", sa.URL.create("")
+    if backend == "sqlite" and url.database not in (None, "", ":memory:"):
+        return _read_url(Path(url.database))
+    if backend != "postgresql" or "@" in (url.host or ""):
+        raise StoreError(
+            f"What stands behind {kind}:// is no address of a database that can keep votes. A path makes an SQLite "
+            "file; PostgreSQL is postgresql+psycopg://user:password@host/database (in a password, @ is %40 and / "
+            "is %2F), and needs `pip install 'psycopg[binary]'`."
+        )
+    return url
+
+
+def _make_engine(url: sa.URL) -> sa.Engine:
+    if url.get_backend_name() != "sqlite":
+        wait = {"connect_timeout": BUSY_SECONDS} if url.get_driver_name().startswith("psycopg") else {}
+        return sa.create_engine(url, pool_pre_ping=True, connect_args=wait)
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
 
     @listens_for(engine, "connect")
     def _prepare(connection: Any, _: Any) -> None:
-        connection.execute(f"PRAGMA journal_mode={journal}")
-        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(
+            "PRAGMA synchronous=EXTRA"
+        )  # a vote survives a power cut, as does its folder's entry
+        connection.execute("PRAGMA fullfsync=ON")  # on a Mac, through the disk's own memory too
 
     return engine
 
 
-def _open_url(url: str) -> sa.Engine:
+def _identity(path: Path | None) -> tuple[int, int] | None:
+    """Which file bears a name now; None where there is none."""
     try:
-        parsed = sa.make_url(url)
-        if parsed.get_backend_name() == "sqlite" and parsed.database:
-            return _open_file(Path(parsed.database))
-        engine = sa.create_engine(parsed, pool_pre_ping=True)
-    except (SQLAlchemyError, ImportError) as error:
-        raise StoreError(
-            f"{url!r} is no database that can be opened here: {error}. A path makes an SQLite file; PostgreSQL is "
-            "postgresql+psycopg://user:password@host/database, and needs `pip install 'psycopg[binary]'`."
-        ) from error
-    if engine.dialect.name not in ("sqlite", "postgresql"):
-        raise StoreError(
-            f"{engine.dialect.name} databases were never tried here; use SQLite (a path) or PostgreSQL."
-        )
-    return engine
-
-
-def on_network_disk(path: Path, mounts: str | None = None) -> bool:
-    """Whether a path lies on a disk that other computers write to, as far as the system tells (on Linux it does).
-
-    `mounts` is the text of /proc/self/mounts.
-    """
-    if sys.platform == "win32":
-        return str(path).startswith("\\\\")
-    if mounts is None:
-        try:
-            mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return False
-    fields = [line.split() for line in mounts.splitlines()]
-    kinds = {PurePosixPath(f[1].replace("\\040", " ")): f[2] for f in fields if len(f) > 2}
-    real = PurePosixPath(os.path.realpath(path))
-    nearest = next((folder for folder in (real, *real.parents) if folder in kinds), None)
-    return nearest is not None and kinds[nearest] in NETWORK_DISKS
+        found = os.stat(path) if path else None
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found else None
 
 
 def _prepare_tables(connection: sa.Connection, where: str) -> None:
-    """Make the tables where they are missing; refuse what a newer minirlhf has built in another way.
+    """Make the tables where they are missing; refuse what a newer minirlhf, or another program, has built.
 
     Two notebooks may open one new file in the same instant, so nothing here minds being done twice.
     """
-    connection.execute(CreateTable(about, if_not_exists=True))
-    found = connection.execute(sa.select(sa.func.max(about.c.schema))).scalar()
+    in_file = connection.dialect.name == "sqlite"
+    if not in_file:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(SCHEMA)))  # held until this is committed
+    names = sa.inspect(connection).get_table_names()
+    found = connection.execute(sa.select(sa.func.max(about.c.schema))).scalar() if "about" in names else None
     if found is not None and found > SCHEMA:
         raise StoreError(
             f"{where} was written by a newer minirlhf (its schema is {found}, this one knows {SCHEMA}). "
             "Nothing was changed. Update with `git pull` and `make lessons`, or use another file."
         )
-    connection.execute(CreateTable(events, if_not_exists=True))
+    if in_file and names and "about" not in names:
+        raise StoreError(
+            f"{where} belongs to another program; it holds {', '.join(names)}. Nothing was changed. Give another path."
+        )
+    if in_file:
+        connection.exec_driver_sql("PRAGMA journal_mode=DELETE")  # should another program have changed it
+    for table in (about, events):
+        if table.name not in names:
+            connection.execute(CreateTable(table, if_not_exists=True))
     if found is None:
         connection.execute(_insert_once(about, connection), {"schema": SCHEMA})
 
 
-def _explain(what: str, where: str, doing: str) -> str:
-    """What went wrong with a store, what it means for the votes, and what to do."""
-    remedy = next((remedy for sign, remedy in REMEDIES.items() if sign in what.lower()), OTHERWISE)
-    lost = "Nothing was counted and nothing is damaged. " if doing == "be written" else ""
-    return f"{where} could not {doing} ({what.strip()}). {lost}{remedy}"
+@contextmanager
+def _explained(doing: str, where: str) -> Iterator[None]:
+    """An error in here says what went wrong with a store, what it means for the votes, and what to do."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except (SQLAlchemyError, OSError, ValueError, TypeError) as error:
+        cause = error.orig if isinstance(error, StatementError) and error.orig else error
+        sign = _sign(cause)
+        remedy = next(
+            (REMEDIES[signs] for signs in REMEDIES if sign.startswith(tuple(signs.split()))), OTHERWISE
+        )
+        lost = "Nothing was counted. " if doing == "be written" else ""
+        raise StoreError(f"{where} could not {doing} ({str(cause).strip()}). {lost}{remedy}") from error
+
+
+def _sign(error: BaseException) -> str:
+    """The name that SQLite, PostgreSQL, the system or Python gives to an error: wordings change, names stay."""
+    named = [getattr(error, name, None) for name in ("sqlite_errorname", "sqlstate")]
+    named += [errorcode.get(getattr(error, "errno", None) or 0)]
+    return next(filter(None, named), f"{type(error).__module__}.{type(error).__name__}")
 
 
 REMEDIES = {
-    "full": "The disk is full: free some space, then vote again.",
-    "disk i/o": "The disk is full, or does not answer: free some space or look at the disk, then vote again.",
-    "readonly": "The file or its folder may not be written to: make it yours, or give another path.",
-    "read-only": "The file or its folder may not be written to: make it yours, or give another path.",
-    "permission": "The file or its folder may not be written to: make it yours, or give another path.",
-    "unable to open": "The folder may not be written to, or is not there: make it yours, or give another path.",
-    "locked": f"Another program has held it for {BUSY_SECONDS} seconds: close that program, then vote again.",
-    "not a database": "It is no SQLite file, or a damaged one: keep it, and give another path.",
-    "malformed": "The file is damaged: keep it, give another path, and merge what is readable from a copy.",
-    "connection": "Does the database server run, and are address, user and password right?",
+    "SQLITE_FULL ENOSPC EDQUOT 53100": "The disk is full: free some space, then vote again.",
+    "SQLITE_IOERR": "The disk is full, or does not answer: free some space or look at the disk, then vote again.",
+    "SQLITE_READONLY SQLITE_PERM EACCES EPERM EROFS 42501": "The file or its folder may not be written to: "
+    "make it yours, or copy the file to a folder of yours.",
+    "SQLITE_CANTOPEN ENOTDIR EEXIST EISDIR": "No file can be made there: it is a folder itself, or its folder is "
+    "none or not yours. Give another path.",
+    "SQLITE_BUSY SQLITE_LOCKED 55P03": "Another program holds it: close that program, then vote again.",
+    "SQLITE_NOTADB SQLITE_CORRUPT json builtins.ValueError builtins.TypeError sqlite3": "It is no SQLite file, or a "
+    "damaged one: keep it, and give another path for what comes now.",
+    "builtins.Unicode psycopg.DataError": "A text holds half a character, or none: write it anew.",
+    "psycopg 08 28 3D 57P": "Does the database server run, and are address, user and password right?",
 }
 OTHERWISE = "Try again; if it stays so, give another path."
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from json import dumps
+from random import Random
 from typing import Any
 from uuid import uuid4
 
@@ -85,8 +86,8 @@ ANSWERS: dict[str, type] = {
 class Question:
     """Something to be judged. `models` and `checkpoints` say who wrote each reply, where that is known.
 
-    purpose: "fresh", "repeat" (asked before, for self-agreement) or "gold" (an attention check, where `expected`
-    is the position of the reply that is plainly better).
+    purpose: "fresh", "repeat" (asked before, for self-agreement) or "gold" (an attention check: a pair, where
+    `expected` is the position of the reply that is plainly better).
     """
 
     mode: str
@@ -114,6 +115,10 @@ class Question:
             raise ValueError(f"There is no purpose {self.purpose!r}; there are {', '.join(PURPOSES)}.")
         if (self.expected is not None) != (self.purpose == "gold"):
             raise ValueError("A gold question says which reply is expected; no other question does.")
+        if self.purpose == "gold" and self.mode != "pair":
+            raise ValueError(
+                f"A gold question is a pair, where one reply is plainly better; not {self.mode!r}."
+            )
         if self.expected is not None and self.expected not in range(len(self.replies)):
             raise ValueError(f"expected is {self.expected}; there are {len(self.replies)} replies.")
 
@@ -147,8 +152,7 @@ class Vote:
             raise ValueError(f"shown must list every reply once: {self.shown}.")
         if self.origin not in ORIGINS:
             raise ValueError(f"There is no origin {self.origin!r}; there are {', '.join(ORIGINS)}.")
-        if self.time.tzinfo is None:
-            raise ValueError("A vote's time must say its time zone; datetime.now(UTC) does.")
+        _require_time_zone(self.time)
 
     @property
     def chose_left(self) -> bool | None:
@@ -171,6 +175,9 @@ class Undo:
     voter: str
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
     id: str = field(default_factory=lambda: uuid4().hex)
+
+    def __post_init__(self) -> None:
+        _require_time_zone(self.time)
 
 
 Event = Vote | Undo
@@ -200,6 +207,13 @@ def require_fit(question: Question, answer: Answer) -> None:
             raise ValueError("The reply is unchanged. Change it, or skip.")
 
 
+def sides(voter: str, question: Question) -> tuple[int, ...]:
+    """The lot that says which reply stands where, from left to right: one for each voter and question, for good."""
+    order = list(range(len(question.replies)))
+    Random(sha256(f"{voter}|{question.key}".encode()).digest()).shuffle(order)
+    return tuple(order)
+
+
 def answer_to_row(answer: Answer) -> dict[str, Any]:
     """An answer as JSON: {"answer": "Better", "winner": 0}."""
     return {"answer": type(answer).__name__} | asdict(answer)
@@ -214,6 +228,11 @@ def answer_from_row(row: dict[str, Any]) -> Answer:
     if kind is Ranking:
         fields["order"] = tuple(fields["order"])
     return kind(**fields)
+
+
+def _require_time_zone(time: datetime) -> None:
+    if time.utcoffset() is None:
+        raise ValueError("The time of a vote or of an undo must say its time zone; datetime.now(UTC) does.")
 
 
 def _digest(*parts: Any) -> str:

@@ -25,11 +25,12 @@ CELL = CARD + "text-align:left;vertical-align:top;padding:6px 10px;border-top:1p
 
 @dataclass(frozen=True, repr=False)
 class BeforeAfter:
-    """What customers wrote, what each model replied, and how many of them to show."""
+    """What customers wrote, what each model replied, how many of them to show, and whose the scores are."""
 
     prompts: Sequence[str]
     columns: Mapping[str, Replies]
     rows: int = 8
+    scores: str = "gold scores"
 
     @property
     def win_rates(self) -> dict[str, tuple[str, WinRate]]:
@@ -40,7 +41,7 @@ class BeforeAfter:
         }
 
     def shown(self) -> list[Row]:
-        """Per customer the message, and per model the reply as (word, is it new?) with its gold score."""
+        """Per customer the message, and per model the reply as (word, is it new?) with its score."""
         table = []
         for row, prompt in enumerate(self.prompts[: self.rows]):
             replies = [plain(column.texts[row]) for column in self.columns.values()]
@@ -61,7 +62,7 @@ class BeforeAfter:
         shown, n = min(self.rows, len(self.prompts)), len(self.prompts)
         return (
             f"The first {shown} of {n} customers, not picked. Bold: not said by the model to the left. "
-            "Numbers: gold scores. Brackets: 95 % intervals; ties count half."
+            f"Numbers: {self.scores}. Brackets: 95 % intervals; ties count half."
         )
 
     def figure(self) -> Figure:
@@ -108,13 +109,15 @@ class BeforeAfter:
         sums = "\n".join(
             f"  {name:>{name_width}}  {', '.join(lines)}" for name, lines in self.summary().items()
         )
-        return "\n\n".join([*blocks, f"All {len(self.prompts)} customers, gold scores:\n{sums}"])
+        return "\n\n".join([*blocks, f"All {len(self.prompts)} customers, {self.scores}:\n{sums}"])
 
     __repr__ = __str__
 
 
-def before_after_table(prompts: Sequence[str], columns: Mapping[str, Replies], rows: int = 8) -> BeforeAfter:
-    """The models' replies to the same customers side by side, with gold scores, and win rates below."""
+def before_after_table(
+    prompts: Sequence[str], columns: Mapping[str, Replies], rows: int = 8, scores: str = "gold scores"
+) -> BeforeAfter:
+    """The models' replies to the same customers side by side, with what they scored, and win rates below."""
     for name, replies in columns.items():
         if not len(prompts) == len(replies.texts) == len(replies.scores):
             raise ValueError(
@@ -123,7 +126,7 @@ def before_after_table(prompts: Sequence[str], columns: Mapping[str, Replies], r
             )
     if not columns or not prompts:
         raise ValueError("before_after_table needs at least one prompt and one model's replies.")
-    return BeforeAfter(prompts, columns, rows)
+    return BeforeAfter(prompts, columns, rows, scores)
 
 
 def message(prompt: str) -> str:

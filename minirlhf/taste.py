@@ -1,0 +1,211 @@
+"""From votes to a changed model, while one watches: what somebody likes, and a policy that comes to do it.
+
+    taste = Taste.shipped()
+    reading, *updates = learn_taste(taste, store.votes(voter="you"))
+    taste.answers(prompts)
+
+Choices: the reward model is the additive one, which sixty votes are enough for, and it is fitted anew to all the
+votes given. PPO goes on from where the policy stands, and its leash always ends at the reference, which never moves:
+so a second round on the same Taste, with the votes of both, goes further without losing where it came from. A new
+Taste starts over, which is the time machine: `learn_taste(Taste.shipped(), store.votes(first=n))`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+import torch
+
+from minirlhf.data import Comparisons, Judgements, Prompts
+from minirlhf.evaluate import Judge, Replies, compare
+from minirlhf.feedback.meaning import Judgement, Preference, advise, judgements, preferences
+from minirlhf.feedback.store import FeedbackStore
+from minirlhf.feedback.votes import Vote
+from minirlhf.model import CausalLM, ValueModel
+from minirlhf.pipeline import MAX_NEW_TOKENS, Shipped, load_shipped
+from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
+from minirlhf.reward import AdditiveReward, fit_additive, normalise
+from minirlhf.rollout import sample
+from minirlhf.tokenizer import Tokenizer
+from minirlhf.training import require_counts, require_positive
+
+LEAST_SPREAD = 0.25  # log-odds: two replies that are told apart 56 to 44 are hardly told apart, and stay so
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class TasteConfig:
+    """How sixty votes become a changed model in seconds. `updates` of PPO, on `batch_size` replies each."""
+
+    updates: int = 12
+    batch_size: int = 96
+    beta: float = 0.1
+    ridge: float = 1.0
+    count_length: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require_counts(self, "updates", "batch_size")
+        require_positive(self, "ridge")
+        self.ppo()
+
+    def ppo(self) -> PPOConfig:
+        """The same settings in PPO's own words."""
+        return PPOConfig(
+            updates=self.updates,
+            batch_size=self.batch_size,
+            max_new_tokens=MAX_NEW_TOKENS,
+            beta=self.beta,
+            seed=self.seed,
+        )
+
+
+@dataclass
+class Taste:
+    """A policy on its way to somebody's taste, where it came from, and what their votes were taken to say."""
+
+    policy: CausalLM
+    reference: CausalLM
+    prompts: Prompts  # the customers that PPO answers
+    tokenizer: Tokenizer
+    reward_model: AdditiveReward = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reward_model = AdditiveReward([], self.tokenizer)  # before any vote, no word matters
+
+    @classmethod
+    def shipped(cls, shipped: Shipped | None = None) -> "Taste":
+        """Start from the shipped SFT model."""
+        shipped = shipped or load_shipped()
+        return cls(deepcopy(shipped.sft), shipped.sft, shipped.prompts("train"), shipped.tokenizer)
+
+    @property
+    def models(self) -> dict[str, CausalLM]:
+        """Before and after, under the names that the lessons and figures use."""
+        return {"SFT": self.reference, "RLHF": self.policy}
+
+    def judge(self, prompt: str, reply: str) -> float:
+        """What the votes say that a reply is worth, in deviations of the reference's replies."""
+        with torch.no_grad():
+            return self.reward_model.score([reply]).item()
+
+    def answers(self, prompts: Prompts, judge: Judge | None = None, seed: int = 0) -> dict[str, Replies]:
+        """The same customers answered before and after, scored by what the votes say or by a judge."""
+        return compare(self.models, prompts, self.tokenizer, judge or self.judge, MAX_NEW_TOKENS, seed)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the votes were taken to say, before anything is trained on it.
+
+    `choices` counts clear choices and judgements. The weights explain so many of them, and `foreseen` would have
+    been guessed by weights that were fitted to the others alone: a careless voter's choices are explained as well
+    as anybody's, but not foreseen.
+    """
+
+    votes: int
+    ties: int
+    choices: int
+    explained: int
+    foreseen: int
+    weights: Mapping[str, float]  # what a word is worth, highest first
+    advice: tuple[str, ...]  # what these votes cannot carry
+    updates: int  # how many records of PPO will follow
+
+    def __str__(self) -> str:
+        return "\n".join([
+            f"{self.votes} votes tell better from worse {self.choices} times, and call a tie {self.ties} times. The "
+            f"words explain {self.explained} of the {self.choices}, and would have foreseen {self.foreseen}.",
+            *self.advice,
+        ])  # fmt: skip
+
+
+TasteRecord = Reading | PPORecord
+Said = Preference | Judgement
+
+
+def learn_taste(
+    taste: Taste, votes: FeedbackStore | Iterable[Vote], config: TasteConfig | None = None
+) -> Iterator[TasteRecord]:
+    """Read the votes, then let PPO move the policy to what they like: a Reading, then a record an update.
+
+    A store is read whole: every voter's standing votes, simulated people's among them; `store.votes(voter="you")`
+    are one person's. Whoever stops early keeps what was learned; to call again with the same Taste is to go on.
+    """
+    config = config or TasteConfig()
+    votes = votes.votes() if isinstance(votes, FeedbackStore) else list(votes)
+    taste.reward_model, reading = read_votes(
+        votes, taste.tokenizer, taste.policy.trunk.config.context, config
+    )
+    _settle(taste, config.seed)
+    yield reading
+    if not reading.updates:
+        return
+    yield from train_ppo(
+        taste.policy,
+        taste.reference,
+        taste.reward_model,
+        ValueModel(deepcopy(taste.reference.trunk)),
+        taste.prompts,
+        config.ppo(),
+        eos_id=taste.tokenizer.eos_id,
+    )
+
+
+def read_votes(
+    votes: Sequence[Vote], tokenizer: Tokenizer, context: int, config: TasteConfig
+) -> tuple[AdditiveReward, Reading]:
+    """The reward model that explains the votes best, and how well it does."""
+    said = [*preferences(votes), *judgements(votes)]
+
+    def fitted(some: Sequence[Said]) -> AdditiveReward:
+        preferred = [one for one in some if isinstance(one, Preference)]
+        judged = [one for one in some if isinstance(one, Judgement)]
+        return fit_additive(
+            Comparisons.of(preferred, tokenizer, context),
+            tokenizer,
+            judgements=Judgements.of(judged, tokenizer, context),
+            ridge=config.ridge,
+            count_length=config.count_length,
+        )
+
+    reward_model, clear = fitted(said), [one for one in said if not _is_tie(one)]
+    foreseen, customers = 0, list(dict.fromkeys(one.prompt for one in said))
+    # Folds of customers: who was asked twice about one must not foresee the second answer from the first.
+    for fold in range(FOLDS):
+        kept_back = set(customers[fold::FOLDS])
+        others = fitted([one for one in said if one.prompt not in kept_back])
+        foreseen += sum(_explains(others, one) for one in clear if one.prompt in kept_back)
+    return reward_model, Reading(
+        votes=len(votes),
+        ties=len(said) - len(clear),
+        choices=len(clear),
+        explained=sum(_explains(reward_model, one) for one in clear),
+        foreseen=foreseen,
+        weights=reward_model.word_weights(),
+        advice=tuple(advise(votes)),
+        # Where nothing is worth more than anything else there is nowhere to go, and PPO would only stir.
+        updates=config.updates if reward_model.weights.any() else 0,
+    )
+
+
+def _is_tie(said: Said) -> bool:
+    return isinstance(said, Preference) and said.preference == 0.5
+
+
+@torch.no_grad()
+def _explains(reward_model: AdditiveReward, said: Said) -> bool:
+    """Whether a reward model that is not normalised yet would have said the same."""
+    if isinstance(said, Judgement):
+        return bool(reward_model.score([said.completion]) > reward_model.threshold) == said.label
+    chosen, rejected = reward_model.score([said.chosen, said.rejected]).tolist()
+    return chosen > rejected
+
+
+def _settle(taste: Taste, seed: int) -> None:
+    """Scale the scores to mean 0 and deviation 1 on the reference's replies, but blow no faint liking up to a taste."""
+    generator, tokenizer = torch.Generator().manual_seed(seed), taste.tokenizer
+    asked = taste.prompts.prompts[:256]
+    samples = sample(taste.reference, asked, MAX_NEW_TOKENS, generator, tokenizer.eos_id)
+    normalise(taste.reward_model, samples.tokens, samples.response_mask)
+    taste.reward_model.std.clamp_(min=LEAST_SPREAD)
