@@ -7,7 +7,7 @@ from queue import Empty
 
 from jupyter_client.manager import KernelManager
 
-PATIENCE = 60  # seconds that a loaded machine may take for what takes one
+PATIENCE = 30  # seconds that a loaded machine may take for what takes one
 
 
 @contextmanager
@@ -34,6 +34,7 @@ class Kernel:
         self.pid = manager.provisioner.pid
         self.client = client
         self.heard = []  # every message on the channel that all screens hear, in order
+        self.replied = set()  # the cells that the kernel has told us are done
 
     def hear(self, wanted, since=0):
         """Wait for a message that `wanted` knows; its place in `heard`."""
@@ -63,6 +64,7 @@ class Kernel:
                 case "error":
                     raise AssertionError("\n".join(content["traceback"]))
                 case "status" if content["execution_state"] == "idle":
+                    self.await_reply(cell)
                     return
 
     def run(self, code):
@@ -71,12 +73,22 @@ class Kernel:
 
     def ended(self, cell):
         """Wait for the end of a cell; its place in `heard`."""
+        self.await_reply(cell)
         return self.hear(
             lambda message: (
                 message["parent_header"].get("msg_id") == cell
                 and message["content"].get("execution_state") == "idle"
             )
         )
+
+    def await_reply(self, cell):
+        """Wait until the kernel has said that a cell is done.
+
+        ipykernel 7.0 to 7.3 may not notice what is sent to it in the very moment in which it replies, until somebody
+        connects anew (ipykernel#1554, mended in 7.4): whoever does not wait here makes it hang, once in some runs.
+        """
+        while cell not in self.replied:
+            self.replied.add(self.client.get_shell_msg(timeout=PATIENCE)["parent_header"].get("msg_id"))
 
     def new_subshell(self):
         """A second queue, which JupyterLab opens for a widget's messages where the kernel can."""

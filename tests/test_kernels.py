@@ -16,7 +16,6 @@ made in a cell, so its first click goes to the main thread, and waits there whil
 import json
 import os
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -132,18 +131,30 @@ class Busy:
     """A cell that runs until it is let go."""
 
     def __init__(self, kernel, folder):
-        self.kernel, self.door = kernel, folder / "door"
+        self.door, self.running = folder / "door", True
         os.mkfifo(self.door)
         self.cell = kernel.start(BUSY.format(door=str(self.door)))
         assert next(kernel.printed(self.cell)) == "busy"
 
     def let_go(self):
-        self.door.write_text("go")
+        if self.running:
+            self.running = False
+            self.door.write_text("go")
 
 
 @pytest.fixture
 def busy(kernel, tmp_path):
-    return partial(Busy, kernel, tmp_path)
+    """Starts a cell that runs until it is let go, at the latest when the test is over."""
+    started = []
+
+    def start():
+        started.append(Busy(kernel, tmp_path))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.let_go()
+        kernel.ended(each.cell)
 
 
 def test_this_is_the_version_that_it_is_called(kernel):

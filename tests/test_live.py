@@ -114,6 +114,13 @@ def test_an_interruption_gets_through_and_the_last_state_stays(error):
     assert watching.drawn[-1] == with_block.drawn[-1] == 7
 
 
+def test_a_board_that_is_used_again_starts_over():
+    board = LivePlot(Counting())
+    for run in (5, 3):
+        assert list(board.watch(iter(range(run)))) == board.records
+        assert board.figure.get_suptitle() == f"{run} records"
+
+
 def test_records_are_handed_on_one_by_one():
     """Whoever watches holds the model as it is after each record, and no later."""
     done = []

@@ -24,7 +24,8 @@ from minirlhf.feedback.votes import (
     answer_to_row,
 )
 
-PROMPT = "Customer: My lamp is dead.\nAgent:"
+MESSAGE = "My lamp is dead."
+PROMPT = f"Customer: {MESSAGE}\nAgent:"
 REPLIES = (
     " Good day. Please turn your lamp off and on.",
     " Yes? We will look. Bye.",
@@ -70,7 +71,7 @@ def message(session, answer, ms=5000, id=None):
 def test_every_mode_shows_its_question_and_can_be_skipped(mode, store, on_disk):
     session = Session(ask(mode, 2), store)
     view = session.view
-    assert (view["mode"], view["task"], view["prompt"]) == (mode, TASKS[mode], PROMPT)
+    assert (view["mode"], view["task"], view["prompt"]) == (mode, TASKS[mode], MESSAGE)
     assert sorted(view["replies"]) == sorted(REPLIES[: COUNT[mode]])
     session.skip()
     assert session.view["answered"] == 1
@@ -222,6 +223,9 @@ def test_an_answer_to_a_question_that_is_no_longer_asked_changes_nothing(store, 
     changed_mind = message(session, Better(1))
     session.receive(first)
     session.receive(changed_mind)
+    assert "has an answer already" in session.view["error"], (
+        "what was typed elsewhere is not silently dropped"
+    )
     assert session.view["answered"] == 1
     assert [vote.id for vote in on_disk()] == [first["id"]]
     never_asked = first | {"question": "0" * 16, "id": uuid4().hex}
@@ -505,3 +509,14 @@ def test_who_cannot_judge_a_prompt_leaves_everything_as_it_was(store):
     with pytest.raises(ValueError, match="What is love"):
         session.let_vote(PATIENT)
     assert (session.chair, len(store)) == ("you", 0)
+
+
+def test_a_screen_shows_the_message_without_the_frame_that_the_model_sees(tmp_path):
+    def shown(prompt):
+        question = Question("thumbs", prompt, (" No.",))
+        return Session([question], FeedbackStore(tmp_path / "votes.db"), voter=prompt).view["prompt"]
+
+    assert shown("Customer: My hat is late.\nAgent:") == "My hat is late."
+    assert shown("Where is my hat?") == "Where is my hat?"
+    two_turns = "Customer: Hi.\nAgent: Hello.\nCustomer: My hat is late.\nAgent:"
+    assert shown(two_turns) == two_turns

@@ -2,7 +2,8 @@
 
 Each simulated person votes on pairs of the SFT model's replies, one click in ten at random; the model learns from
 these votes alone, and then answers customers whom nobody has voted on, whom the person's own rule judges. The
-person who loves few words stands there twice: without the length as a feature, hardly any word says "short".
+person who loves few words stands there twice: without the length as a feature, only the words of long replies can
+say "short".
 """
 
 import json
@@ -11,7 +12,6 @@ from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from math import sqrt
 from pathlib import Path
-from random import Random
 from statistics import mean, stdev
 from time import perf_counter
 
@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 
 from minirlhf.bench.machine import THREADS, facts
 from minirlhf.feedback.asking import write_questions
-from minirlhf.feedback.simulated import TEN_TASTES, Person
+from minirlhf.feedback.simulated import TEN_TASTES, Person, simulate
 from minirlhf.feedback.votes import Vote
 from minirlhf.pipeline import Shipped, load_shipped
 from minirlhf.ppo import PPORecord
@@ -136,9 +136,8 @@ def measure(
 
 def let_vote(shipped: Shipped, person: Person, n: int, seed: int) -> list[Vote]:
     """A simulated person's votes on n pairs of the SFT model's replies."""
-    rng = Random(seed)
     questions = write_questions(shipped.sft, shipped.prompts("train"), shipped.tokenizer, n, seed=seed)
-    return [Vote(asked, person.answer(asked, rng), (0, 1), person.name, "simulated") for asked in questions]
+    return simulate(questions, person, seed)
 
 
 def verdict(rows: Sequence[TasteRow]) -> str:

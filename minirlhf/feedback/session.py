@@ -12,6 +12,7 @@ from typing import Any
 
 from traitlets import Bool, Dict, HasTraits
 
+from minirlhf.feedback.formats.conversation import to_messages
 from minirlhf.feedback.simulated import PEOPLE, Person, simulate
 from minirlhf.feedback.store import FeedbackStore, StoreError
 from minirlhf.feedback.votes import (
@@ -151,17 +152,19 @@ class Session(HasTraits):
     def answer(self, answer: Answer, response_ms: int | None = None, key: str = "", id: str = "") -> Vote:
         """Answer what is asked, in positions as shown. The vote is on disk when this returns, or it raises.
 
-        `key` says which question the answer was meant for: an answer to one that is no longer asked (a double
-        click) changes nothing. `id` makes the same answer, delivered twice, one vote; taken back, it stays so.
+        `key` says which question the answer was meant for: to one that is no longer asked, no answer is taken.
+        `id` makes the same answer, delivered twice, one vote; taken back, it stays so.
         """
         with self._lock:
             votes = self._votes(self.voter)
             pending = self._pending(votes)
             if key and (not pending or pending[0].key != key):
                 self.refresh()
-                if earlier := next((vote for vote in votes if vote.question.key == key), None):
+                earlier = next((vote for vote in votes if vote.question.key == key), None)
+                if earlier and earlier.id == id:
                     return earlier
-                raise ValueError("That question is no longer asked; here is the one that is.")
+                why = "has an answer already, perhaps from another card" if earlier else "is no longer asked"
+                raise ValueError(f"That question {why}. Here is what is asked now.")
             self._require_own_chair()
             if not pending:
                 raise ValueError("All questions are answered. undo() takes the last answer back.")
@@ -281,7 +284,7 @@ class Session(HasTraits):
                 "task": TASKS[asked.mode] if asked else "",
                 "mode": asked.mode if asked else "",
                 "question": asked.key if asked else "",
-                "prompt": asked.prompt if asked else "",
+                "prompt": _as_read(asked.prompt) if asked else "",
                 "replies": [asked.replies[i] for i in self.shown(asked)] if asked else [],
                 "answered": len(self.questions) - len(pending),
                 "total": len(self.questions),
@@ -336,6 +339,12 @@ class Session(HasTraits):
                 f"Your last {ONE_SIDE} choices were all on the {side}; the sides are drawn by lot. {PRIVATE}"
             )
         return ""
+
+
+def _as_read(prompt: str) -> str:
+    """What a person needs to read of a prompt: a lone message without the frame that the model sees around it."""
+    messages = to_messages(prompt)
+    return messages[0]["content"] if len(messages) == 1 else prompt
 
 
 def _questions(count: int) -> str:

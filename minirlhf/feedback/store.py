@@ -94,9 +94,7 @@ class FeedbackStore:
 
     def events(self, first: int | None = None) -> list[Event]:
         """What happened, oldest first; `first` looks at no more than so many events."""
-        chosen = sa.select(events).order_by(events.c.time, events.c.id).limit(first)
-        with self._connect("be read") as connection:
-            return [_from_row(dict(row)) for row in connection.execute(chosen).mappings().all()]
+        return self._read(sa.select(events).limit(first))
 
     def votes(
         self, voter: str | None = None, round: int | None = None, first: int | None = None
@@ -105,7 +103,12 @@ class FeedbackStore:
 
         With `first`, as things stood after so many events: the time machine.
         """
-        happened = self.events(first)
+        asked = sa.select(events)
+        if first is not None:
+            asked = asked.limit(first)
+        elif voter is not None:  # a card asks at every click, and others may have voted thousands of times
+            asked = asked.where((events.c.voter == voter) | (events.c.event == "undo"))
+        happened = self._read(asked)
         undone = {event.undoes for event in happened if isinstance(event, Undo)}
         return [
             event
@@ -143,6 +146,11 @@ class FeedbackStore:
     def __repr__(self) -> str:
         count = len(self)
         return f"FeedbackStore({self.where!r}): {count} vote{'' if count == 1 else 's'}"
+
+    def _read(self, chosen: sa.Select) -> list[Event]:
+        with self._connect("be read") as connection:
+            rows = connection.execute(chosen.order_by(events.c.time, events.c.id)).mappings().all()
+        return [_from_row(dict(row)) for row in rows]
 
     def _insert(self, rows: Iterable[dict[str, Any]]) -> int:
         """One transaction: all of these rows are on disk afterwards, or none is."""

@@ -79,7 +79,12 @@ class LivePlot:
     """A figure that follows a list of records: `draw` makes it from those so far, as often as there is time for."""
 
     def __init__(self, draw: Callable[[list], Figure] = taste_progress) -> None:
-        self.draw, self.records = draw, []
+        self.draw = draw
+        self._start()
+
+    def _start(self) -> None:
+        """An empty board: what is drawn next gets a place of its own."""
+        self.records: list[Any] = []
         self.figure: Figure | None = None
         self._shown: Any = None  # the place in the notebook
         self._drawn, self._next = 0, 0.0  # how many records the figure shows, and when it may be drawn again
@@ -99,6 +104,7 @@ class LivePlot:
             self._redraw()
 
     def __enter__(self) -> "LivePlot":
+        self._start()
         return self
 
     def __exit__(self, *_: object) -> None:
