@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 OWN = re.compile(r"^(https?|wss?)://127\.0\.0\.1[:/]|^(data|blob|about):")
@@ -119,7 +119,9 @@ class Reader:
 
     def run_cells(self, until: str, seconds: float = 120) -> None:
         """Run from the selected cell on, a click a cell, up to the one that holds these words."""
-        run = self.page.locator(".jp-NotebookPanel-toolbar [data-command='notebook:run-cell-and-select-next']")
+        run = self.page.locator(
+            ".jp-NotebookPanel-toolbar [data-command='notebook:run-cell-and-select-next']"
+        )
         for _ in range(200):
             selected = self.page.locator(".jp-Notebook .jp-Cell.jp-mod-active").first
             last = until in selected.inner_text()

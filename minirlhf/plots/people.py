@@ -55,7 +55,9 @@ def agreement_matrix(kappas: Mapping[tuple[str, str], float]) -> Figure:
         ax.text(column + 0.5, row + 0.5, "?" if isnan(kappa) else f"{kappa:.2f}", ha="center", va="center",
                 fontsize=MEDIUM, color="white" if luminance(face) < 0.2 else INK)  # fmt: skip
     for i, name in enumerate(names):  # each name stands where its row and its column meet
-        ax.text(i + 0.06, i + 0.5, name, ha="left", va="center", fontsize=MEDIUM, fontweight="bold", color=INK)
+        ax.text(
+            i + 0.06, i + 0.5, name, ha="left", va="center", fontsize=MEDIUM, fontweight="bold", color=INK
+        )
     ax.set(xlim=(0, len(names) + 1.2), ylim=(len(names) + 0.5, 0), aspect="equal")
     ax.axis("off")
     ax.text(0, len(names) + 0.3, "κ = 1: always alike; 0: as two people with these habits would by chance",
