@@ -16,12 +16,14 @@ from minirlhf.evaluate import CalibrationBin, FrontierPoint, Replies
 from minirlhf.plots import (
     COLOURS,
     STAGES,
+    agreement_matrix,
     before_after_table,
     calibration_plot,
     frontier_plot,
     learning_curve,
     pipeline_map,
     score_strips,
+    star_bars,
     training_dashboard,
     word_bars,
 )
@@ -75,8 +77,12 @@ FIGURES = {
     "words": lambda: word_bars({"sorry": 1.2, "$5": -0.4, "🐟": -0.9, "(length)": 0.1}),
     "no words": lambda: word_bars({}),
     "calibration": lambda: calibration_plot(BINS),
+    "stars": lambda: star_bars({"strict (simulated)": [1, 1, 2], "generous (simulated)": [5]}),
     "frontier": lambda: frontier_plot({"RLHF": [FrontierPoint(-1e-9, 0.1), FrontierPoint(4.0, 1.0)]}),
 }
+
+
+KAPPAS = {("Ada", "Bo"): 1.0, ("Ada", "Cy"): -0.25, ("Bo", "Cy"): math.nan}
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -93,9 +99,13 @@ def test_a_stranger_can_read_every_axis(name):
             assert all(math.isfinite(float(y)) for y in line.get_ydata())
 
 
-@pytest.mark.parametrize("name", [*FIGURES, "table", "map", *STAGES])
+@pytest.mark.parametrize("name", [*FIGURES, "agreement", "table", "map", *STAGES])
 def test_every_figure_is_drawn_without_a_warning(name, tmp_path):
-    drawn = {"table": lambda: before_after_table(PROMPTS, COLUMNS).figure(), "map": pipeline_map}
+    drawn = {
+        "agreement": lambda: agreement_matrix(KAPPAS),
+        "table": lambda: before_after_table(PROMPTS, COLUMNS).figure(),
+        "map": pipeline_map,
+    }
     figure = (FIGURES | drawn).get(name, lambda: pipeline_map(name))()
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a missing glyph, a layout that does not fit
@@ -220,3 +230,26 @@ assert "image/png" in shown, shown
 assert "matplotlib.pyplot" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_stars_are_counted_for_each_person_on_one_scale():
+    strict, generous = star_bars({"strict": [1, 1, 2], "generous": [5, 4]}).axes
+    assert [bar.get_height() for bar in strict.patches] == [2, 1, 0, 0, 0]
+    assert [bar.get_height() for bar in generous.patches] == [0, 0, 0, 1, 1]
+    assert strict.get_ylim() == generous.get_ylim()
+    assert strict.texts[0].get_text() == "mean 1.3"
+
+
+def test_agreement_stands_where_two_people_meet_and_darker_is_more():
+    ax = agreement_matrix(KAPPAS).axes[0]
+    said = {text.get_position(): text.get_text() for text in ax.texts}
+    assert (said[0.5, 1.5], said[0.5, 2.5], said[1.5, 2.5]) == ("1.00", "-0.25", "?")
+    alike, apart, unknown = ax.patches
+    assert luminance(to_hex(alike.get_facecolor())) < luminance(to_hex(apart.get_facecolor()))
+    assert to_hex(unknown.get_facecolor()) not in (to_hex(apart.get_facecolor()), "#ffffff")
+
+
+def test_a_table_says_whose_scores_it_shows():
+    mine = before_after_table(PROMPTS, COLUMNS, scores="what your votes pay")
+    assert all("what your votes pay" in shown for shown in (str(mine), mine._repr_html_()))
+    assert "gold" not in str(mine) + mine._repr_html_()
