@@ -65,6 +65,7 @@ def killed(voting, kind, path, source, lines, seconds):
     said, pid = [], 0
     while not pid or len(said) < lines:
         line = voting.stdout.readline().strip()
+        assert line not in ("", "dead"), "it died before it was killed: what it says is on stderr"
         if line.startswith("pid"):
             pid = int(line.split()[1])
         else:
