@@ -17,7 +17,7 @@ PUBLIC = {
     "advantages": "gae token_rewards",
     "tokenizer": "Tokenizer",
     "model": "CausalLM GPT GPTConfig RewardModel ValueModel",
-    "data": "Comparisons Demonstrations Prompts collate",
+    "data": "Comparisons Demonstrations Judgements Prompts collate",
     "workspace": "data_folder",
     "rollout": "Rollout Samples collect sample",
     "training": "TrainState pin_threads",
@@ -40,10 +40,10 @@ PUBLIC = {
     "feedback.selection": "at_random gold_questions most_uncertain with_gold with_repeats",
     "feedback.formats": "export preference_dataset sft_dataset unpaired_dataset",
     "pipeline": "load_shipped tune",
-    "plots": "agreement_matrix before_after_table calibration_plot frontier_plot learning_curve pipeline_map "
-    "score_strips star_bars training_dashboard word_bars",
+    "plots": "LivePlot agreement_matrix before_after_table calibration_plot frontier_plot learning_curve "
+    "pipeline_map score_strips star_bars taste_progress training_dashboard word_bars word_shift",
     "lessons": "author check show",
-    "taste": "Taste TasteConfig learn_taste",
+    "taste": "Reading Taste TasteConfig learn_taste",
 }
 
 HOME_OF = {name: module for module, names in PUBLIC.items() for name in names.split()}

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from minirlhf.checkpoint import load, load_policy, save
 from minirlhf.data import Comparisons, Demonstrations, Prompts, read_jsonl
 from minirlhf.feedback.asking import drafts
-from minirlhf.feedback.simulated import PATIENT, Choice, Person, vote
+from minirlhf.feedback.simulated import PATIENT, Person, SimulatedChoice, vote
 from minirlhf.model import GPT, CausalLM, GPTConfig, RewardModel, ValueModel
 from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
 from minirlhf.reward import RewardConfig, RewardRecord, normalise, train_reward
@@ -81,7 +81,7 @@ class Made:
     sft: CausalLM
     reward_model: RewardModel
     rlhf: CausalLM
-    votes: list[Choice]
+    votes: list[SimulatedChoice]
     sft_records: list[SFTRecord] = field(default_factory=list)
     reward_records: list[RewardRecord] = field(default_factory=list)
     ppo_records: list[PPORecord] = field(default_factory=list)
@@ -142,7 +142,7 @@ def tune(base: CausalLM, tokenizer: Tokenizer, data: Path, recipe: Recipe, perso
 
 def ask(
     policy: CausalLM, prompts: Prompts, tokenizer: Tokenizer, person: Person, n: int, seed: int
-) -> list[Choice]:
+) -> list[SimulatedChoice]:
     """Let a simulated person choose n times between two replies of the policy."""
     drafted = islice(drafts([policy, policy], prompts, tokenizer, seed, MAX_NEW_TOKENS), n)
     return vote([(asked, first, second) for asked, (first, second) in drafted], person, Random(seed))

@@ -134,7 +134,7 @@ def learn_taste(
     """
     config = config or TasteConfig()
     votes = votes.votes() if isinstance(votes, FeedbackStore) else list(votes)
-    taste.reward_model, reading = read_votes(
+    taste.reward_model, reading = weigh_votes(
         votes, taste.tokenizer, taste.policy.trunk.config.context, config
     )
     _settle(taste, config.seed)
@@ -152,7 +152,7 @@ def learn_taste(
     )
 
 
-def read_votes(
+def weigh_votes(
     votes: Sequence[Vote], tokenizer: Tokenizer, context: int, config: TasteConfig
 ) -> tuple[AdditiveReward, Reading]:
     """The reward model that explains the votes best, and how well it does."""

@@ -27,26 +27,29 @@ import os, sys
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Better, Question, Undo, Vote
 
+def say(line):
+    os.write(1, f"{line}\\n".encode())  # whole, as print may not be: parent and child speak at once
+
 def work(kind, path, source):
     store = FeedbackStore(path)
-    print("ready", flush=True)
+    say("ready")
     if kind == "merge":
         store.merge(source)
     for number in range(10**9):
         cast = Vote(Question("pair", f"prompt {number}", ("yes", "no")), Better(0), (0, 1), "you")
         store.append(cast)
-        print(cast.id, flush=True)
+        say(cast.id)
         if number % 3 == 2:
-            print(store.undo(cast).id, flush=True)
+            say(store.undo(cast).id)
 
 FeedbackStore(sys.argv[1]).close()  # loads what is loaded at the first use
 for line in sys.stdin:
     pid = os.fork()
     if not pid:
         work(*line.split())
-    print("pid", pid, flush=True)
+    say(f"pid {pid}")
     os.waitpid(pid, 0)
-    print("dead", flush=True)
+    say("dead")
 """
 
 

@@ -17,18 +17,16 @@ from tqdm import trange
 from minirlhf.bench.machine import A, Sizes, cost_of, import_seconds, matmul_rate, seconds
 from minirlhf.bench.row import Row, quotients
 from minirlhf.bench.trl_ppo import Update, trl_updates
-from minirlhf.checkpoint import load_policy
-from minirlhf.data import Comparisons, Demonstrations, Prompts
-from minirlhf.feedback.simulated import CHEERFUL
+from minirlhf.data import Demonstrations, Prompts
+from minirlhf.feedback.asking import write_questions
+from minirlhf.feedback.simulated import CHEERFUL, simulate
 from minirlhf.model import GPT, CausalLM, GPTConfig, RewardModel, ValueModel
 from minirlhf.ops import Mask, PerSequence, Tokens
-from minirlhf.pipeline import CONTEXT, MAX_NEW_TOKENS, ask
+from minirlhf.pipeline import load_shipped
 from minirlhf.ppo import PPOConfig, train_ppo
-from minirlhf.reward import fit_additive, normalise
 from minirlhf.rollout import sample
 from minirlhf.sft import SFTConfig, train_sft
-from minirlhf.tokenizer import Tokenizer
-from minirlhf.workspace import data_folder
+from minirlhf.taste import Taste, TasteConfig, learn_taste
 
 EQUAL = Sizes()
 YARDSTICK = Sizes(
@@ -179,32 +177,20 @@ def sft(rounds: int = 50) -> Iterator[Row]:
 
 def votes(rounds: int = 3) -> Iterator[Row]:
     """From sixty choices of a simulated person to a model that answers as that person likes."""
-    sft, tokenizer = load_policy(data_folder() / "checkpoints/sft")
-    prompts = Prompts.load(data_folder() / "prompts_train.jsonl", tokenizer, CONTEXT)
-    times = []
+    shipped, times = load_shipped(), []
+    customers, held_out = shipped.prompts("train"), shipped.prompts("held_out", first=200)
     for seed in turns(rounds, "votes"):
-        choices = [vote.row() for vote in ask(sft, prompts, tokenizer, CHEERFUL, 60, seed)]
-        comparisons = Comparisons.from_rows(list(enumerate(choices, start=1)), tokenizer, CONTEXT)
+        asked = write_questions(shipped.sft, customers, shipped.tokenizer, 60, seed=seed)
+        choices, taste = simulate(asked, CHEERFUL, seed), Taste.shipped(shipped)
         start = perf_counter()  # only now: casting the votes is the learner's own time
-        score = learn_from(comparisons, sft, tokenizer, prompts, seed)
-        times.append(perf_counter() - start if score >= 1 else float("inf"))
+        for _ in learn_taste(taste, choices, TasteConfig(seed=seed)):
+            pass
+        seconds = perf_counter() - start
+        before, after = taste.answers(held_out).values()
+        times.append(
+            seconds if after.mean - before.mean >= 1 else float("inf")
+        )  # in deviations of the old replies
     yield Row("60 votes to changed replies", "s", times, (), times, hold=20.0, aim=8.0)
-
-
-def learn_from(
-    comparisons: Comparisons, sft: CausalLM, tokenizer: Tokenizer, prompts: Prompts, seed: int
-) -> float:
-    """What the replies gained by these votes, in standard deviations of the reference's scores."""
-    reward_model = fit_additive(comparisons, tokenizer)
-    policy, value_model = deepcopy(sft), ValueModel(deepcopy(sft.trunk))
-    generator, asked = torch.Generator().manual_seed(seed), prompts.prompts[:256]
-    before = sample(sft, asked, MAX_NEW_TOKENS, generator, tokenizer.eos_id)
-    normalise(reward_model, before.tokens, before.response_mask)
-    config = PPOConfig(updates=14, batch_size=96, max_new_tokens=MAX_NEW_TOKENS, beta=0.1, seed=seed)
-    for _ in train_ppo(policy, sft, reward_model, value_model, prompts, config, eos_id=tokenizer.eos_id):
-        pass
-    after = sample(policy, asked, MAX_NEW_TOKENS, generator, tokenizer.eos_id)
-    return reward_model(after.tokens, after.response_mask).mean().item()
 
 
 def demo(rounds: int = 1) -> Iterator[Row]:

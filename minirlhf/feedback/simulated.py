@@ -231,7 +231,7 @@ TEN_TASTES = {
 
 
 @dataclass(frozen=True)
-class Choice:
+class SimulatedChoice:
     """One choice of a simulated person, with the probability they had of making it."""
 
     prompt: str
@@ -246,15 +246,15 @@ class Choice:
         return asdict(self) | {"probability": round(self.probability, 6)}
 
 
-def vote(pairs: Iterable[tuple[str, str, str]], person: Person, rng: Random) -> list[Choice]:
+def vote(pairs: Iterable[tuple[str, str, str]], person: Person, rng: Random) -> list[SimulatedChoice]:
     """Let a simulated person choose between the two replies of each (prompt, first, second)."""
     votes = []
     for prompt, first, second in pairs:
         probability = person.probability(prompt, first, second)
         if rng.random() < probability:
-            votes.append(Choice(prompt, first, second, probability, person.name))
+            votes.append(SimulatedChoice(prompt, first, second, probability, person.name))
         else:
-            votes.append(Choice(prompt, second, first, 1 - probability, person.name))
+            votes.append(SimulatedChoice(prompt, second, first, 1 - probability, person.name))
     return votes
 
 
