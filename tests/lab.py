@@ -141,5 +141,5 @@ class Reader:
         """Restart the kernel, and say yes to the question whether to."""
         self.menu("Kernel", "Restart Kernel…")
         with self.page.expect_response(lambda response: response.url.split("?")[0].endswith("/restart")):
-            self.page.locator(".jp-Dialog").get_by_role("button", name="Restart", exact=True).click()
+            self.page.locator(".jp-Dialog button.jp-mod-accept").click()
         self.wait_until_idle()
