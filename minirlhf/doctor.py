@@ -19,7 +19,9 @@ from pathlib import Path
 from minirlhf import workspace
 
 INSTALL = "run `make lessons`, or `pip install -e . -c constraints.txt` where there is no make"
-LISTED = ("torch", "datasets", "tokenizers", "safetensors", "matplotlib", "jupyterlab", "ipykernel")
+LISTED = (
+    "torch", "datasets", "tokenizers", "safetensors", "sqlalchemy", "matplotlib", "jupyterlab", "ipykernel",
+)  # fmt: skip
 WIDGETS = ("ipywidgets", "jupyterlab_widgets", "anywidget")
 
 
@@ -87,10 +89,6 @@ def bad_pairs(releases: dict[str, tuple[int, ...]]) -> Iterator[Finding]:
         yield Finding("widget pair", False, found, "pip install 'ipywidgets>=8.1' 'jupyterlab_widgets>=3'")
     if lab and lab[0] < 4:
         yield Finding("anywidget's home", False, f"JupyterLab {lab[0]}", "pip install 'jupyterlab>=4.4'")
-    # Buttons answer in another thread than the cells, where SQLite and pyplot break; 7.4 does so less often.
-    if lab >= (4, 4) and (7,) <= kernel < (7, 4):
-        found = f"ipykernel {_dotted(kernel)} beside JupyterLab {_dotted(lab)}: a click may be lost"
-        yield Finding("kernel pair", False, found, "pip install 'ipykernel>=7.4'")
     if kernel == (6, 30, 0):
         yield Finding("kernel pair", False, "ipykernel 6.30.0: JupyterLab refuses it", INSTALL)
 
@@ -211,7 +209,3 @@ def _release(version: str) -> tuple[int, ...]:
     parts = version.split("+")[0].split(".")
     numbers = [int(part) if part.isdigit() else -1 for part in parts]
     return tuple(numbers[: numbers.index(-1)] if -1 in numbers else numbers)
-
-
-def _dotted(release: tuple[int, ...]) -> str:
-    return ".".join(map(str, release))

@@ -172,6 +172,9 @@ class Promises:
         assert store.votes(round=2) == [votes[1], votes[4]]
         assert store.votes(voter="ann", round=2) == [votes[4]]
         assert store.votes(voter="nobody") == []
+        store.append(Undo(votes[2].id, "the teacher"))  # whoever takes a vote back
+        assert store.votes(voter="ann") == [votes[0], votes[4]]
+        assert store.votes(voter="ann", first=3) == [votes[0], votes[2]]
 
     @pytest.mark.parametrize("seed", range(3))
     def test_the_time_machine_shows_what_stood_after_every_event(self, store, seed):

@@ -101,10 +101,8 @@ def measure(
 ) -> TasteRow:
     """One simulated person votes, the model learns, and the same person's rule judges it on held-out customers."""
     cast = let_vote(shipped, person, votes, seed)
-    taste, start = (
-        Taste.shipped(shipped),
-        perf_counter(),
-    )  # only now: casting the votes is the learner's own time
+    taste = Taste.shipped(shipped)
+    start = perf_counter()  # only now: casting the votes is the learner's own time
     records = list(learn_taste(taste, cast, config))
     seconds = perf_counter() - start
     reading = next(record for record in records if isinstance(record, Reading))
@@ -151,18 +149,22 @@ def verdict(rows: Sequence[TasteRow]) -> str:
     return f"{sum(taken_up.values())} of {len(taken_up)} tastes rise clearly on every seed; not so: {missed}."
 
 
-def main(out: Path = REPOSITORY / "runs" / "tastes.json", seeds: int = 3, votes: int = 60) -> None:
+def main(
+    out: Path = REPOSITORY / "runs" / "tastes.json", seeds: int = 3, votes: int = 60, coin: float = 0.2
+) -> None:
     """Measure what sixty votes of ten simulated people do to the shipped SFT model.
 
     Args:
         out: where to write every row
         seeds: how often to repeat everything
         votes: how many votes each person casts
+        coin: the share of clicks that a coin decides; half of these fall on the wrong side
     """
     torch.set_num_threads(min(THREADS, torch.get_num_threads()))
     rows: list[TasteRow] = []
     tqdm.write(HEAD)
-    for row in taste_table(load_shipped(), seeds=range(seeds), votes=votes):
+    people = {name: replace(person, lapse=coin) for name, person in TEN_TASTES.items()}
+    for row in taste_table(load_shipped(), people, range(seeds), votes):
         tqdm.write(str(row))
         rows.append(row)
         write(rows, out)  # at once: a run that is stopped leaves what it has measured

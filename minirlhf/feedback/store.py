@@ -150,9 +150,7 @@ class FeedbackStore:
     def _read(self, chosen: sa.Select) -> list[Event]:
         with self._connect("be read") as connection:
             rows = connection.execute(chosen.order_by(events.c.time, events.c.id)).mappings().all()
-            return [
-                _from_row(dict(row)) for row in rows
-            ]  # in here, so that a row of nonsense is named as damage
+            return [_from_row(dict(row)) for row in rows]  # in here, so that nonsense is named as damage
 
     def _insert(self, rows: Iterable[dict[str, Any]]) -> int:
         """One transaction: all of these rows are on disk afterwards, or none is."""
