@@ -89,6 +89,9 @@ def bad_pairs(releases: dict[str, tuple[int, ...]]) -> Iterator[Finding]:
         yield Finding("widget pair", False, found, "pip install 'ipywidgets>=8.1' 'jupyterlab_widgets>=3'")
     if lab and lab[0] < 4:
         yield Finding("anywidget's home", False, f"JupyterLab {lab[0]}", "pip install 'jupyterlab>=4.4'")
+    if (7,) <= kernel < (7, 4):  # a click in its second thread may leave it deaf: ipykernel issue 1554
+        found = f"ipykernel {'.'.join(map(str, kernel))}: may stop answering while widgets are clicked"
+        yield Finding("kernel", False, found, "pip install 'ipykernel>=7.4'")
     if kernel == (6, 30, 0):
         yield Finding("kernel pair", False, "ipykernel 6.30.0: JupyterLab refuses it", INSTALL)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FIRST_LESSON = "00_start_here.ipynb"
-VOTES_ELSEWHERE = "MINIRLHF_VOTES"  # a file for the votes, where the lessons' own folder cannot be written
+VOTES_ELSEWHERE = "MINIRLHF_VOTES"  # a path or a database's address, where votes.db is not the place
 RECORD = ".shipped.json"  # in the learner's folder: the digest of every copy as it was when we put it there
 
 
@@ -45,9 +45,11 @@ def lessons_folder() -> Path:
     return folder
 
 
-def votes_file() -> Path:
-    """Where the learner's own votes are kept: beside the lessons, or where an environment variable says."""
+def votes_file() -> Path | str:
+    """Where the learner's own votes are kept: beside the lessons, or in the file or database that a variable names."""
     elsewhere = os.environ.get(VOTES_ELSEWHERE)
+    if elsewhere and "://" in elsewhere:
+        return elsewhere
     return Path(elsewhere) if elsewhere else lessons_folder() / "votes.db"
 
 

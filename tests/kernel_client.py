@@ -15,7 +15,8 @@ def running_kernel(**environment):
     """A kernel of this Python with these environment variables; it is gone afterwards."""
     manager = KernelManager()
     manager.kernel_spec.argv[0] = sys.executable
-    manager.start_kernel(env=os.environ | environment)
+    # The history of cells is the learner's own.
+    manager.start_kernel(env=os.environ | environment, extra_arguments=["--HistoryManager.enabled=False"])
     client = manager.client()
     client.start_channels()
     try:

@@ -12,7 +12,7 @@ from tiny import small_tokenizer
 
 from minirlhf.data import Comparisons, Demonstrations, Judgements, Prompts, collate, epochs, read_jsonl
 from minirlhf.feedback.meaning import Judgement, Preference
-from minirlhf.feedback.simulated import Choice
+from minirlhf.feedback.simulated import SimulatedChoice
 
 CONTEXT = 64
 TEXT = st.text(min_size=1, max_size=12).filter(lambda text: text.strip())
@@ -184,7 +184,7 @@ def test_choices_in_memory_are_what_they_would_be_in_a_file(tmp_path):
             {"prompt": "p 2", "chosen": "b", "rejected": "a"}]  # fmt: skip
     loaded = Comparisons.load(write(tmp_path / "c.jsonl", *rows), small_tokenizer(), CONTEXT)
     assert Comparisons.of([Preference(**row) for row in rows], small_tokenizer(), CONTEXT) == loaded
-    simulated = Choice("p 2", "b", "a", 0.8, "somebody (simulated)")
+    simulated = SimulatedChoice("p 2", "b", "a", 0.8, "somebody (simulated)")
     assert Comparisons.of([simulated], small_tokenizer(), CONTEXT).preference == [1.0]
     assert len(Comparisons.of([], small_tokenizer(), CONTEXT)) == 0
 

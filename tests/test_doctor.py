@@ -30,7 +30,6 @@ def test_this_installation_is_fit():
 def test_pairs_that_work_are_not_reported():
     assert not list(doctor.bad_pairs(GOOD))
     assert not list(doctor.bad_pairs(GOOD | {"ipykernel": (6, 31, 0)}))
-    assert not list(doctor.bad_pairs(GOOD | {"ipykernel": (7, 3, 0)}))  # votes from its other thread are kept
     assert not list(doctor.bad_pairs(GOOD | {"ipywidgets": (7, 8, 1), "jupyterlab_widgets": (1, 1, 7)}))
     assert not list(doctor.bad_pairs({})), "what is missing has been said already"
 
@@ -41,6 +40,7 @@ def test_pairs_that_work_are_not_reported():
         {"jupyterlab_widgets": (1, 1, 7)},
         {"ipywidgets": (7, 8, 1)},
         {"jupyterlab": (3, 6, 8)},
+        {"ipykernel": (7, 3, 0)},
         {"ipykernel": (6, 30, 0)},
     ],
 )

@@ -141,3 +141,18 @@ def test_the_learners_folder_stands_beside_the_notebooks(tmp_path, monkeypatch, 
 
 def test_every_action_can_be_said(shipped, mine):
     assert all(str(copy).startswith(copy.name) for copy in copy_lessons(shipped, mine))
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresql+psycopg://someone@localhost/votes", "sqlite:////tmp/votes.db"]
+)
+def test_votes_may_go_to_a_database_that_the_environment_names(monkeypatch, address):
+    monkeypatch.setenv(workspace.VOTES_ELSEWHERE, address)
+    assert workspace.votes_file() == address
+
+
+def test_votes_lie_beside_the_lessons_unless_the_environment_names_a_file(monkeypatch, tmp_path):
+    monkeypatch.delenv(workspace.VOTES_ELSEWHERE)
+    assert workspace.votes_file() == workspace.lessons_folder() / "votes.db"
+    monkeypatch.setenv(workspace.VOTES_ELSEWHERE, str(tmp_path / "mine.db"))
+    assert workspace.votes_file() == tmp_path / "mine.db"
