@@ -20,7 +20,7 @@ PUBLIC = {
     "data": "Comparisons Demonstrations Judgements Prompts collate",
     "workspace": "data_folder",
     "rollout": "Rollout Samples collect sample",
-    "training": "TrainState pin_threads",
+    "training": "TrainState paced pin_threads",
     "sft": "SFTConfig SFTRecord train_sft",
     "reward": "AdditiveReward RewardConfig RewardRecord fit_additive normalise train_reward",
     "ppo": "PPOConfig PPORecord train_ppo",
@@ -28,6 +28,7 @@ PUBLIC = {
     "win_rate",
     "checkpoint": "load_policy load_state",
     "metrics": "explain named",
+    "recorded": "recorded write_recorded",
     "feedback": "",
     "feedback.votes": "Question Vote",
     "feedback.store": "FeedbackStore",
@@ -44,6 +45,8 @@ PUBLIC = {
     "pipeline_map score_strips star_bars taste_progress training_dashboard word_bars word_shift",
     "lessons": "author check show",
     "taste": "Reading Taste TasteConfig learn_taste",
+    "experiments": "",
+    "experiments.claims": "Claim",
 }
 
 HOME_OF = {name: module for module, names in PUBLIC.items() for name in names.split()}

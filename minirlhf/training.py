@@ -2,16 +2,21 @@
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import perf_counter
+from typing import TypeVar
 
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from minirlhf.ops import Scalar
+
+LIMIT = "MINIRLHF_SECONDS"  # the most seconds that one training in a lesson may take; not set: as long as it takes
+Record = TypeVar("Record")
 
 
 @dataclass
@@ -153,3 +158,26 @@ def require_own_weights(**models: nn.Module) -> None:
 def pin_threads(threads: int = 2) -> None:
     """Use two threads: more do not help models this small, and on a busy machine they wait for one another."""
     torch.set_num_threads(min(threads, os.cpu_count() or 1))
+
+
+def paced(records: Iterable[Record]) -> Iterator[Record]:
+    """The same records, for no longer than the environment variable MINIRLHF_SECONDS allows, but at least one.
+
+    So a slow laptop can run every lesson, each training cut short: stopping a stage early leaves usable models.
+    """
+    limit, start = seconds_allowed(), perf_counter()
+    for record in records:
+        yield record
+        if perf_counter() - start > limit:
+            return
+
+
+def seconds_allowed() -> float:
+    """What MINIRLHF_SECONDS says; infinite where it says nothing."""
+    given = os.environ.get(LIMIT, "").strip()
+    try:
+        limit = float(given) if given else float("inf")
+    except ValueError:
+        limit = 0.0
+    require(limit > 0, f"{LIMIT} is {given!r}; it must be a number of seconds above 0, or not be set.")
+    return limit

@@ -21,9 +21,9 @@ LAYERS = (
     ("tokenizer", "model", "data", "worlds", "feedback.simulated", "feedback.votes", "workspace"),
     ("rollout", "training"),
     ("sft", "reward", "ppo", "best_of_n", "reinforce"),
-    ("evaluate", "checkpoint", "metrics", "feedback"),
+    ("evaluate", "checkpoint", "metrics", "feedback", "recorded"),
     ("lessons", "plots", "pipeline", "taste", "doctor"),
-    ("demo", "bench", "cli"),
+    ("demo", "bench", "cli", "experiments"),
 )
 STAGES = LAYERS[4]
 

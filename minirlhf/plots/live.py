@@ -39,6 +39,7 @@ from minirlhf.plots.language import (
 )  # fmt: skip
 from minirlhf.ppo import PPORecord
 from minirlhf.taste import Reading, TasteRecord
+from minirlhf.training import paced
 
 Record = TypeVar("Record")
 
@@ -90,9 +91,12 @@ class LivePlot:
         self._drawn, self._next = 0, 0.0  # how many records the figure shows, and when it may be drawn again
 
     def watch(self, records: Iterable[Record]) -> Iterator[Record]:
-        """The same records, each of them drawn before it is handed on if there is time for it, and all at the end."""
+        """The same records, each of them drawn before it is handed on if there is time for it, and all at the end.
+
+        No longer than MINIRLHF_SECONDS allows: see `paced`.
+        """
         with self, tqdm(disable=_kernel() is not None, desc="training") as bar:
-            for record in records:
+            for record in paced(records):
                 self.add(record)
                 bar.update()
                 yield record
