@@ -28,7 +28,7 @@ PUBLIC = {
     "win_rate",
     "checkpoint": "load_policy load_state",
     "metrics": "explain named",
-    "recorded": "recorded write_recorded",
+    "recorded": "read_recorded write_recorded",
     "feedback": "",
     "feedback.votes": "Question Vote",
     "feedback.store": "FeedbackStore",

@@ -15,7 +15,7 @@ from minirlhf.workspace import data_folder
 Row = Mapping[str, Any]
 
 
-def recorded(name: str, folder: Path | None = None) -> list[dict[str, Any]]:
+def read_recorded(name: str, folder: Path | None = None) -> list[dict[str, Any]]:
     """The rows of data/recorded/name.json."""
     path = (folder or recorded_folder()) / f"{name}.json"
     if not path.is_file():

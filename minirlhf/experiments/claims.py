@@ -13,7 +13,7 @@ from math import inf
 from pathlib import Path
 from pkgutil import iter_modules
 
-from minirlhf.recorded import recorded, write_recorded
+from minirlhf.recorded import read_recorded, write_recorded
 
 BANDS = "bands"
 SEEDS = (0, 1, 2)
@@ -102,6 +102,6 @@ def measure_bands(
 
 def _kept(folder: Path | None) -> list[dict]:
     try:
-        return recorded(BANDS, folder)
+        return read_recorded(BANDS, folder)
     except FileNotFoundError:
         return []
