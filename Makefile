@@ -1,19 +1,19 @@
 # Two commands are enough:  make lessons   and   make test
-# The rest:  make demo | doctor | bench | data | checkpoints | lint | clean
+# The rest:  make demo | doctor | bench | data | checkpoints | sweeps | bands | lint | clean
 
 PYTHON ?= python3
 BIN    := .venv/bin
 PIP    := $(BIN)/python -m pip install --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help lessons demo doctor bench data checkpoints test kernels lint clean
+.PHONY: help lessons demo doctor bench data checkpoints sweeps bands test kernels lint clean
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
 
 # What the learner uses.
 
-lessons demo doctor data checkpoints: .venv/ready
+lessons demo doctor data checkpoints sweeps bands: .venv/ready
 	$(BIN)/minirlhf $@
 
 # What keeps it true.

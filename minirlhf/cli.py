@@ -1,4 +1,4 @@
-"""The command `minirlhf`: lessons, demo, doctor, bench, data, checkpoints.
+"""The command `minirlhf`: lessons, demo, doctor, bench, data, checkpoints, sweeps, bands.
 
 Each command imports what it needs when it is asked for, so that `minirlhf --help` answers at once and
 `minirlhf doctor` still speaks where half of the packages are missing.
@@ -128,6 +128,37 @@ def checkpoints(folder: Folder = None) -> None:
     build_checkpoints(folder or workspace.data_folder())
 
 
+def sweeps(names: tyro.conf.Positional[tuple[str, ...]] = (), seeds: int = 3) -> None:
+    """Repeat the recorded runs that the lessons draw, and keep them in data/recorded (an hour for all).
+
+    Args:
+        names: which ones, by the names of their files; all if none is named
+        seeds: how many seeds each is run with
+    """
+    from minirlhf.experiments.sweeps import record_sweeps
+    from minirlhf.training import pin_threads
+
+    pin_threads()
+    for path in record_sweeps(names, range(seeds)):
+        print(f"Written: {path}")
+
+
+def bands(lessons: tyro.conf.Positional[tuple[str, ...]] = (), seeds: int = 3) -> int:
+    """Measure what the lessons' texts claim, with several seeds, and keep it in data/recorded/bands.json.
+
+    Args:
+        lessons: which ones, by their numbers ("05 07"); all if none is named
+        seeds: how many seeds each is run with
+    """
+    from minirlhf.experiments.claims import measure_bands
+    from minirlhf.training import pin_threads
+
+    pin_threads()
+    outside = measure_bands(lessons, range(seeds))
+    print(*outside or ["Every claim keeps to its band."], sep="\n")
+    return 1 if outside else 0
+
+
 COMMANDS = {
     "lessons": lessons,
     "demo": demo,
@@ -135,6 +166,8 @@ COMMANDS = {
     "bench": bench,
     "data": data,
     "checkpoints": checkpoints,
+    "sweeps": sweeps,
+    "bands": bands,
 }
 
 

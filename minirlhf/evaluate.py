@@ -84,12 +84,21 @@ def win_rate(scores: Sequence[float], other_scores: Sequence[float]) -> WinRate:
     pairs = list(zip(scores, other_scores, strict=True))
     if not pairs:
         raise ValueError("A win rate needs at least one pair of scores.")
-    wins, ties = sum(a > b for a, b in pairs), sum(a == b for a, b in pairs)
-    n, z = len(pairs), 1.96
-    rate = (wins + ties / 2) / n
+    wins, ties, n = sum(a > b for a, b in pairs), sum(a == b for a, b in pairs), len(pairs)
+    low, high = wilson_interval(wins + ties / 2, n)
+    return WinRate((wins + ties / 2) / n, low, high, wins, ties, n - wins - ties)
+
+
+def wilson_interval(wins: float | int, n: int) -> tuple[float, float]:
+    """From where to where the true share may lie, after so many wins (a tie is half a one) in n comparisons.
+
+    (p + z²/2n ± z √(p(1 - p)/n + z²/4n²)) / (1 + z²/n), z = 1.96 for 95 % (Wilson, 1927). Unlike p ± z √(p(1 - p)/n)
+    it never leaves 0 to 1, and twenty wins of twenty do not make it certain.
+    """
+    z, rate = 1.96, wins / n
     centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
     half = z * sqrt(rate * (1 - rate) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return WinRate(rate, max(centre - half, 0.0), min(centre + half, 1.0), wins, ties, n - wins - ties)
+    return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
 @torch.no_grad()

@@ -555,7 +555,7 @@ RECORD = {
 
 
 def own(**changed) -> dict:
-    from minirlhf.feedback.formats.own import vote_to_row
+    from minirlhf.feedback.votes import vote_to_row
 
     return vote_to_row(VOTES[0]) | changed
 

@@ -27,8 +27,8 @@ class Claim:
 
     name: str
     says: str
-    low: float = -inf
-    high: float = inf
+    low: float | int = -inf
+    high: float | int = inf
 
     def __post_init__(self) -> None:
         if not self.low < self.high or (self.low, self.high) == (-inf, inf):

@@ -26,7 +26,7 @@ from sqlalchemy.event import listens_for
 from sqlalchemy.exc import SQLAlchemyError, StatementError
 from sqlalchemy.schema import CreateTable
 
-from minirlhf.feedback.votes import Event, Question, Undo, Vote, answer_from_row, answer_to_row
+from minirlhf.feedback.votes import Event, Undo, Vote, vote_from_row, vote_to_row
 from minirlhf.workspace import votes_file
 
 SCHEMA = 1
@@ -305,47 +305,16 @@ OTHERWISE = "Try again; if it stays so, give another path."
 
 
 def _to_row(event: Event) -> dict[str, Any]:
-    row: dict[str, Any] = {"id": event.id, "voter": event.voter, "time": _timestamp(event.time)}
+    time = _timestamp(event.time)
     if isinstance(event, Undo):
-        return row | {"event": "undo", "undoes": event.undoes}
-    asked = event.question
-    return row | {
-        "event": "vote",
-        "origin": event.origin,
-        "question": asked.key,
-        "pair": asked.pair,
-        **{name: getattr(asked, name) for name in ("mode", "prompt", "round", "purpose", "expected")},
-        **{name: list(getattr(asked, name)) for name in ("replies", "models", "checkpoints")},
-        "shown": list(event.shown),
-        "choice": answer_to_row(event.answer),
-        "response_ms": event.response_ms,
-    }
+        return {"id": event.id, "voter": event.voter, "event": "undo", "undoes": event.undoes, "time": time}
+    return vote_to_row(event) | {"event": "vote", "question": event.question.key, "time": time}
 
 
 def _from_row(row: dict[str, Any]) -> Event:
-    time = datetime.fromisoformat(row["time"])
     if row["event"] == "undo":
-        return Undo(row["undoes"], row["voter"], time, row["id"])
-    asked = Question(
-        row["mode"],
-        row["prompt"],
-        tuple(row["replies"]),
-        tuple(row["models"]),
-        tuple(row["checkpoints"]),
-        row["round"],
-        row["purpose"],
-        row["expected"],
-    )
-    return Vote(
-        asked,
-        answer_from_row(row["choice"]),
-        tuple(row["shown"]),
-        row["voter"],
-        row["origin"],
-        row["response_ms"],
-        time,
-        row["id"],
-    )
+        return Undo(row["undoes"], row["voter"], datetime.fromisoformat(row["time"]), row["id"])
+    return vote_from_row(row)
 
 
 def _timestamp(time: datetime) -> str:

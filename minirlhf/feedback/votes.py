@@ -5,6 +5,7 @@ one of eight small types; which of them fit a question follows from its mode. Po
 `Question.replies`; which side of the screen a reply stood on is in `Vote.shown` and nowhere else.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -228,6 +229,47 @@ def answer_from_row(row: dict[str, Any]) -> Answer:
     if kind is Ranking:
         fields["order"] = tuple(fields["order"])
     return kind(**fields)
+
+
+def vote_to_row(vote: Vote) -> dict[str, Any]:
+    """A vote as a row of plain values, for a file or a database."""
+    asked = vote.question
+    return {
+        "id": vote.id,
+        "pair": asked.pair,
+        "voter": vote.voter,
+        "origin": vote.origin,
+        "time": vote.time.isoformat(),
+        **{name: getattr(asked, name) for name in ("round", "purpose", "expected", "mode", "prompt")},
+        **{name: list(getattr(asked, name)) for name in ("replies", "models", "checkpoints")},
+        "shown": list(vote.shown),
+        "choice": answer_to_row(vote.answer),
+        "response_ms": vote.response_ms,
+    }
+
+
+def vote_from_row(row: Mapping[str, Any]) -> Vote:
+    """The vote that `vote_to_row` wrote."""
+    asked = Question(
+        row["mode"],
+        row["prompt"],
+        tuple(row["replies"]),
+        tuple(row["models"]),
+        tuple(row["checkpoints"]),
+        row["round"],
+        row["purpose"],
+        row.get("expected"),
+    )
+    return Vote(
+        asked,
+        answer_from_row(row["choice"]),
+        tuple(row["shown"]),
+        row["voter"],
+        row["origin"],
+        row.get("response_ms"),
+        datetime.fromisoformat(row["time"]),
+        row["id"],
+    )
 
 
 def _require_time_zone(time: datetime) -> None:

@@ -127,4 +127,4 @@ def _close(yours: Tensor, ours: Tensor) -> Tensor:
 
 
 def _number(x: Tensor) -> str:
-    return f"{x.item():.4g}"
+    return str(x.item()) if x.dtype == torch.bool else f"{x.item():.4g}"

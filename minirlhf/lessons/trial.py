@@ -117,10 +117,13 @@ def _misfit(output: Any, name: str, ours: Tensor | None, wanted: str) -> str:
         return f"its {name} is {_describe(output)}, which carries no gradient. Leave out .item() and float()."
     if not isinstance(output, Tensor):
         return f"its {name} is {_describe(output)}; {wanted} is asked for."
-    right_kind = output.dtype in WHOLE if whole else ours is None or output.is_floating_point()
+    kind, right_kind = "floating-point numbers", ours is None or output.is_floating_point()
+    if whole:
+        kind, right_kind = "whole numbers", output.dtype in WHOLE
+    if ours is not None and ours.dtype == torch.bool:
+        kind, right_kind = "True and False", output.dtype == torch.bool
     if not right_kind or output.layout is not torch.strided or output.is_meta:
-        kind = "whole" if whole else "floating-point"
-        return f"its {name} holds {output.dtype}; an ordinary tensor of {kind} numbers is asked for."
+        return f"its {name} holds {output.dtype}; an ordinary tensor of {kind} is asked for."
     if ours is None or output.shape == ours.shape:
         return ""
     words = f"its {name} has the shape {tuple(output.shape)}; {tuple(ours.shape)} is asked for."

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minirlhf.feedback.formats.conversation import to_content, to_messages
-from minirlhf.feedback.formats.own import vote_to_row
 from minirlhf.feedback.meaning import Preference, demonstrations, judgements, preferences
-from minirlhf.feedback.votes import Vote
+from minirlhf.feedback.votes import Vote, vote_to_row
 
 if TYPE_CHECKING:
     import datasets

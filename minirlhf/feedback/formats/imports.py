@@ -22,7 +22,7 @@ from minirlhf.feedback.formats.foreign import (
     label_studio_votes,
     ultrafeedback_votes,
 )
-from minirlhf.feedback.formats.own import vote_from_row
+from minirlhf.feedback.formats.own import read_vote
 from minirlhf.feedback.formats.trl_rows import NO_TIME, Fields, preference_votes, sft_votes, unpaired_votes
 from minirlhf.feedback.votes import Vote, answer_to_row
 
@@ -58,7 +58,7 @@ FORMATS = {
     "votes": Format(
         "votes.jsonl of this package: id, pair, voter, prompt, replies, shown, choice, …",
         _has("replies", "shown", "choice"),
-        lambda row, _: [vote_from_row(row)],
+        lambda row, _: [read_vote(row)],
     ),
     "label-studio": Format(
         "JSON export of Label Studio with a <Pairwise> tag: data, annotations",

@@ -1,11 +1,10 @@
 """votes.jsonl: one vote a line, with everything about it. What TRL's columns cannot hold is kept here."""
 
 from dataclasses import fields
-from datetime import datetime
 from typing import Any
 
 from minirlhf.feedback.formats.files import required
-from minirlhf.feedback.votes import ANSWERS, Question, Vote, answer_from_row, answer_to_row
+from minirlhf.feedback.votes import ANSWERS, Vote, vote_from_row
 
 # Every column and what stands in it; a list holds texts or numbers, as the second entry says.
 COLUMNS: dict[str, tuple[type, ...]] = {
@@ -34,24 +33,7 @@ PARTS: dict[str, tuple[type, ...]] = {
 }
 
 
-def vote_to_row(vote: Vote) -> dict[str, Any]:
-    """A vote as a row of votes.jsonl."""
-    asked = vote.question
-    return {
-        "id": vote.id,
-        "pair": asked.pair,
-        "voter": vote.voter,
-        "origin": vote.origin,
-        "time": vote.time.isoformat(),
-        **{name: getattr(asked, name) for name in ("round", "purpose", "expected", "mode", "prompt")},
-        **{name: list(getattr(asked, name)) for name in ("replies", "models", "checkpoints")},
-        "shown": list(vote.shown),
-        "choice": answer_to_row(vote.answer),
-        "response_ms": vote.response_ms,
-    }
-
-
-def vote_from_row(row: dict[str, Any]) -> Vote:
+def read_vote(row: dict[str, Any]) -> Vote:
     """The vote that `vote_to_row` wrote, equal in everything; ValueError for a row that it cannot have written."""
     for column, kind in COLUMNS.items():
         required(row, column, *kind)
@@ -63,23 +45,4 @@ def vote_from_row(row: dict[str, Any]) -> Vote:
         for part in fields(kind):
             required(choice, part.name, *PARTS[part.name])
         choice = {name: choice[name] for name in ("answer", *(part.name for part in fields(kind)))}
-    asked = Question(
-        row["mode"],
-        row["prompt"],
-        tuple(row["replies"]),
-        tuple(row["models"]),
-        tuple(row["checkpoints"]),
-        row["round"],
-        row["purpose"],
-        row.get("expected"),
-    )
-    return Vote(
-        asked,
-        answer_from_row(choice),
-        tuple(row["shown"]),
-        row["voter"],
-        row["origin"],
-        row.get("response_ms"),
-        datetime.fromisoformat(row["time"]),
-        row["id"],
-    )
+    return vote_from_row(row | {"choice": choice})

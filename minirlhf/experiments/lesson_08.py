@@ -1,0 +1,45 @@
+"""Lesson 08: sixty votes of a simulated person who loves exclamation marks, a coin's sixty, and no leash."""
+
+from minirlhf.experiments.claims import Claim
+from minirlhf.feedback.asking import write_questions
+from minirlhf.feedback.simulated import CARELESS, CHEERFUL, simulate
+from minirlhf.pipeline import load_shipped
+from minirlhf.ppo import PPORecord
+from minirlhf.taste import Reading, Taste, TasteConfig, learn_taste
+
+CLAIMS = (
+    Claim("rise_of_the_score", says="They rise, since that is what was trained", low=0.3),
+    Claim("score_without_leash_above_with", says="The highest score of this lesson", low=0.0),
+    Claim("least_explained_of_a_coin", says="nearly anything can be explained, even a coin", low=50),
+    Claim("foreseen_of_coins", says="*Foreseen* comes to half on average", low=26, high=34),
+    Claim("farthest_coin", says="a single coin may stray by a dozen either way", high=15),
+)  # fmt: skip
+
+
+def measure(seed: int) -> dict[str, float]:
+    """The lesson's loop with votes and training of this seed."""
+    shipped = load_shipped()
+    asked = write_questions(shipped.sft, shipped.prompts("train"), shipped.tokenizer, 60, seed=8 + 100 * seed)
+    votes = simulate(asked, CHEERFUL, seed=seed)
+    strangers = shipped.prompts("held_out", first=100)
+
+    taste = Taste.shipped(shipped)
+    list(learn_taste(taste, votes, TasteConfig(seed=seed)))
+    answers = taste.answers(strangers)
+    loose = Taste.shipped(shipped)
+    *_, last = learn_taste(loose, votes, TasteConfig(beta=0.0, updates=30, seed=seed))
+    assert isinstance(last, PPORecord)
+
+    foreseen, explained = [], []
+    for coin in range(8):
+        reading = next(learn_taste(Taste.shipped(shipped), simulate(asked, CARELESS, seed=8 * seed + coin)))
+        assert isinstance(reading, Reading)
+        foreseen.append(reading.foreseen)
+        explained.append(reading.explained)
+    return {
+        "rise_of_the_score": answers["RLHF"].mean - answers["SFT"].mean,
+        "score_without_leash_above_with": last.score - answers["RLHF"].mean,
+        "least_explained_of_a_coin": float(min(explained)),
+        "foreseen_of_coins": sum(foreseen) / len(foreseen),
+        "farthest_coin": float(max(abs(n - 30) for n in foreseen)),
+    }
