@@ -13,19 +13,28 @@ __version__ = "0.1.0"
 PUBLIC = {
     "ops": "last_true log_probs_and_entropy masked_mean masked_sum masked_whiten predictors scatter "
     "token_kl token_log_probs wins",
-    "losses": "approval_loss bradley_terry_loss clipped_policy_loss clipped_value_loss sft_loss",
+    "losses": "approval_loss bradley_terry_loss clipped_policy_loss clipped_value_loss cross_entropy "
+    "policy_gradient_loss sft_loss",
     "advantages": "gae token_rewards",
     "tokenizer": "Tokenizer",
-    "model": "CausalLM GPT GPTConfig RewardModel ValueModel",
+    "model": "CausalLM Classifier GPT GPTConfig RewardModel ValueModel",
     "data": "Comparisons Demonstrations Judgements Prompts collate",
     "workspace": "data_folder",
-    "rollout": "Rollout Samples collect sample",
+    "rollout": "Rollout Samples collect pick sample",
     "training": "TrainState paced pin_threads",
+    "classify": "ClassifierConfig ClassifierRecord Labelled PictureClassifier add_labels encode_texts "
+    "label_accuracy label_probabilities mislabel train_classifier",
     "sft": "SFTConfig SFTRecord train_sft",
     "reward": "AdditiveReward RewardConfig RewardRecord fit_additive normalise train_reward",
-    "ppo": "PPOConfig PPORecord train_ppo",
+    "ppo": "Estimate PPOConfig PPORecord adapt_beta improve train_ppo",
+    "reinforce": "Bandit BanditRecord ReinforceConfig ReinforceRecord bandit_gradient leave_one_out train_bandit "
+    "train_reinforce",
+    "best_of_n": "Candidates best_of_n_kl best_of_n_score draw_candidates",
+    "ensemble": "Ensemble pessimistic resample",
     "evaluate": "Replies WinRate accuracy_ceiling calibration compare exact_kl pair_accuracy score_pairs "
-    "win_rate",
+    "wilson_interval win_rate",
+    "overoptimisation": "GaoFit Standing fit_gao follow gain_at mean_interval refit runs_of score_pool stand "
+    "stopped which_is_better",
     "checkpoint": "load_policy load_state",
     "metrics": "explain named",
     "recorded": "read_recorded write_recorded",
@@ -41,8 +50,16 @@ PUBLIC = {
     "feedback.selection": "at_random gold_questions most_uncertain with_gold with_repeats",
     "feedback.formats": "export preference_dataset sft_dataset unpaired_dataset",
     "pipeline": "load_shipped tune",
-    "plots": "LivePlot agreement_matrix before_after_table calibration_plot frontier_plot learning_curve "
-    "pipeline_map score_strips star_bars taste_progress training_dashboard word_bars word_shift",
+    "plots": "LivePlot TokenStrip agreement_matrix before_after_table calibration_plot explore frontier_plot "
+    "learning_curve pipeline_map score_strips star_bars taste_progress training_dashboard word_bars word_shift "
+    "end_to_end loss_curves next_pieces piece_strip shift_map surprise_strip "
+    "memorising_curve more_steps run_panels shift_arrows supervision_strip tone_shares "
+    "bandit_progress bandit_runs bandit_tries clip_view credit_bars gradient_spread lambda_spread reinforce_progress reuse_plot "
+    "expectations four_models leash_plot leash_progress microscope pay_slip symptoms "
+    "accuracy_by_votes coin_range customer_squares kept_back_bars length_lines remedy_by_steps score_places "
+    "score_scales swapped_losses two_scores "
+    "different_answers label_bars label_curve picture_folders picture_guesses right_by_group taught_and_found wrong_labels "
+    "choice_curves hack_signs gold_by_distance proxy_and_gold remedy_dots three_judges",
     "lessons": "author check show",
     "taste": "Reading Taste TasteConfig learn_taste",
     "experiments": "",

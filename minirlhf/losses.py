@@ -5,12 +5,22 @@ Means are over the tokens that count in the whole batch, so a long response weig
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from minirlhf.ops import Logits, Mask, PerSequence, PerToken, Scalar, Tokens, masked_mean, predictors, wins
 
 Stats = dict[str, float]
+
+
+def cross_entropy(log_probs: Float[Tensor, "N K"], labels: Int[Tensor, "N"]) -> tuple[Scalar, Stats]:
+    """How surprised a classifier is by the right labels, in nats, on average: -1/N Σ log p(label n).
+
+    `labels` holds a column's number for each row. Only the right label's probability counts; the others matter
+    because all of them add up to 1. Who has no idea, and says 1/K for each of K labels, pays ln K. (Cox, 1966.)
+    """
+    right = log_probs.gather(1, labels.unsqueeze(1)).squeeze(1)
+    return -right.mean(), {"accuracy": (log_probs.argmax(dim=1) == labels).float().mean().item()}
 
 
 def sft_loss(logits: Logits, tokens: Tokens, mask: Mask) -> tuple[Scalar, Stats]:
@@ -60,6 +70,18 @@ def approval_loss(
         "accuracy": wins(lead, torch.zeros_like(lead)).mean().item(),
         "margin": lead.mean().item(),
     }
+
+
+def policy_gradient_loss(log_probs: PerToken, advantages: PerToken, mask: Mask) -> tuple[Scalar, Stats]:
+    """Make what turned out better than expected more probable, and the rest less.
+
+    -1/n Σ A · log π(token), over the n tokens where the mask is True (REINFORCE: Williams, 1992). The advantages are
+    numbers that were earned: no gradient flows through them. Its size says nothing, only its gradient does.
+    """
+    loss = -masked_mean(advantages.detach() * log_probs, mask)
+    with torch.no_grad():
+        surprise = -masked_mean(log_probs, mask).item()
+    return loss, {"surprise": surprise}
 
 
 def clipped_policy_loss(

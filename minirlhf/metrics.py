@@ -10,10 +10,11 @@ with a PPOTrainer; its `policy/…` and `val/…` average over padding too, ours
 from dataclasses import dataclass
 
 from minirlhf.ppo import PPORecord
+from minirlhf.reinforce import ReinforceRecord
 from minirlhf.reward import RewardRecord
 from minirlhf.sft import SFTRecord
 
-Record = PPORecord | SFTRecord | RewardRecord
+Record = PPORecord | SFTRecord | RewardRecord | ReinforceRecord
 
 
 @dataclass(frozen=True)
@@ -150,9 +151,47 @@ _REWARD = (
            "no spikes"),
 )  # fmt: skip
 
+_REINFORCE = (
+    Metric("update", None, "",
+           "How many batches were sampled and learned from so far.",
+           "counts up"),
+    Metric("score", "objective/scores", "score",
+           "What the reward model or rule gave, in its own units.",
+           "rises, unsteadily"),
+    Metric("kl", "objective/kl", "nats a reply",
+           "How far the policy is from the reference: log π - log π_ref, summed over a reply.",
+           "exactly 0 at update 1, then rises; lastingly below -1 is a bug"),
+    Metric("rlhf_reward", "objective/rlhf_reward", "score",
+           "What is maximised: the score minus β times the KL.",
+           "keeps rising"),
+    Metric("surprise", None, "nats a token",
+           "How unlikely the sampled tokens were, on average: an estimate of the policy's entropy.",
+           "falls slowly; near 0 within a few updates is collapse"),
+    Metric("response_length", None, "tokens",
+           "How long replies are, their end-of-text counted.",
+           "stable; creeping up means that length is being paid for"),
+    Metric("ended", None, "share of replies",
+           "How many replies came to an end of their own.",
+           "stable, near 1", (0.9, 1.0)),
+    Metric("policy_loss", "loss/policy_avg", "",
+           "Advantages times surprises; its size says nothing about quality, only its gradient is used.",
+           "anywhere near 0"),
+    Metric("grad_norm", None, "",
+           "The size of the gradient, before clipping.",
+           "no spikes"),
+    Metric("lr", "lr", "",
+           "The learning rate.",
+           "falls in a straight line to 0"),
+)  # fmt: skip
+
 METRICS: dict[type, dict[str, Metric]] = {
     kind: {metric.field: metric for metric in metrics}
-    for kind, metrics in {PPORecord: _PPO, SFTRecord: _SFT, RewardRecord: _REWARD}.items()
+    for kind, metrics in {
+        PPORecord: _PPO,
+        SFTRecord: _SFT,
+        RewardRecord: _REWARD,
+        ReinforceRecord: _REINFORCE,
+    }.items()
 }
 
 

@@ -1,4 +1,4 @@
-"""A small GPT, and the three things built on it: a language model, a value model, a reward model.
+"""A small GPT, and the four things built on it: a language model, a value model, a reward model, a classifier.
 
 Pre-LayerNorm blocks, learned positions, tied embedding, as in GPT-2 (a test loads the same weights into both).
 Different from it for speed on two cores: two heads, ReLU, and attention written out, which at 40 tokens is
@@ -192,9 +192,22 @@ class RewardModel(nn.Module):
         return (raw - self.mean) / self.std
 
 
-def _zero_head(channels: int) -> nn.Linear:
-    """A head that starts at zero: Bradley-Terry starts at ln 2, the value loss at the returns' own variance."""
-    head = nn.Linear(channels, 1)
+class Classifier(nn.Module):
+    """One logit for every label, (B, K), read where a text's last token stands; the mask is True on the text."""
+
+    def __init__(self, trunk: GPT, classes: int) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.head = _zero_head(trunk.config.channels, classes)
+
+    def forward(self, tokens: Tokens, mask: Mask) -> Float[Tensor, "B K"]:
+        position = torch.arange(tokens.shape[1], device=tokens.device)
+        return self.head(self.trunk(tokens, where=position == last_true(mask).unsqueeze(1)))
+
+
+def _zero_head(channels: int, outputs: int = 1) -> nn.Linear:
+    """A head that starts at zero: Bradley-Terry starts at ln 2, K labels at ln K, values at the returns' variance."""
+    head = nn.Linear(channels, outputs)
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
     return head

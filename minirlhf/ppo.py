@@ -113,6 +113,15 @@ class Estimate(NamedTuple):
     returns: PerToken
 
 
+def adapt_beta(beta: float, kl: float, target: float, episodes: int, horizon: int) -> float:
+    """Pull the leash tighter when the KL is above its target, looser when below; at most 20 % of the error counts.
+
+    β ← β (1 + clip(KL / target - 1, ±0.2) · episodes / horizon) (Ziegler et al., 2019, section 2.2).
+    """
+    error = min(max(kl / target - 1, -0.2), 0.2)
+    return beta * (1 + error * episodes / horizon)
+
+
 def train_ppo(
     policy: CausalLM,
     reference: CausalLM,
@@ -123,8 +132,10 @@ def train_ppo(
     *,
     eos_id: int | None,
     policy_loss: Callable = clipped_policy_loss,
+    value_loss: Callable = clipped_value_loss,
     advantages: Callable = gae,
     rewards: Callable = token_rewards,
+    leash: Callable = adapt_beta,
     state: TrainState | None = None,
 ) -> Iterator[PPORecord]:
     """Move the policy towards what the reward model likes, on a leash of KL to the reference; a record an update."""
@@ -147,10 +158,10 @@ def train_ppo(
                 config.missing_eos_score,
             )
             estimates = estimate(rollout, value_model, beta, config, advantages, rewards)
-            losses = improve(policy, value_model, rollout, estimates, config, state, policy_loss)
+            losses = improve(policy, value_model, rollout, estimates, config, state, policy_loss, value_loss)
             record = _record(rollout, estimates, losses, beta, state.step + 1)
             if config.kl_target is not None:
-                beta = adapt_beta(beta, record.kl, config.kl_target, config.batch_size, config.kl_horizon)
+                beta = float(leash(beta, record.kl, config.kl_target, config.batch_size, config.kl_horizon))
             state.numbers["beta"], state.step = beta, state.step + 1
             yield record
 
@@ -181,6 +192,7 @@ def improve(
     config: PPOConfig,
     state: TrainState,
     policy_loss: Callable = clipped_policy_loss,
+    value_loss: Callable = clipped_value_loss,
 ) -> list[dict[str, float]]:
     """Several passes over one batch, in shuffled minibatches; the clip keeps the policy near where it sampled."""
     lr, value_lr = (linear_lr(peak, state.step, config.updates) for peak in (config.lr, config.value_lr))
@@ -201,30 +213,21 @@ def improve(
             norm = descend(total, state.optimizers["policy"], lr, config.max_grad_norm, **batch)
 
             values = value_model(tokens, mask)
-            value_loss, value_stats = clipped_value_loss(values, old_values, returns, mask, config.value_clip)
+            error, value_stats = value_loss(values, old_values, returns, mask, config.value_clip)
             value_norm = descend(
-                value_loss, state.optimizers["value_model"], value_lr, config.max_grad_norm, **batch
+                error, state.optimizers["value_model"], value_lr, config.max_grad_norm, **batch
             )
             policy_step = {
                 "policy_loss": loss.item(),
                 "policy_entropy": entropy.item(),
                 "policy_grad_norm": norm,
             }
-            value_step = {"value_loss": value_loss.item(), "value_grad_norm": value_norm}
+            value_step = {"value_loss": error.item(), "value_grad_norm": value_norm}
             value_step["value_clip_fraction"] = value_stats["clip_fraction"]
             steps.append(stats | policy_step | value_step | {"lr": lr})
         if config.stop_kl is not None and steps[-1]["approx_kl"] > config.stop_kl:
             break
     return steps
-
-
-def adapt_beta(beta: float, kl: float, target: float, episodes: int, horizon: int) -> float:
-    """Pull the leash tighter when the KL is above its target, looser when below; at most 20 % of the error counts.
-
-    β ← β (1 + clip(KL / target - 1, ±0.2) · episodes / horizon) (Ziegler et al., 2019, section 2.2).
-    """
-    error = min(max(kl / target - 1, -0.2), 0.2)
-    return beta * (1 + error * episodes / horizon)
 
 
 def _record(

@@ -112,15 +112,22 @@ def _cut(
 def draw(
     logits: Float[Tensor, "B V"], generator: torch.Generator, temperature: float = 1.0
 ) -> tuple[Int[Tensor, "B"], Float[Tensor, "B"]]:
-    """One token a row, drawn from softmax(logits / temperature), and its log-probability.
-
-    By inverting the cumulative distribution: one random number a row instead of one a vocabulary entry.
-    """
+    """One token a row, drawn from softmax(logits / temperature), and its log-probability."""
     probabilities = (logits if temperature == 1 else logits / temperature).softmax(dim=-1)
+    drawn = pick(probabilities, torch.rand(len(logits), generator=generator))
+    return drawn, probabilities.gather(1, drawn.unsqueeze(1)).log().squeeze(1)
+
+
+def pick(probabilities: Float[Tensor, "B V"], u: Float[Tensor, "B"]) -> Int[Tensor, "B"]:
+    """In each row the first token at which the running sum of the probabilities passes u, with u from 0 up to 1.
+
+    Inverse transform sampling (Devroye, 1986, III.2): a token owns a stretch of the line from 0 to 1 that is as long
+    as it is probable. One random number a row instead of one a vocabulary entry.
+    """
     cumulative = probabilities.cumsum(dim=-1)
-    u = torch.rand(len(logits), 1, generator=generator) * cumulative[:, -1:]
-    drawn = torch.searchsorted(cumulative, u, right=True).clamp(max=logits.shape[1] - 1)
-    return drawn.squeeze(1), probabilities.gather(1, drawn).log().squeeze(1)
+    reached = u.unsqueeze(1) * cumulative[:, -1:]  # rounding may let the last sum stop a hair below 1
+    drawn = torch.searchsorted(cumulative, reached, right=True).clamp(max=probabilities.shape[1] - 1)
+    return drawn.squeeze(1)
 
 
 @torch.no_grad()

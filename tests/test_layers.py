@@ -19,9 +19,9 @@ LAYERS = (
     ("ops",),
     ("losses", "advantages"),
     ("tokenizer", "model", "data", "worlds", "feedback.simulated", "feedback.votes", "workspace"),
-    ("rollout", "training"),
-    ("sft", "reward", "ppo", "best_of_n", "reinforce"),
-    ("evaluate", "checkpoint", "metrics", "feedback", "recorded"),
+    ("rollout", "training", "ensemble"),
+    ("sft", "reward", "ppo", "classify", "best_of_n", "reinforce"),
+    ("evaluate", "checkpoint", "metrics", "feedback", "recorded", "overoptimisation"),
     ("lessons", "plots", "pipeline", "taste", "doctor"),
     ("demo", "bench", "cli", "experiments"),
 )

@@ -416,24 +416,24 @@ def test_time_that_is_not_used_up_costs_nothing():
 
 def test_progress_survives_a_new_process(capsys):
     check(as_a_learner(GAE))
-    assert "done: 1 of 11 exercises" in capsys.readouterr().out
+    assert f"done: 1 of {len(EXERCISES)} exercises" in capsys.readouterr().out
     script = "from minirlhf.lessons import progress; progress()"
     new = {"env": {**os.environ, "PYTHONUTF8": "1"}, "encoding": "utf-8"}
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, **new).stdout
-    assert "done: 1 of 11 exercises" in said and "✓ gae" in said and "· sft_loss" in said
+    assert f"done: 1 of {len(EXERCISES)} exercises" in said and "✓ gae" in said and "· sft_loss" in said
 
 
 def test_a_folder_that_cannot_be_written_costs_only_the_memory(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MINIRLHF_PROGRESS", str(tmp_path / "missing" / "progress.json"))
     assert author(check(as_a_learner(GAE))) == "your my_gae"
-    assert "done: 1 of 11 exercises (not kept for next time: No such file" in capsys.readouterr().out
+    assert f"done: 1 of {len(EXERCISES)} exercises (not kept for next time: No such file" in capsys.readouterr().out
 
 
 def test_a_broken_progress_file_counts_as_none(own_progress, capsys):
     for broken in ("", "{", "[]", '{"done": 3}', '{"done": ["no such exercise"]}'):
         own_progress.write_text(broken)
         progress()
-        assert "done: 0 of 11" in capsys.readouterr().out
+        assert f"done: 0 of {len(EXERCISES)}" in capsys.readouterr().out
 
 
 # ---- show

@@ -19,7 +19,7 @@ from minirlhf.pipeline import CONTEXT, Shipped, load_shipped
 from minirlhf.reward import fit_additive
 
 CLAIMS = (
-    Claim("lot_undone", says="so 65 % is good here", low=0.58, high=0.74),
+    Claim("lot_undone", says="so anything from 55 to 70 % is good here", low=0.53, high=0.72),
     Claim("lot_ignored", says="whether it comes out at 40 or at 60 % is luck", low=0.36, high=0.64),
     Claim("strict_and_generous_alike", says="The strictness is gone", low=0.6),
     Claim("strictness_in_stars", says="A three from the strict one is praise", low=1.5),

@@ -6,6 +6,8 @@
     calibration_plot(bins)                           frontier_plot({"RLHF": points})
     star_bars({"strict": [1, 2, 2]})                 agreement_matrix({("you", "me"): 0.6})
     word_shift(weights, replies, later_replies)      taste_progress(records_of_learn_taste)
+    bandit_progress(records_of_train_bandit)         clip_view(log_ratios, advantage=1, clip=0.2)
+    explore(draw, temperature=[0.5, 1.0])            TokenStrip(pieces, {"advantage": numbers}, details)
 
 While something trains, `LivePlot` draws one of them anew, in its place: see live.py.
 To keep one: `training_dashboard(records).savefig("ppo.png")`.
@@ -13,15 +15,114 @@ To keep one: `training_dashboard(records).savefig("ppo.png")`.
 
 from minirlhf.plots.bars import calibration_plot, score_strips, word_bars
 from minirlhf.plots.curves import frontier_plot, learning_curve, training_dashboard
+from minirlhf.plots.explore import explore
+from minirlhf.plots.gradients import (
+    bandit_progress,
+    bandit_runs,
+    bandit_tries,
+    clip_view,
+    credit_bars,
+    gradient_spread,
+    lambda_spread,
+    reinforce_progress,
+    reuse_plot,
+)
+from minirlhf.plots.imitation import (
+    memorising_curve,
+    more_steps,
+    run_panels,
+    shift_arrows,
+    supervision_strip,
+    tone_shares,
+)
+from minirlhf.plots.hacking import choice_curves, gold_by_distance, hack_signs, proxy_and_gold, remedy_dots, three_judges
+from minirlhf.plots.labels import (
+    different_answers,
+    label_bars,
+    label_curve,
+    picture_folders,
+    picture_guesses,
+    right_by_group,
+    taught_and_found,
+    wrong_labels,
+)
 from minirlhf.plots.language import COLOURS
 from minirlhf.plots.live import LivePlot, taste_progress
 from minirlhf.plots.map import STAGES, pipeline_map
+from minirlhf.plots.microscope import microscope
+from minirlhf.plots.next_token import (
+    end_to_end,
+    loss_curves,
+    next_pieces,
+    piece_strip,
+    shift_map,
+    surprise_strip,
+)
 from minirlhf.plots.people import agreement_matrix, star_bars
+from minirlhf.plots.ppo_runs import four_models, leash_plot, leash_progress, symptoms
+from minirlhf.plots.reply import expectations, pay_slip
+from minirlhf.plots.preference import (
+    accuracy_by_votes,
+    coin_range,
+    kept_back_bars,
+    remedy_by_steps,
+    swapped_losses,
+    two_scores,
+)
+from minirlhf.plots.scoring import customer_squares, length_lines, score_places, score_scales
 from minirlhf.plots.shift import word_shift
+from minirlhf.plots.strip import TokenStrip
 from minirlhf.plots.table import BeforeAfter, before_after_table
 
 __all__ = [
-    "COLOURS", "STAGES", "BeforeAfter", "LivePlot",
-    "agreement_matrix", "before_after_table", "calibration_plot", "frontier_plot", "learning_curve", "pipeline_map",
-    "score_strips", "star_bars", "taste_progress", "training_dashboard", "word_bars", "word_shift",
+    "different_answers", "label_bars", "label_curve", "picture_folders", "picture_guesses",
+    "right_by_group", "taught_and_found", "wrong_labels",
+    "COLOURS",
+    "STAGES",
+    "BeforeAfter",
+    "LivePlot",
+    "TokenStrip",
+    "agreement_matrix",
+    "bandit_progress",
+    "bandit_runs", "bandit_tries",
+    "before_after_table",
+    "calibration_plot",
+    "clip_view",
+    "credit_bars",
+    "end_to_end",
+    "expectations",
+    "explore",
+    "four_models",
+    "frontier_plot",
+    "gradient_spread",
+    "lambda_spread",
+    "learning_curve",
+    "leash_plot",
+    "leash_progress",
+    "loss_curves",
+    "memorising_curve",
+    "microscope",
+    "more_steps",
+    "next_pieces",
+    "pay_slip",
+    "piece_strip",
+    "pipeline_map",
+    "reinforce_progress",
+    "reuse_plot",
+    "run_panels",
+    "score_strips",
+    "shift_arrows",
+    "shift_map",
+    "star_bars",
+    "supervision_strip",
+    "surprise_strip",
+    "symptoms",
+    "taste_progress",
+    "tone_shares",
+    "training_dashboard",
+    "word_bars",
+    "word_shift",
+    "choice_curves", "gold_by_distance", "hack_signs", "proxy_and_gold", "remedy_dots", "three_judges",
+    "accuracy_by_votes", "coin_range", "customer_squares", "kept_back_bars", "length_lines", "remedy_by_steps", "score_places",
+    "score_scales", "swapped_losses", "two_scores",
 ]  # fmt: skip

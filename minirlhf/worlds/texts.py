@@ -1,4 +1,4 @@
-"""Write the texts of data/: base text, demonstrations, prompts and simulated comparisons, from one seed.
+"""Write what is in data/: base text, demonstrations, prompts, simulated comparisons, moods and pictures, from one seed.
 
 Held-out is decided by the prompt alone (a checksum of its text), so a customer who is kept back for one file
 is kept back for all of them, whatever is written first.
@@ -13,13 +13,15 @@ from random import Random
 
 from minirlhf.feedback.simulated import PATIENT, vote
 from minirlhf.worlds.helpdesk import BASE, CAREFUL, DEMONSTRATOR, Request, document, reply, request
+from minirlhf.worlds.moods import labelled_message
+from minirlhf.worlds.sprites import write_sprites
 
 SEED = 7
 Row = dict[str, str | float]
 
 
 def write_texts(folder: str | Path) -> dict[str, int]:
-    """Write every JSONL file into the folder, the same bytes each time; returns the rows in each."""
+    """Write every JSONL file into the folder, the same bytes each time, and the pictures; returns the rows in each."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     counts = {}
@@ -29,7 +31,7 @@ def write_texts(folder: str | Path) -> dict[str, int]:
         lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in made]
         (folder / f"{name}.jsonl").write_bytes("".join(lines).encode())
         counts[name] = len(lines)
-    return counts
+    return counts | write_sprites(folder / "sprites")
 
 
 def held_out(prompt: str) -> bool:
@@ -84,6 +86,16 @@ def _pairs(rng: Random, kept_back: bool, count: int) -> Iterator[tuple[str, str,
         yield asked.prompt, first, second
 
 
+def _moods(rng: Random, kept_back: bool, count: int) -> Iterator[Row]:
+    """So many different messages with the mood of each, every mood as often."""
+    seen: set[str] = set()
+    while len(seen) < count:
+        text, mood = labelled_message(len(seen), rng)
+        if text not in seen and held_out(text) == kept_back:
+            seen.add(text)
+            yield {"text": text, "mood": mood}
+
+
 _FILES: dict[str, tuple[Callable[[Random, bool, int], Iterator[Row]], int]] = {
     "base": (_base, 16_000),
     "demonstrations_train": (_demonstrations, 4_000),
@@ -92,4 +104,6 @@ _FILES: dict[str, tuple[Callable[[Random, bool, int], Iterator[Row]], int]] = {
     "prompts_held_out": (_prompts, 300),
     "comparisons_train": (_comparisons, 4_000),
     "comparisons_held_out": (_comparisons, 600),
+    "moods_train": (_moods, 600),
+    "moods_held_out": (_moods, 200),
 }

@@ -1,0 +1,207 @@
+"""Learning from labels: somebody says what each example is, and a model learns to say the same.
+
+Pictures and texts go through one stage. What is left out: a validation set and early stopping, which would hide
+what a lesson wants to see, a model that learns wrong labels by heart.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from minirlhf.data import collate, epochs
+from minirlhf.losses import Stats, cross_entropy
+from minirlhf.model import Classifier
+from minirlhf.ops import Scalar
+from minirlhf.tokenizer import Tokenizer
+from minirlhf.training import (
+    TrainState,
+    descend,
+    linear_lr,
+    require,
+    require_between,
+    require_counts,
+    require_positive,
+    stage,
+    start,
+)
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+LabelLoss = Callable[..., tuple[Scalar, Stats]]
+Pixels = Float[Tensor, "N 3 H W"]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Examples and what somebody called each of them: `labels` are places in `names`.
+
+    `inputs` is what a model is called with: (pixels,) for pictures, (tokens, mask) for texts, one row an example.
+    """
+
+    inputs: tuple[Tensor, ...]
+    labels: Int[Tensor, "N"]
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @classmethod
+    def pictures(cls, read: "Dataset") -> "Labelled":
+        """Pictures as `read_pictures` reads them; pixels run from 0 to 1."""
+        images = np.stack([np.asarray(image.convert("RGB")) for image in read["image"]])
+        pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+        return cls((pixels,), torch.tensor(read["label"]), tuple(read.features["label"].names))
+
+    @classmethod
+    def texts(cls, rows: Sequence[Mapping[str, str]], tokenizer: Tokenizer, label: str) -> "Labelled":
+        """Rows with a `text`, and their label in the column of this name; names come in alphabetical order."""
+        names = tuple(sorted({row[label] for row in rows}))
+        inputs = encode_texts([row["text"] for row in rows], tokenizer)
+        return cls(inputs, torch.tensor([names.index(row[label]) for row in rows]), names)
+
+    def take(self, rows: Sequence[int] | Tensor) -> "Labelled":
+        """These examples only: their row numbers in some order, or a mask. The names stay, even without examples."""
+        rows = torch.as_tensor(rows)
+        rows = rows if rows.dtype == torch.bool else rows.long()
+        return Labelled(tuple(x[rows] for x in self.inputs), self.labels[rows], self.names)
+
+    def called(self, name: str) -> "Labelled":
+        """The examples with this label, which is then their only name."""
+        found = self.take((self.labels == self.names.index(name)).nonzero().flatten())
+        return Labelled(found.inputs, torch.zeros_like(found.labels), (name,))
+
+    def under(self, names: Sequence[str]) -> "Labelled":
+        """The same examples and labels, counted by other names, among which theirs must be."""
+        places = torch.tensor([names.index(name) for name in self.names])
+        return Labelled(self.inputs, places[self.labels], tuple(names))
+
+    def join(self, others: "Labelled") -> "Labelled":
+        """These and the others; names that are new here come last."""
+        names = tuple(dict.fromkeys((*self.names, *others.names)))
+        inputs = tuple(torch.cat(pair) for pair in zip(self.inputs, others.inputs, strict=True))
+        return Labelled(inputs, torch.cat([self.labels, others.under(names).labels]), names)
+
+    def relabelled(self, labels: Int[Tensor, "N"]) -> "Labelled":
+        """The same examples with other labels."""
+        return Labelled(self.inputs, labels, self.names)
+
+
+def encode_texts(texts: Sequence[str], tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:
+    """Texts as (tokens, mask), padded on the right; the mask is True where there is text."""
+    for text in texts:
+        require(text.strip() != "", "One of the texts is empty: there is nothing to read its label from.")
+    return collate([[] for _ in texts], [tokenizer.encode(text) for text in texts], tokenizer.pad_id)
+
+
+class PictureClassifier(nn.Module):
+    """One logit for every label, (N, K): look at patches, at their neighbours, and keep what was clearest."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.look = nn.Sequential(
+            nn.Conv2d(3, 24, kernel_size=4, stride=4), nn.ReLU(),  # 6 by 6 patches
+            nn.Conv2d(24, 48, kernel_size=3, padding=1), nn.ReLU(),
+            nn.Conv2d(48, 32, kernel_size=3, padding=1), nn.ReLU(),
+            nn.AdaptiveMaxPool2d(2), nn.Flatten(),
+        )  # fmt: skip
+        self.head = nn.Linear(4 * 32, classes)
+        nn.init.zeros_(self.head.weight)  # no opinion to start with: ln K
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, pixels: Pixels) -> Float[Tensor, "N K"]:
+        return self.head(self.look(pixels - 0.5))
+
+
+AnyClassifier = PictureClassifier | Classifier
+Model = TypeVar("Model", PictureClassifier, Classifier)
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """How to learn from labels. `steps` minibatches of `batch_size` examples, learning rate linear to 0."""
+
+    steps: int = 150
+    batch_size: int = 32
+    lr: float = 3e-3
+    warmup: int = 10
+    max_grad_norm: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require_counts(self, "steps", "batch_size")
+        require_positive(self, "lr", "max_grad_norm")
+        require_between(self, 0, self.steps, "warmup")
+
+
+@dataclass(frozen=True)
+class ClassifierRecord:
+    """One step. loss in nats a label; accuracy: share of the minibatch whose likeliest label was the given one."""
+
+    step: int
+    loss: float
+    accuracy: float
+    grad_norm: float
+    lr: float
+
+
+def train_classifier(
+    model: AnyClassifier,
+    labelled: Labelled,
+    config: ClassifierConfig,
+    *,
+    loss: LabelLoss = cross_entropy,
+    state: TrainState | None = None,
+) -> Iterator[ClassifierRecord]:
+    """Make the given label of each example more probable; one record a step."""
+    require(len(labelled) > 0, "There are no labels to learn from.")
+    state = state or start(config.seed, classifier=model)
+    with stage("The classifier", state):
+        for rows in islice(epochs(len(labelled), config.batch_size, config.seed), state.step, config.steps):
+            inputs, labels = tuple(x[rows] for x in labelled.inputs), labelled.labels[rows]
+            mean, stats = loss(model(*inputs).log_softmax(dim=1), labels)
+            lr = linear_lr(config.lr, state.step, config.steps, config.warmup)
+            batch = {"inputs": inputs[0], "labels": labels}
+            norm = descend(mean, state.optimizers["classifier"], lr, config.max_grad_norm, **batch)
+            state.step += 1
+            yield ClassifierRecord(state.step, mean.item(), stats["accuracy"], norm, lr)
+
+
+def add_labels(model: Model, more: int = 1) -> Model:
+    """A copy of a classifier that has more labels to choose from; what it knew, it still knows."""
+    wider, old = deepcopy(model), model.head
+    wider.head = nn.Linear(old.in_features, old.out_features + more)
+    with torch.no_grad():
+        nn.init.zeros_(wider.head.weight)
+        nn.init.zeros_(wider.head.bias)
+        wider.head.weight[: old.out_features] = old.weight
+        wider.head.bias[: old.out_features] = old.bias
+    return wider
+
+
+@torch.no_grad()
+def label_probabilities(model: AnyClassifier, *inputs: Tensor) -> Float[Tensor, "N K"]:
+    """How probable a classifier finds each label; each row adds up to 1."""
+    return model(*inputs).softmax(dim=1)
+
+
+def label_accuracy(model: AnyClassifier, labelled: Labelled) -> float:
+    """The share of examples whose likeliest label is the given one."""
+    return (
+        (label_probabilities(model, *labelled.inputs).argmax(dim=1) == labelled.labels).float().mean().item()
+    )
+
+
+def mislabel(labels: Int[Tensor, "N"], share: float | int, classes: int, seed: int) -> Int[Tensor, "N"]:
+    """The labels with this share of them, drawn by lot, changed into another one."""
+    generator = torch.Generator().manual_seed(seed)
+    wrong = torch.randperm(len(labels), generator=generator)[: round(share * len(labels))]
+    steps = torch.randint(1, classes, (len(wrong),), generator=generator)  # 1 or more: never the same again
+    return labels.index_put((wrong,), (labels[wrong] + steps) % classes)

@@ -1,0 +1,323 @@
+"""REINFORCE: unbiased to the last digit where everything can be enumerated, and the optimum of such a problem."""
+
+from copy import deepcopy
+from dataclasses import asdict, fields, replace
+from itertools import product
+from math import isfinite
+
+import pytest
+import torch
+from tiny import (
+    TYPED,
+    Run,
+    check_that_breaking_leaves_a_prefix,
+    check_that_ctrl_c_anywhere_leaves_usable_models,
+    check_that_peeking_changes_nothing,
+    check_that_resuming_is_exact,
+    equal,
+    fingerprint,
+    generator,
+    talker,
+    trunk,
+)
+
+from minirlhf.data import Prompts
+from minirlhf.losses import clipped_policy_loss, policy_gradient_loss
+from minirlhf.metrics import METRICS, explain, named
+from minirlhf.model import CausalLM, GPTConfig
+from minirlhf.ops import token_log_probs
+from minirlhf.reinforce import (
+    Bandit,
+    ReinforceConfig,
+    ReinforceRecord,
+    bandit_gradient,
+    leave_one_out,
+    train_bandit,
+    train_reinforce,
+)
+from minirlhf.rollout import sample
+from minirlhf.training import NotFiniteError, start
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+EOS = 0
+PROMPTS = Prompts([[5], [6, 7], [8, 9, 10]])
+CONFIG = ReinforceConfig(updates=4, batch_size=8, max_new_tokens=5, lr=3e-3)
+SMALL = GPTConfig(vocab_size=12, context=16, layers=1, heads=1, channels=16)
+THREE = GPTConfig(vocab_size=3, context=4, layers=1, heads=1, channels=16)
+BANDIT = Bandit({"refund": 2.0, "sorry": 0.5, "wait": -1.0})
+
+
+def count(token):
+    """A reward that counts one token in the response."""
+    return lambda tokens, response_mask: ((tokens == token) & response_mask).sum(dim=1).float()
+
+
+def make(policy=None, config=CONFIG, reward=None, eos_id=EOS, sizes=TYPED, **hearts) -> Run:
+    reference = CausalLM(trunk(0, sizes))
+    policy = policy or deepcopy(reference)
+    return Run(
+        {"policy": policy},
+        lambda state: train_reinforce(
+            policy, reference, reward or count(1), PROMPTS, config, eos_id=eos_id, state=state, **hearts
+        ),
+    )
+
+
+def train(config=CONFIG, **arguments):
+    return list(make(config=config, sizes=SMALL, **arguments).train(None))
+
+
+# ---- the loss
+
+
+def test_a_reply_that_beat_the_others_becomes_more_probable_and_the_rest_less():
+    log_probs = torch.full((2, 3), -1.0, requires_grad=True)
+    advantages, mask = torch.tensor([[1.0], [-1.0]]).expand(2, 3), torch.ones(2, 3, dtype=torch.bool)
+    policy_gradient_loss(log_probs, advantages, mask)[0].backward()
+    downhill = -log_probs.grad
+    assert (downhill[0] > 0).all() and (downhill[1] < 0).all()
+
+
+def test_at_ratio_one_it_has_the_same_gradient_as_the_clipped_loss():
+    log_probs = -torch.rand(3, 5, generator=generator()).double()
+    advantages = torch.randn(3, 5, generator=generator(1)).double()
+    mask = torch.rand(3, 5, generator=generator(2)) > 0.3
+    gradients = []
+    for loss in (
+        lambda now: policy_gradient_loss(now, advantages, mask)[0],
+        lambda now: clipped_policy_loss(now, log_probs, advantages, mask, 0.2)[0],
+    ):
+        now = log_probs.clone().requires_grad_()
+        gradients += torch.autograd.grad(loss(now), now)
+    equal(*gradients)
+
+
+def test_no_gradient_flows_through_what_was_earned_or_does_not_count():
+    log_probs = torch.full((1, 2), -1.0, requires_grad=True)
+    advantages = torch.tensor([[2.0, float("1e6")]], requires_grad=True)
+    loss, stats = policy_gradient_loss(log_probs, advantages, torch.tensor([[True, False]]))
+    loss.backward()
+    assert (loss.item(), stats["surprise"]) == (2.0, 1.0)
+    assert advantages.grad is None and log_probs.grad.tolist() == [[-2.0, 0.0]]
+
+
+def test_leave_one_out_compares_with_the_others_alone():
+    equal(leave_one_out(torch.tensor([3.0, 1.0, 2.0])), torch.tensor([1.5, -1.5, 0.0]), 1e-6)
+    rewards = torch.randn(7, generator=generator())
+    equal(leave_one_out(rewards + 10.0), leave_one_out(rewards), 1e-5)
+    equal(leave_one_out(rewards).sum(), torch.tensor(0.0), 1e-5)
+
+
+# ---- a bandit, exactly
+
+
+@pytest.mark.parametrize("extra", [0, 10])
+@pytest.mark.parametrize("advantages", [lambda rewards: rewards, leave_one_out], ids=["as paid", "left out"])
+def test_over_all_batches_the_push_is_the_slope_of_the_expected_reward(advantages, extra):
+    """All nine batches of two replies, each as often as it comes up."""
+    worth = torch.tensor(list(BANDIT.worth.values())) + extra
+    logits = torch.tensor([0.3, -0.4, 0.8])
+    chances, pushed = logits.softmax(dim=0), torch.zeros(3)
+    for said in torch.cartesian_prod(torch.arange(3), torch.arange(3)):
+        pushed += chances[said].prod() * bandit_gradient(logits, said, advantages(worth[said]))
+    slope = torch.autograd.functional.jacobian(lambda x: (x.softmax(dim=0) * worth).sum(), logits)
+    equal(pushed, slope, 1e-5)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_bandit_learns_what_is_best_and_more_for_all_changes_nothing(seed):
+    plain, richer = (list(train_bandit(b, lr=0.3, seed=seed)) for b in (BANDIT, BANDIT.plus(10)))
+    assert plain[0].chances == pytest.approx(dict.fromkeys(BANDIT.replies, 1 / 3))
+    assert plain[-1].chances["refund"] > 0.9 and BANDIT.best == "refund"
+    assert richer[-1].chances == pytest.approx(plain[-1].chances, abs=1e-4)
+    assert richer[-1].reward == pytest.approx(plain[-1].reward + 10, abs=1e-4)
+
+
+def test_pay_is_worth_on_average_with_the_noise_that_was_asked_for():
+    paid = BANDIT.pay(torch.zeros(20_000, dtype=torch.long), generator())
+    assert paid.mean().item() == pytest.approx(2.0, abs=0.03)
+    assert paid.std().item() == pytest.approx(1.0, abs=0.03)
+
+
+# ---- a language model, exactly
+
+
+def every_reply():
+    """A prompt, and all 27 replies of three tokens out of three."""
+    tokens = torch.tensor([(1, *sequence) for sequence in product(range(3), repeat=3)])
+    return tokens, torch.tensor([[False, True, True, True]]).expand(27, -1)
+
+
+def objective(policy, reference, beta):
+    """Expected score minus β KL, in the open: every reply as often as it is said."""
+    tokens, mask = every_reply()
+    log_p, log_ref = (token_log_probs(m(tokens), tokens, mask).sum(dim=1) for m in (policy, reference))
+    score = count(0)(tokens, mask)
+    return (log_p.exp() * (score - beta * (log_p - log_ref))).sum()
+
+
+def test_over_all_batches_the_gradient_is_the_true_one():
+    """All 729 batches of two replies: their mean gradient is that of score - β KL, over 3, the tokens of a reply."""
+    beta, policy, reference = 0.3, talker(0, THREE), talker(1, THREE)
+    tokens, mask = every_reply()
+    log_probs = token_log_probs(policy(tokens), tokens, mask)
+    with torch.no_grad():
+        said = log_probs.sum(dim=1)
+        penalty = beta * (said - token_log_probs(reference(tokens), tokens, mask).sum(dim=1))
+        rewards, chances = count(0)(tokens, mask) - penalty, said.exp()
+    on_average = torch.zeros(())
+    for pair in torch.cartesian_prod(torch.arange(27), torch.arange(27)):
+        advantage = leave_one_out(rewards[pair]).unsqueeze(1).expand(2, 4)
+        on_average = (
+            on_average
+            + chances[pair].prod() * policy_gradient_loss(log_probs[pair], advantage, mask[pair])[0]
+        )
+    parameters = list(policy.parameters())
+    found = torch.autograd.grad(on_average, parameters)
+    true = torch.autograd.grad(objective(policy, reference, beta), parameters)
+    assert max(gradient.abs().max().item() for gradient in true) > 0.1, "a gradient of 0 would prove nothing"
+    for mine, theirs in zip(found, true, strict=True):
+        equal(-3 * mine, theirs, 1e-5)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_it_finds_the_exact_optimum_of_an_enumerable_problem(seed):
+    """V = 3, T = 3, reward = number of 0s, β = ½, uniform reference: J(π*) = β log E e^{r/β} = 1.7114."""
+    policy, reference = CausalLM(trunk(seed, THREE)), CausalLM(trunk(9, THREE))
+    torch.nn.init.zeros_(reference.trunk.final_norm.weight)  # all logits 0: uniform
+    config = ReinforceConfig(updates=100, batch_size=256, max_new_tokens=3, lr=1e-2, beta=0.5, seed=seed)
+    for _ in train_reinforce(policy, reference, count(0), Prompts([[1]]), config, eos_id=None):
+        pass
+    with torch.no_grad():
+        assert objective(policy, reference, 0.5).item() == pytest.approx(1.7113987, rel=0.02)
+
+
+# ---- what holds in every update
+
+
+def test_records_say_what_was_done():
+    records = train()
+    assert [record.update for record in records] == [1, 2, 3, 4]
+    assert records[0].kl == pytest.approx(0, abs=1e-5)
+    for record in records:
+        assert record.rlhf_reward == pytest.approx(record.score - CONFIG.beta * record.kl, abs=1e-6)
+        assert 1 <= record.response_length <= 5 and 0 <= record.ended <= 1
+        assert record.grad_norm > 0 and record.surprise > 0
+        assert all(isfinite(value) for value in asdict(record).values())
+    assert [record.lr for record in records] == pytest.approx([3e-3, 2.25e-3, 1.5e-3, 0.75e-3])
+
+
+def test_the_table_of_metrics_explains_every_number():
+    assert list(METRICS[ReinforceRecord]) == [field.name for field in fields(ReinforceRecord)]
+    assert named(train()[0])["objective/kl"] == pytest.approx(0, abs=1e-5)
+    assert "ReinforceRecord.surprise" in explain("surprise")
+
+
+def test_equal_rewards_teach_nothing():
+    run = make(
+        reward=lambda tokens, mask: torch.ones(len(tokens)), eos_id=None, config=replace(CONFIG, beta=0.0)
+    )
+    before = fingerprint(run.models["policy"])
+    records = list(run.train(None))
+    assert all(record.grad_norm == 0 for record in records)
+    assert fingerprint(run.models["policy"]) == before
+
+
+def test_the_leash_holds():
+    config = replace(CONFIG, updates=30, batch_size=32, lr=1e-2)
+    loose, held = (train(replace(config, beta=beta), eos_id=None)[-1] for beta in (0.0, 1.0))
+    assert held.kl < 0.5 * loose.kl
+    assert loose.score > held.score
+
+
+def test_a_learners_own_hearts_drive_the_training():
+    calls = []
+
+    def mine(*args):
+        calls.append("loss")
+        return policy_gradient_loss(*args)
+
+    def compared(rewards):
+        calls.append("advantages")
+        return leave_one_out(rewards)
+
+    assert train(loss=mine, advantages=compared) == train()
+    assert calls == ["advantages", "loss"] * 4
+
+
+def test_peeking_changes_nothing():
+    check_that_peeking_changes_nothing(
+        make, lambda run: sample(run.models["policy"], PROMPTS.prompts, 4, generator())
+    )
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_breaking_leaves_a_prefix(k):
+    check_that_breaking_leaves_a_prefix(make, k)
+
+
+def test_resuming_from_disk_is_exact(tmp_path):
+    check_that_resuming_is_exact(make, 2, tmp_path, CONFIG.seed)
+
+
+def test_ctrl_c_leaves_a_usable_model_and_a_word():
+    calls = []
+
+    def pressed(*args):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return policy_gradient_loss(*args)
+
+    run = make(loss=pressed)
+    state = start(CONFIG.seed, **run.models)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        list(run.train(state))
+    assert any("REINFORCE stopped in update 2" in note for note in stopped.value.__notes__)
+    assert [record.update for record in make(**run.models).train(state)] == [2, 3, 4]
+
+
+def test_ctrl_c_anywhere_leaves_usable_models():
+    check_that_ctrl_c_anywhere_leaves_usable_models(make, CONFIG.seed)
+
+
+@pytest.mark.parametrize("heart", ["loss", "advantages", "score"])
+def test_what_is_no_number_stops_before_the_model_changes(tmp_path, monkeypatch, heart):
+    monkeypatch.chdir(tmp_path)
+    nan = float("nan")
+    broken = {
+        "loss": {"loss": lambda *args: (policy_gradient_loss(*args)[0] * nan, {"surprise": nan})},
+        "advantages": {"advantages": lambda rewards: rewards * nan},
+        "score": {"reward": lambda tokens, mask: torch.full((len(tokens),), nan), "eos_id": None},
+    }[heart]
+    run = make(**broken)
+    before = fingerprint(run.models["policy"])
+    with pytest.raises(NotFiniteError):
+        list(run.train(None))
+    assert fingerprint(run.models["policy"]) == before
+    assert all(p.grad is None for p in run.models["policy"].parameters())
+
+
+# ---- settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, 0) for name in ("updates", "batch_size", "max_new_tokens")),
+        *((name, value) for name in ("lr", "max_grad_norm") for value in (0.0, -1.0, float("nan"))),
+        ("beta", -0.1), ("beta", float("nan")), ("missing_eos_score", float("-inf")), ("batch_size", 1),
+    ],
+)  # fmt: skip
+def test_a_setting_out_of_range_fails_where_it_is_written(name, value):
+    with pytest.raises(ValueError, match=rf"ReinforceConfig\.{name} is {value}"):
+        replace(CONFIG, **{name: value})
+
+
+def test_there_must_be_prompts_and_a_reference_of_its_own():
+    policy = CausalLM(trunk(0, SMALL))
+    with pytest.raises(ValueError, match="no prompts"):
+        next(train_reinforce(policy, deepcopy(policy), count(1), Prompts([]), CONFIG, eos_id=EOS))
+    with pytest.raises(ValueError, match="shares its weights"):
+        next(train_reinforce(policy, policy, count(1), PROMPTS, CONFIG, eos_id=EOS))
