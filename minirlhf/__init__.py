@@ -50,16 +50,7 @@ PUBLIC = {
     "feedback.selection": "at_random gold_questions most_uncertain with_gold with_repeats",
     "feedback.formats": "export preference_dataset sft_dataset unpaired_dataset",
     "pipeline": "load_shipped tune",
-    "plots": "LivePlot TokenStrip agreement_matrix before_after_table calibration_plot explore frontier_plot "
-    "learning_curve pipeline_map score_strips star_bars taste_progress training_dashboard word_bars word_shift "
-    "end_to_end loss_curves next_pieces piece_strip shift_map surprise_strip "
-    "memorising_curve more_steps run_panels shift_arrows supervision_strip tone_shares "
-    "bandit_progress bandit_runs bandit_tries clip_view credit_bars gradient_spread lambda_spread reinforce_progress reuse_plot "
-    "expectations four_models leash_plot leash_progress microscope pay_slip symptoms "
-    "accuracy_by_votes coin_range customer_squares kept_back_bars length_lines remedy_by_steps score_places "
-    "score_scales swapped_losses two_scores "
-    "different_answers label_bars label_curve picture_folders picture_guesses right_by_group taught_and_found wrong_labels "
-    "choice_curves hack_signs gold_by_distance proxy_and_gold remedy_dots three_judges",
+    "plots": "LivePlot TokenStrip explore",  # and a figure is plots.its_name: there are some sixty
     "lessons": "author check show",
     "taste": "Reading Taste TasteConfig learn_taste",
     "experiments": "",

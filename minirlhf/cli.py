@@ -1,4 +1,4 @@
-"""The command `minirlhf`: lessons, demo, doctor, bench, data, checkpoints, sweeps, bands.
+"""The command `minirlhf`: lessons, demo, doctor, bench, data, checkpoints, sweeps, bands, book, slides.
 
 Each command imports what it needs when it is asked for, so that `minirlhf --help` answers at once and
 `minirlhf doctor` still speaks where half of the packages are missing.
@@ -159,6 +159,30 @@ def bands(lessons: tyro.conf.Positional[tuple[str, ...]] = (), seeds: int = 3) -
     return 1 if outside else 0
 
 
+def book(folder: Folder = None, notebooks: Folder = None) -> None:
+    """Run all lessons and bind them as a book of HTML pages that needs no network: runs/book/index.html.
+
+    Args:
+        folder: where book/ and the lessons as they ran are put, if not in runs/
+        notebooks: where the lessons are, if not in notebooks/
+    """
+    from minirlhf.book.make import make_book
+
+    print(f"The book: {make_book(notebooks or workspace.notebooks_folder(), folder or Path('runs'))}")
+
+
+def slides(folder: Folder = None, notebooks: Folder = None) -> None:
+    """Run all lessons and lay them out as slides that need no network: runs/slides/index.html.
+
+    Args:
+        folder: where slides/ and the lessons as they ran are put, if not in runs/
+        notebooks: where the lessons are, if not in notebooks/
+    """
+    from minirlhf.book.make import make_slides
+
+    print(f"The slides: {make_slides(notebooks or workspace.notebooks_folder(), folder or Path('runs'))}")
+
+
 COMMANDS = {
     "lessons": lessons,
     "demo": demo,
@@ -168,6 +192,8 @@ COMMANDS = {
     "checkpoints": checkpoints,
     "sweeps": sweeps,
     "bands": bands,
+    "book": book,
+    "slides": slides,
 }
 
 

@@ -9,12 +9,13 @@ with a PPOTrainer; its `policy/…` and `val/…` average over padding too, ours
 
 from dataclasses import dataclass
 
+from minirlhf.classify import ClassifierRecord
 from minirlhf.ppo import PPORecord
 from minirlhf.reinforce import ReinforceRecord
 from minirlhf.reward import RewardRecord
 from minirlhf.sft import SFTRecord
 
-Record = PPORecord | SFTRecord | RewardRecord | ReinforceRecord
+Record = PPORecord | SFTRecord | RewardRecord | ReinforceRecord | ClassifierRecord
 
 
 @dataclass(frozen=True)
@@ -184,6 +185,24 @@ _REINFORCE = (
            "falls in a straight line to 0"),
 )  # fmt: skip
 
+_CLASSIFIER = (
+    Metric("step", None, "",
+           "How many minibatches were learned from so far.",
+           "counts up"),
+    Metric("loss", None, "nats",
+           "How surprised the classifier was by the right labels, on average.",
+           "from ln of the number of labels down; near 0 where labels are plain"),
+    Metric("accuracy", None, "share of examples",
+           "How many of the minibatch got their label as the first guess.",
+           "rises from a guess's share"),
+    Metric("grad_norm", None, "",
+           "The size of the gradient, before clipping.",
+           "no spikes"),
+    Metric("lr", "lr", "",
+           "The learning rate.",
+           "rises, then falls in a straight line to 0"),
+)  # fmt: skip
+
 METRICS: dict[type, dict[str, Metric]] = {
     kind: {metric.field: metric for metric in metrics}
     for kind, metrics in {
@@ -191,6 +210,7 @@ METRICS: dict[type, dict[str, Metric]] = {
         SFTRecord: _SFT,
         RewardRecord: _REWARD,
         ReinforceRecord: _REINFORCE,
+        ClassifierRecord: _CLASSIFIER,
     }.items()
 }
 

@@ -205,6 +205,21 @@ def test_stats_may_be_left_out_and_the_packages_are_put_behind():
     torch.testing.assert_close(check(my_sft_loss)(*case.inputs), sft_loss(*case.inputs))
 
 
+def test_who_looks_up_every_token_is_not_stopped_by_padding():
+    """Padding has an id that no logit belongs to."""
+
+    def my_sft_loss(logits, tokens, mask):
+        log_p = torch.log_softmax(logits[:, :-1], dim=-1)
+        said = log_p.gather(2, tokens[:, 1:].unsqueeze(2)).squeeze(2)
+        return -(said * mask[:, 1:]).sum() / mask.sum()
+
+    logits, mask = torch.randn(2, 5, 7), torch.tensor([[False, True, True, False, False]] * 2)
+    tokens = torch.where(mask, 3, 7)
+    answer = check(my_sft_loss)
+    assert author(answer) == "your my_sft_loss"
+    torch.testing.assert_close(answer(logits, tokens, mask)[0], sft_loss(logits, tokens, mask)[0])
+
+
 def test_a_right_answer_can_be_checked_twice():
     checked = check(as_a_learner(GAE))
     assert author(check(checked)) == "your my_gae"
@@ -426,7 +441,10 @@ def test_progress_survives_a_new_process(capsys):
 def test_a_folder_that_cannot_be_written_costs_only_the_memory(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MINIRLHF_PROGRESS", str(tmp_path / "missing" / "progress.json"))
     assert author(check(as_a_learner(GAE))) == "your my_gae"
-    assert f"done: 1 of {len(EXERCISES)} exercises (not kept for next time: No such file" in capsys.readouterr().out
+    assert (
+        f"done: 1 of {len(EXERCISES)} exercises (not kept for next time: No such file"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_broken_progress_file_counts_as_none(own_progress, capsys):

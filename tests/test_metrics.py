@@ -4,8 +4,10 @@ from dataclasses import fields, replace
 
 import pytest
 
+from minirlhf.classify import ClassifierRecord
 from minirlhf.metrics import METRICS, explain, named
 from minirlhf.ppo import PPORecord
+from minirlhf.reinforce import ReinforceRecord
 from minirlhf.reward import RewardRecord
 from minirlhf.sft import SFTRecord
 
@@ -22,12 +24,12 @@ def numbered(kind):
     return kind(*(field.type(i) for i, field in enumerate(fields(kind), 1)))
 
 
-@pytest.mark.parametrize("kind", [PPORecord, SFTRecord, RewardRecord])
+@pytest.mark.parametrize("kind", [PPORecord, ReinforceRecord, SFTRecord, RewardRecord, ClassifierRecord])
 def test_every_number_is_in_the_table(kind):
     assert list(METRICS[kind]) == [field.name for field in fields(kind)]
 
 
-@pytest.mark.parametrize("kind", [PPORecord, SFTRecord, RewardRecord])
+@pytest.mark.parametrize("kind", [PPORecord, ReinforceRecord, SFTRecord, RewardRecord, ClassifierRecord])
 def test_no_name_is_given_twice_and_no_number_is_lost(kind):
     assert sorted(named(numbered(kind)).values()) == list(range(1, len(fields(kind)) + 1))
 
@@ -59,7 +61,7 @@ def test_the_other_stages_speak_as_trl_does():
 def test_explain_finds_a_number_by_either_name():
     assert explain("kl") == explain("objective/kl")
     assert "0 at update 1" in explain("kl")
-    assert len(explain("loss").splitlines()) == 2  # SFT and the reward model
+    assert len(explain("loss").splitlines()) == 3  # SFT, the reward model, the classifier
 
 
 def test_explain_says_what_there_is():

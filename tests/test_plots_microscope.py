@@ -247,6 +247,7 @@ def test_symptoms_stand_beside_the_healthy_run():
 def test_the_leash_says_recorded_and_stars_the_live_run():
     figure = leash_plot(ROWS, LIVE)
     assert "recorded, 2 seeds" in figure.get_suptitle() and "your run" in figure.get_suptitle()
+    assert "highest at β = 0 " in figure.get_suptitle()
     worth, distance = figure.axes
     assert [tick.get_text() for tick in worth.get_xticklabels()] == ["0", "0.1", "0.2", "0.5"]
     stars = [line for ax in (worth, distance) for line in ax.lines if line.get_marker() == "*"]

@@ -8,6 +8,7 @@
     word_shift(weights, replies, later_replies)      taste_progress(records_of_learn_taste)
     bandit_progress(records_of_train_bandit)         clip_view(log_ratios, advantage=1, clip=0.2)
     explore(draw, temperature=[0.5, 1.0])            TokenStrip(pieces, {"advantage": numbers}, details)
+    microscope(rollout, rewards, estimates, …)       symptoms({"healthy": records, "A": records})
 
 While something trains, `LivePlot` draws one of them anew, in its place: see live.py.
 To keep one: `training_dashboard(records).savefig("ppo.png")`.
@@ -15,6 +16,7 @@ To keep one: `training_dashboard(records).savefig("ppo.png")`.
 
 from minirlhf.plots.bars import calibration_plot, score_strips, word_bars
 from minirlhf.plots.curves import frontier_plot, learning_curve, training_dashboard
+from minirlhf.plots.decision import cost_table, interval_ladder, score_by_minutes, two_verdicts, win_rates
 from minirlhf.plots.explore import explore
 from minirlhf.plots.gradients import (
     bandit_progress,
@@ -27,6 +29,14 @@ from minirlhf.plots.gradients import (
     reinforce_progress,
     reuse_plot,
 )
+from minirlhf.plots.hacking import (
+    choice_curves,
+    gold_by_distance,
+    hack_signs,
+    proxy_and_gold,
+    remedy_dots,
+    three_judges,
+)
 from minirlhf.plots.imitation import (
     memorising_curve,
     more_steps,
@@ -35,7 +45,6 @@ from minirlhf.plots.imitation import (
     supervision_strip,
     tone_shares,
 )
-from minirlhf.plots.hacking import choice_curves, gold_by_distance, hack_signs, proxy_and_gold, remedy_dots, three_judges
 from minirlhf.plots.labels import (
     different_answers,
     label_bars,
@@ -60,7 +69,6 @@ from minirlhf.plots.next_token import (
 )
 from minirlhf.plots.people import agreement_matrix, star_bars
 from minirlhf.plots.ppo_runs import four_models, leash_plot, leash_progress, symptoms
-from minirlhf.plots.reply import expectations, pay_slip
 from minirlhf.plots.preference import (
     accuracy_by_votes,
     coin_range,
@@ -69,60 +77,86 @@ from minirlhf.plots.preference import (
     swapped_losses,
     two_scores,
 )
+from minirlhf.plots.reply import expectations, pay_slip
 from minirlhf.plots.scoring import customer_squares, length_lines, score_places, score_scales
 from minirlhf.plots.shift import word_shift
 from minirlhf.plots.strip import TokenStrip
 from minirlhf.plots.table import BeforeAfter, before_after_table
 
 __all__ = [
-    "different_answers", "label_bars", "label_curve", "picture_folders", "picture_guesses",
-    "right_by_group", "taught_and_found", "wrong_labels",
     "COLOURS",
     "STAGES",
     "BeforeAfter",
     "LivePlot",
     "TokenStrip",
+    "accuracy_by_votes",
     "agreement_matrix",
     "bandit_progress",
-    "bandit_runs", "bandit_tries",
+    "bandit_runs",
+    "bandit_tries",
     "before_after_table",
     "calibration_plot",
+    "choice_curves",
     "clip_view",
+    "coin_range",
+    "cost_table",
     "credit_bars",
+    "customer_squares",
+    "different_answers",
     "end_to_end",
     "expectations",
     "explore",
     "four_models",
     "frontier_plot",
+    "gold_by_distance",
     "gradient_spread",
+    "hack_signs",
+    "interval_ladder",
+    "kept_back_bars",
+    "label_bars",
+    "label_curve",
     "lambda_spread",
     "learning_curve",
     "leash_plot",
     "leash_progress",
+    "length_lines",
     "loss_curves",
     "memorising_curve",
     "microscope",
     "more_steps",
     "next_pieces",
     "pay_slip",
+    "picture_folders",
+    "picture_guesses",
     "piece_strip",
     "pipeline_map",
+    "proxy_and_gold",
     "reinforce_progress",
+    "remedy_by_steps",
+    "remedy_dots",
     "reuse_plot",
+    "right_by_group",
     "run_panels",
+    "score_by_minutes",
+    "score_places",
+    "score_scales",
     "score_strips",
     "shift_arrows",
     "shift_map",
     "star_bars",
     "supervision_strip",
     "surprise_strip",
+    "swapped_losses",
     "symptoms",
     "taste_progress",
+    "taught_and_found",
+    "three_judges",
     "tone_shares",
     "training_dashboard",
+    "two_scores",
+    "two_verdicts",
+    "win_rates",
     "word_bars",
     "word_shift",
-    "choice_curves", "gold_by_distance", "hack_signs", "proxy_and_gold", "remedy_dots", "three_judges",
-    "accuracy_by_votes", "coin_range", "customer_squares", "kept_back_bars", "length_lines", "remedy_by_steps", "score_places",
-    "score_scales", "swapped_losses", "two_scores",
+    "wrong_labels",
 ]  # fmt: skip

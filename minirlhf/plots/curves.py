@@ -26,6 +26,7 @@ from minirlhf.plots.language import (
     zone,
 )  # fmt: skip
 from minirlhf.ppo import PPORecord
+from minirlhf.reinforce import ReinforceRecord
 from minirlhf.reward import RewardRecord
 
 # What each panel of the dashboard asks; two names share a panel, one above the other.
@@ -108,7 +109,7 @@ def learning_curve(
     runs = _runs(records)
     kind = type(runs[0][0])
     metric = METRICS[kind][field]
-    stage = {PPORecord: "RLHF", RewardRecord: "proxy"}.get(kind, "SFT")
+    stage = {PPORecord: "RLHF", ReinforceRecord: "RLHF", RewardRecord: "proxy"}.get(kind, "SFT")
     figure = new_figure(7.5, 4.2)
     called = field.replace("_", " ")
     unit = f" ({metric.unit})" if metric.unit else ""

@@ -43,7 +43,7 @@ def bandit_tries(replies: Sequence[str], said: Tensor, rewards: Tensor) -> Figur
     ax = dress(figure.add_subplot(), "", "reward of one try", "reply", grid="x")
     before = [0] * len(replies)
     for n, (row, paid) in enumerate(zip(said.tolist(), rewards.tolist(), strict=True), start=1):
-        y = row + (0.0, 0.2, -0.2)[before[row] % 3]  # so that equal rewards do not hide one another
+        y = row + (-0.24, 0.24, -0.08, 0.08)[before[row] % 4]  # so that equal rewards do not hide one another
         before[row] += 1
         ax.plot(paid, y, "o", color=tint("proxy", 0.55), markeredgecolor=ink("proxy"), markersize=14)
         ax.text(paid, y, str(n), ha="center", va="center", fontsize=SMALL, color=INK)
@@ -253,7 +253,8 @@ def credit_bars(
 ) -> Figure:
     """One reply, token by token: what the value model expected before each, and how much credit each gets."""
     n = len(pieces)
-    figure = new_figure(max(7.5, 1.6 + 0.42 * n), 5.2)
+    width = max(7.5, 1.6 + 0.42 * n)
+    figure = new_figure(width, 5.2)
     expected, credit = figure.subplots(2, 1, sharex=True)
     dress(expected, "What was expected before each token, and what came at the end", "", "score")
     dress(credit, f"Credit for each token (λ = {lam:g})", "token", "advantage")
@@ -269,7 +270,7 @@ def credit_bars(
     credit.axhline(0, color=INK, linewidth=1)
     credit.set_xticks(range(n), [drawable(p) for p in pieces], rotation=60, ha="right", fontsize=MEDIUM,
                       parse_math=False)  # fmt: skip
-    credit.set_xlim(-0.6, n + 2.0)
+    credit.set_xlim(-0.6, n + (n + 1) / (width - 2.1))  # an inch for the score
     reach = 1.1 * max(1.0, max(map(abs, earned)))
     credit.set_ylim(-reach, reach)
     most = max(range(n), key=lambda t: abs(earned[t]))

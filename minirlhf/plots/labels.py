@@ -104,7 +104,8 @@ def label_curve(records: Sequence[ClassifierRecord], classes: int, title: str = 
     for ax in (loss, right):
         whole_numbers(ax)
     first, last = records[0].loss, records[-1].loss
-    headline(figure, f"{title or 'Learning from labels'}: loss {first:.2f} → {last:.2f} in {steps[-1]} steps")
+    title = title or "learning from labels"
+    headline(figure, f"{title[0].upper()}{title[1:]}: loss {first:.2f} → {last:.2f} in {steps[-1]} steps")
     return figure
 
 
@@ -132,7 +133,7 @@ def taught_and_found(runs: Sequence[Run], kind: str = "plane") -> Figure:
             )
         means = [_mean(run[field] for run in runs if run["labelled"] == count) for count in counts]
         ax.plot(range(len(counts)), means, color=colour(tone), linewidth=2.2, marker=mark, markersize=7)
-        ends.append((len(counts) - 1, means[-1], name, ink(tone)))
+        ends.append((float(len(counts) - 1), means[-1], name, ink(tone)))
         said.append(", ".join(f"{mean:.0%}" for mean in means))
     ax.set_xticks(range(len(counts)), [str(count) for count in counts])
     ax.set_ylim(-0.04, 1.06)
@@ -211,7 +212,7 @@ def different_answers(collections: Mapping[str, Sequence[str]]) -> Figure:
     """How many different answers people gave, for each task."""
     figure = new_figure(7.8, 1.1 + 0.62 * len(collections))
     ax = dress(figure.add_subplot(), "", "different answers (logarithmic)", "task", grid="x")
-    for row, (name, answers) in enumerate(collections.items()):
+    for row, answers in enumerate(collections.values()):
         different = len(set(answers))
         ax.barh(row, different, color=colour("SFT"), height=0.6)
         ax.annotate(f"{different:,} in {len(answers):,}", (different, row), xytext=(5, 0), fontsize=MEDIUM,

@@ -156,7 +156,11 @@ def leash_plot(
     name_ends(worth, ends, gap=0.16)
     seeds = len({row["seed"] for row in rows})
     star = "; star: your run" if live else ""
-    headline(figure, f"The leash, from none to tight (recorded, {seeds} seeds{star})")
+    gold = {
+        beta: [row["gold"] for row in rows if row["beta"] == beta] for beta in {row["beta"] for row in rows}
+    }
+    best = max(gold, key=lambda beta: sum(gold[beta]) / len(gold[beta]))
+    headline(figure, f"Gold is highest at β = {best:g} (recorded, {seeds} seeds{star})")
     return figure
 
 

@@ -212,8 +212,8 @@ def _plane(at: _Canvas, rng: Random) -> None:
             (-sweep + 0.26, 0.95 * side),
         )
         at.shape(metal, (-0.62, 0.0), (-0.86, 0.0), (-0.98, 0.42 * side), (-0.8, 0.42 * side))
-    at.blob(0.0, 0, 0.98, 0.16, metal)
-    at.blob(0.72, 0, 0.12, 0.09, DARK)
+    at.blob(0.0, 0.0, 0.98, 0.16, metal)
+    at.blob(0.72, 0.0, 0.12, 0.09, DARK)
 
 
 def _car(at: _Canvas, rng: Random) -> None:

@@ -38,7 +38,8 @@ class Exercise:
     `outputs` names what comes back; where `stats` follow, the learner may leave them out. `trains` names
     the inputs that must receive the right gradient. `calls` is about how often a lesson's training calls it,
     which decides what is too slow; the last case is the large one. `adapt` turns a version that takes fewer
-    inputs than the package's into one that a stage can call.
+    inputs than the package's into one that a stage can call; `tame` turns a stage's inputs into such as the cases
+    have, where a stage may give more than a learner was told of.
     """
 
     solution: Callable[..., Any]
@@ -49,6 +50,7 @@ class Exercise:
     stats: bool = False
     calls: int = 200
     adapt: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None
+    tame: Callable[..., tuple[Any, ...]] | None = None
 
     @property
     def name(self) -> str:
