@@ -1,12 +1,12 @@
 # Two commands are enough:  make lessons   and   make test
-# The rest:  make demo | doctor | bench | data | checkpoints | sweeps | bands | lint | clean
+# The rest:  make demo | doctor | bench | data | checkpoints | sweeps | bands | book | slides | lint | clean
 
 PYTHON ?= python3
 BIN    := .venv/bin
 PIP    := $(BIN)/python -m pip install --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help lessons demo doctor bench data checkpoints sweeps bands test kernels lint clean
+.PHONY: help lessons demo doctor bench data checkpoints sweeps bands book slides test kernels lint clean
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
@@ -14,6 +14,11 @@ help:
 # What the learner uses.
 
 lessons demo doctor data checkpoints sweeps bands: .venv/ready
+	$(BIN)/minirlhf $@
+
+# What is read and shown.
+
+book slides: .venv/ready-to-read
 	$(BIN)/minirlhf $@
 
 # What keeps it true.
@@ -56,7 +61,12 @@ clean:
 	@$(BIN)/python -m ipykernel install --sys-prefix --name minirlhf --display-name minirlhf
 	@touch $@
 
+.venv/ready-to-read: .venv/ready
+	@echo "Adding what binds the book ..."
+	@$(PIP) --editable '.[book]'
+	@touch $@
+
 .venv/ready-to-test: .venv/ready
 	@echo "Adding what the tests need ..."
-	@$(PIP) --editable '.[test]'
+	@$(PIP) --editable '.[book,test]'
 	@touch $@

@@ -19,7 +19,7 @@ LONGEST_RUN = 180  # seconds; a lesson aims at half of it
 LONGEST_CELL = 15  # lines
 MOST_MEMORY = 1.2  # GB that a lesson's kernel may ever hold
 LARGEST_FILE = 100_000  # bytes
-SHORT = "2"  # seconds a training may take where the size does not matter
+SHORT = "0.5"  # seconds a training may take where the size does not matter
 
 MEMORY = """
 import resource, sys

@@ -1,5 +1,6 @@
 """One optimiser step, the learning rate, and stopping well."""
 
+import os
 import re
 from pathlib import Path
 
@@ -141,5 +142,18 @@ def test_no_more_than_the_asked_threads_are_used():
     try:
         pin_threads(1)
         assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_whoever_asks_for_one_thread_gets_one(monkeypatch):
+    threads = torch.get_num_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    try:
+        pin_threads(2)
+        assert torch.get_num_threads() == 1
+        monkeypatch.setenv("OMP_NUM_THREADS", "many")
+        pin_threads(2)
+        assert torch.get_num_threads() == min(2, os.cpu_count() or 1)
     finally:
         torch.set_num_threads(threads)

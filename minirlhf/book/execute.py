@@ -74,6 +74,10 @@ def run(lesson: Path) -> NotebookNode:
             why = f"{error.ename}: {error.evalue}" if isinstance(error, CellExecutionError) else str(error)
             problem.add_note(f"{notebook.cells[at].source}\n\n{why}")
             raise problem from error
+        except AssertionError as error:
+            if client.km is None:  # nbclient ended the kernel at Ctrl-C, and then looked for it
+                raise KeyboardInterrupt from error
+            raise
     return tidied(notebook)
 
 

@@ -1,219 +1,24 @@
-"""Lesson 10: two tasks, seven ways to get there, the same number of human answers for each.
-
-Everybody starts from the shipped SFT model. Who imitates gets demonstrations, who optimises gets votes on pairs of the
-start's replies; who samples in training samples equally many replies. The person's own rule, without noise, judges.
-"""
+"""Lesson 10: two tasks, seven ways to get there, the same number of human answers for each."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
-from functools import cached_property
-from random import Random
 from time import process_time
 from typing import Any
 
 import torch
 from torch import nn
 
-from minirlhf.best_of_n import Candidates, best_of_n_kl, draw_candidates
-from minirlhf.data import Comparisons, Demonstrations, Ids, Prompts
-from minirlhf.evaluate import exact_kl
-from minirlhf.feedback.simulated import TEN_TASTES, Person
-from minirlhf.model import CausalLM, RewardModel, ValueModel
-from minirlhf.pipeline import CONTEXT, MAX_NEW_TOKENS, Shipped, ask, load_shipped, settle
-from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
-from minirlhf.reward import AdditiveReward, RewardConfig, fit_additive, normalise, train_reward
-from minirlhf.rollout import sample
+from minirlhf.data import Demonstrations
+from minirlhf.experiments.claims import Claim
+from minirlhf.experiments.contest import ASKED, BATCH, DEFINITE, TASKS, TASTE, UPDATES, Contest, Entry, N
+from minirlhf.model import CausalLM
+from minirlhf.pipeline import CONTEXT
 from minirlhf.sft import SFTConfig, train_sft
 from minirlhf.training import paced
 from minirlhf.workspace import data_folder
-from minirlhf.worlds import helpdesk
-from minirlhf.worlds.helpdesk import DEMONSTRATOR, Manner
 
-N, UPDATES, BATCH, BETA, EPOCHS = 8, 12, 96, 0.1, 6
-ASKED = UPDATES * BATCH // N  # customers with N replies each: as many replies as PPO samples
+EPOCHS = 6
 LADDER = (60, 200)
-
-BY_THE_BOOK = Manner(
-    some_remedy=1.0, right_remedy=1.0, right_item=1.0, greeting=1.0, apology=0.0, timing=0.0, closing=1.0,
-    tones={"formal": 1.0},
-)  # fmt: skip
-SETTLED = Person(
-    "the one who wants it settled (simulated)",
-    "wants the right remedy for the right thing, a greeting and a closing",
-    {"remedy": 1.0, "item": 1.0, "greeting": 1.0, "closing": 1.0},
-    temperature=0.25,
-    lapse=0.06,
-)
-
-
-@dataclass(frozen=True)
-class Task:
-    """Whom to please, how those write who demonstrate, and how many human answers there are."""
-
-    name: str
-    person: Person
-    manner: Manner
-    answers: int
-    reads_the_question: bool  # whether the votes are enough for a reward model that does
-
-
-DEFINITE = Task("settle it", SETTLED, BY_THE_BOOK, 600, reads_the_question=True)
-TASTE = Task("be sorry", TEN_TASTES["sorry"], DEMONSTRATOR, 60, reads_the_question=False)
-TASKS = (DEFINITE, TASTE)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One contestant: how it answers, and what it took until it could."""
-
-    name: str
-    policy: CausalLM
-    chooses: bool = False  # whether it draws N replies for each customer, and keeps the best
-    demonstrations: int = 0
-    votes: int = 0
-    seconds: float = (
-        0.0  # of one core, until it can answer; the reward model's among them where one is needed
-    )
-    parameters: int = 0  # how many numbers its models hold, all that are in memory at once
-    sampled: int = 0
-
-
-@dataclass
-class Contest:
-    """A task with one seed's people. Each contestant is trained when it is asked for."""
-
-    task: Task
-    shipped: Shipped
-    seed: int
-    answers: int  # human answers for each
-    votes: Comparisons = field(init=False)
-    demonstrations: Demonstrations = field(init=False)
-    reward_seconds: float = 0.0
-
-    def __post_init__(self) -> None:
-        shipped, seed = self.shipped, self.seed
-        said = ask(shipped.sft, self.customers, shipped.tokenizer, self.task.person, self.answers, seed)
-        self.votes = Comparisons.of(said, shipped.tokenizer, CONTEXT)
-        self.demonstrations = written(self.task.manner, self.answers, shipped, seed)
-
-    @classmethod
-    def of(cls, task: Task, seed: int, answers: int | None = None) -> "Contest":
-        return cls(task, load_shipped(), seed, answers or task.answers)
-
-    @cached_property
-    def customers(self) -> Prompts:
-        return self.shipped.prompts("train")
-
-    @cached_property
-    def strangers(self) -> Prompts:
-        return self.shipped.prompts("held_out")
-
-    @cached_property
-    def reward_model(self) -> RewardModel | AdditiveReward:
-        """What the votes teach: a transformer where it has to read the question, else a weight for each word."""
-        begun = process_time()
-        model = self._reading() if self.task.reads_the_question else self._weighing()
-        self.reward_seconds = process_time() - begun
-        return model
-
-    def learn(self) -> float:
-        """Train the reward model if that is still to do; returns the seconds of one core that it took."""
-        _ = self.reward_model
-        return self.reward_seconds
-
-    def _reading(self) -> RewardModel:
-        shipped = self.shipped
-        model = RewardModel(deepcopy(shipped.sft.trunk))
-        # Read three times: more often, and it learns so few votes by heart.
-        steps = 3 * len(self.votes) // 32
-        config = RewardConfig(steps=steps, batch_size=32, warmup=min(5, steps), seed=self.seed)
-        list(paced(train_reward(model, self.votes, config)))
-        settle(model, shipped.sft, self.customers, shipped.tokenizer, self.seed)
-        return model
-
-    def _weighing(self) -> AdditiveReward:
-        shipped = self.shipped
-        model = fit_additive(self.votes, shipped.tokenizer, ridge=1.0)
-        generator, asked = torch.Generator().manual_seed(self.seed), self.customers.prompts[:256]
-        samples = sample(shipped.sft, asked, MAX_NEW_TOKENS, generator, shipped.tokenizer.eos_id)
-        normalise(model, samples.tokens, samples.response_mask)
-        return model
-
-    def draw(self) -> list[Candidates]:
-        """N replies of the start to each of some customers."""
-        generator, eos = torch.Generator().manual_seed(self.seed), self.shipped.tokenizer.eos_id
-        asked, policy = self.customers.prompts[:ASKED], self.shipped.sft
-        return list(draw_candidates(policy, self.reward_model, asked, N, MAX_NEW_TOKENS, generator, eos))
-
-    def ppo(self, policy: CausalLM) -> Iterator[PPORecord]:
-        """PPO on the votes' reward model, with as many replies as everybody."""
-        shipped = self.shipped
-        config = PPOConfig(
-            updates=UPDATES, batch_size=BATCH, max_new_tokens=MAX_NEW_TOKENS, beta=BETA, seed=self.seed
-        )
-        value_model = ValueModel(deepcopy(shipped.sft.trunk))
-        return train_ppo(
-            policy,
-            shipped.sft,
-            self.reward_model,
-            value_model,
-            self.customers,
-            config,
-            eos_id=shipped.tokenizer.eos_id,
-        )
-
-    def judge(self, entry: Entry) -> dict[str, Any]:
-        """Have a contestant answer all strangers, and count; `wins` against the start, ties half."""
-        reference = self._replies(Entry("SFT", self.shipped.sft), 1000 + self.seed)
-        begun = process_time()
-        replies = self._replies(entry, self.seed)
-        took = process_time() - begun
-        truth, by_reward, n = self._scores(replies), self._rewards(replies), len(replies)
-        start, start_by_reward = self._scores(reference), self._rewards(reference)
-        asked = [self.shipped.tokenizer.decode(ids) for ids in self.strangers.prompts]
-        texts = [self.shipped.tokenizer.decode(ids).strip() for ids in replies]
-        return {
-            "n": n,
-            "wins": half_wins(truth, start),
-            "wins_by_reward": half_wins(by_reward, start_by_reward),
-            "score": sum(truth) / n,
-            "gold": sum(map(helpdesk.gold, asked, texts)) / n,
-            "kl": best_of_n_kl(N) if entry.chooses else self._kl(entry),
-            "milliseconds_an_answer": 1000 * took / n,
-        }
-
-    def texts(self, entry: Entry) -> list[str]:
-        """What a contestant answers to the strangers."""
-        return [self.shipped.tokenizer.decode(ids).strip() for ids in self._replies(entry, self.seed)]
-
-    def _replies(self, entry: Entry, seed: int) -> list[Ids]:
-        generator, eos = torch.Generator().manual_seed(seed), self.shipped.tokenizer.eos_id
-        asked = self.strangers.prompts
-        if not entry.chooses:
-            return sample(entry.policy, asked, MAX_NEW_TOKENS, generator, eos).responses()
-        drawn = draw_candidates(entry.policy, self.reward_model, asked, N, MAX_NEW_TOKENS, generator, eos)
-        return [candidates.best for candidates in drawn]
-
-    def _scores(self, replies: Sequence[Ids]) -> list[float]:
-        decode, person = self.shipped.tokenizer.decode, self.task.person
-        pairs = zip(self.strangers.prompts, replies, strict=True)
-        return [person.score(decode(asked), decode(said).strip()) for asked, said in pairs]
-
-    def _rewards(self, replies: Sequence[Ids]) -> list[float]:
-        reward_model = self.reward_model  # may have to be trained first, and that needs gradients
-        said = Demonstrations(self.strangers.prompts, replies)
-        tokens, mask = said.batch(range(len(replies)), self.shipped.tokenizer.pad_id)
-        with torch.no_grad():
-            return reward_model(tokens, mask).tolist()
-
-    def _kl(self, entry: Entry) -> float:
-        generator, eos = torch.Generator().manual_seed(self.seed), self.shipped.tokenizer.eos_id
-        said = sample(entry.policy, self.strangers.prompts, MAX_NEW_TOKENS, generator, eos)
-        return exact_kl(entry.policy, self.shipped.sft, said.tokens, said.response_mask).mean().item()
-
-
-# ---- the ways
 
 
 def entries(contest: Contest, only: Sequence[str] = ()) -> Iterator[Entry]:
@@ -228,18 +33,6 @@ def imitate(start: CausalLM, demonstrations: Demonstrations, seed: int = 0) -> C
     config = SFTConfig(steps=steps, batch_size=batch_size, lr=1e-3, warmup=min(5, steps), seed=seed)
     list(paced(train_sft(policy, demonstrations, config)))
     return policy
-
-
-def written(manner: Manner, n: int, shipped: Shipped, seed: int) -> Demonstrations:
-    """What simulated agents of this manner write to n new customers."""
-    rng, prompts, responses = Random(f"lesson 10, {seed}"), [], []
-    for _ in range(n):
-        asked = helpdesk.request(rng)
-        prompts.append(shipped.tokenizer.encode(asked.prompt))
-        responses.append(
-            [*shipped.tokenizer.encode(helpdesk.reply(asked, rng, manner)), shipped.tokenizer.eos_id]
-        )
-    return Demonstrations(prompts, responses)
 
 
 def _as_it_is(contest: Contest, name: str) -> Entry:
@@ -336,11 +129,6 @@ def size(*models: nn.Module) -> int:
     return sum(parameter.numel() for model in models for parameter in model.parameters())
 
 
-def half_wins(scores: Sequence[float], others: Sequence[float]) -> float:
-    """How many pairs the first wins, a tie being half a win."""
-    return sum(0.5 * (a >= b - 1e-9) + 0.5 * (a > b + 1e-9) for a, b in zip(scores, others, strict=True))
-
-
 # ---- recorded runs
 
 
@@ -376,3 +164,46 @@ def by_answers(seeds: Sequence[int]) -> list[dict[str, Any]]:
 
 
 SWEEPS = {"equal_budgets": equal_budgets, "by_answers": by_answers}
+
+
+# ---- what the text claims
+
+CLAIMS = (
+    Claim("demonstrations_settle", says="nearly nine in ten customers", low=0.82, high=0.94),
+    Claim("demonstrations_ahead_of_ppo", says="far ahead of PPO", low=0.1),
+    Claim("demonstrations_sorry", says="stays near a half", low=0.4, high=0.6),
+    Claim("control_sorry", says="The control stays near the dashed line", low=0.42, high=0.58),
+    Claim("best_answers_over_control", says="well above its control", low=0.08),
+    Claim("ppo_sorry", says="about nine in ten", low=0.82, high=1.0),
+    Claim("help_lost", says="the help gets worse by more than half a point", low=0.5),
+)
+MEASURED: Mapping[str, Sequence[str]] = {
+    DEFINITE.name: ("SFT, more demonstrations", "PPO"),
+    TASTE.name: ("SFT", "SFT, more demonstrations", "SFT, random answers", "SFT, best answers", "PPO"),
+}
+
+
+def claimed(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """The claims' numbers of one seed, from its rows."""
+    found = {(one["task"], one["method"]): one for one in rows}
+    share = {key: one["wins"] / one["n"] for key, one in found.items()}
+    settle, sorry = DEFINITE.name, TASTE.name
+    written_for = share[settle, "SFT, more demonstrations"]
+    return {
+        "demonstrations_settle": written_for,
+        "demonstrations_ahead_of_ppo": written_for - share[settle, "PPO"],
+        "demonstrations_sorry": share[sorry, "SFT, more demonstrations"],
+        "control_sorry": share[sorry, "SFT, random answers"],
+        "best_answers_over_control": share[sorry, "SFT, best answers"] - share[sorry, "SFT, random answers"],
+        "ppo_sorry": share[sorry, "PPO"],
+        "help_lost": found[sorry, "SFT"]["gold"] - found[sorry, "PPO"]["gold"],
+    }
+
+
+def measure(seed: int) -> dict[str, float]:
+    """The lesson's contest with this seed, as `equal_budgets` records it."""
+    rows = []
+    for task in TASKS:
+        contest = Contest.of(task, seed)
+        rows += [row(contest, entry) for entry in entries(contest, only=MEASURED[task.name])]
+    return claimed(rows)

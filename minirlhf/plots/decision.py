@@ -48,7 +48,8 @@ def interval_ladder(n: int, interval: Interval = wilson_interval, by: str = "") 
         half = 1.96 * sqrt(rate * (1 - rate) / n)
         low, high = interval(float(wins), n)
         outside += rate - half < 0 or rate + half > 1
-        ax.plot([wins - 0.14] * 2, [100 * low, 100 * high], color=ink("SFT"), linewidth=3)
+        ax.plot([wins - 0.14] * 2, [100 * low, 100 * high], color=ink("SFT"), linewidth=3,
+                solid_capstyle="butt")  # fmt: skip
         ax.plot([wins + 0.18] * 2, [100 * (rate - half), 100 * (rate + half)], color=PALE, linewidth=1.6,
                 linestyle=(0, (2, 1)), marker="_", markersize=7)  # fmt: skip
         ax.plot([wins], [100 * rate], "o", color=INK, markersize=3.5, zorder=3)
@@ -56,9 +57,11 @@ def interval_ladder(n: int, interval: Interval = wilson_interval, by: str = "") 
         ax.axhline(edge, color=INK, linewidth=1)
     ax.set_xticks(range(0, n + 1, max(1, n // 10)))
     low = interval(float(n), n)[0]
-    ax.annotate(f"{n} of {n}: the solid bar begins at {100 * low:.0f} %,\nthe dashed one has no width at all",
-                (n, 100 * low), xytext=(-12, -4), textcoords="offset points", ha="right", va="top",
-                fontsize=SMALL, color=INK)  # fmt: skip
+    ax.annotate(
+        f"{n} of {n}: the solid bar begins at {100 * low:.0f} %,\nthe dashed one has no width at all", (1, 0),
+        xycoords="axes fraction", xytext=(-8, 30), textcoords="offset points", ha="right", fontsize=SMALL,
+        color=INK,
+    )  # fmt: skip
     solid = f"solid: {by}" if by else "solid: Wilson's interval"
     ax.annotate(f"{solid}\ndashed: p ± 1.96 √(p (1 − p) / n), Wald's\ndots: the share counted", (0, 1),
                 xycoords="axes fraction", xytext=(8, -30), textcoords="offset points", va="top",
@@ -99,8 +102,7 @@ def win_rates(
     _method_names(panels[0], methods)
     seeds = len({row["seed"] for row in rows})
     caption = f"recorded, {seeds} seeds: a dot each; bar: all of them, 95 % by {by or 'the package’s wilson_interval'}"
-    panels[0].annotate(caption + ("; ring: made here" if live else ""), (0, 0), xycoords="axes fraction",
-                       xytext=(0, -44), textcoords="offset points", fontsize=SMALL, color=PALE, va="top")  # fmt: skip
+    _caption(figure, caption + ("; ring: made here" if live else ""))
     judge = "The reward model says" if wins == "wins_by_reward" else "First"
     headline(figure, fill(f"{judge}: " + "; ".join(f"{t}: {_first(rows, t, wins)}" for t in tasks), 95))
     return figure
@@ -140,6 +142,11 @@ def _family(method: str) -> str:
     if "random" in method:
         return "base"
     return START if method.startswith(START) else method
+
+
+def _caption(figure: Figure, text: str) -> None:
+    """Whose runs these are, and what the marks mean, below everything."""
+    figure.supxlabel(text, x=0.01, ha="left", fontsize=SMALL, color=PALE)
 
 
 def _method_names(ax: Axes, methods: Sequence[str]) -> None:
@@ -187,9 +194,7 @@ def cost_table(rows: Sequence[Row], task: str) -> Figure:
         ax.tick_params(left=False)
     _method_names(panels[0], methods)
     seeds = len({row["seed"] for row in mine})
-    panels[0].annotate(f"recorded, means of {seeds} seeds; ≤: the bound ln n − (n − 1)/n", (0, 0),
-                       xycoords="axes fraction", xytext=(0, -6), textcoords="offset points", fontsize=SMALL,
-                       color=PALE, va="top")  # fmt: skip
+    _caption(figure, f"recorded, means of {seeds} seeds; ≤: the bound ln n − (n − 1)/n")
     dearest = max(methods, key=lambda method: _mean(mine, method, "seconds"))
     headline(figure, f"Task: {task}. Longest in training: {dearest}")
     return figure
@@ -222,9 +227,10 @@ def two_verdicts(rows: Sequence[Row]) -> Figure:
         ax.axvline(50, color=INK, linewidth=1.2, linestyle=(0, (5, 3)), zorder=0)
         ax.set_xlim(0, 104)
     _method_names(panels[0], methods)
-    panels[0].annotate("recorded, all seeds together; ring: judged by the votes' reward model, "
-                       "diamond: judged by the person's own rule", (0, 0), xycoords="axes fraction",
-                       xytext=(0, -44), textcoords="offset points", fontsize=SMALL, color=PALE, va="top")  # fmt: skip
+    _caption(
+        figure,
+        "recorded, all seeds together; ring: judged by the votes' reward model, diamond: by the person's own rule",
+    )
     task, method = max(gaps, key=lambda key: gaps[key])
     headline(
         figure, f"Most flattered by the reward model: {method}, “{task}”, by {gaps[task, method]:.0f} in 100"
