@@ -23,7 +23,7 @@ LAYERS = (
     ("sft", "reward", "ppo", "classify", "best_of_n", "reinforce"),
     ("evaluate", "checkpoint", "metrics", "feedback", "recorded", "overoptimisation"),
     ("lessons", "plots", "pipeline", "taste", "doctor"),
-    ("demo", "bench", "cli", "experiments"),
+    ("demo", "bench", "cli", "experiments", "book"),
 )
 STAGES = LAYERS[4]
 

@@ -9,6 +9,7 @@ from minirlhf.experiments import lesson_10
 from minirlhf.experiments.contest import (
     ASKED,
     BY_THE_BOOK,
+    DEFINITE,
     SETTLED,
     TASKS,
     TASTE,
@@ -20,6 +21,7 @@ from minirlhf.experiments.contest import (
 from minirlhf.experiments.lesson_10 import CLAIMS, LADDER, WAYS, claimed, imitate, liked, ppo_entry, size
 from minirlhf.feedback.simulated import sorrow
 from minirlhf.pipeline import CONTEXT, load_shipped
+from minirlhf.plots.decision import shares_of
 from minirlhf.recorded import read_recorded
 from minirlhf.workspace import data_folder
 
@@ -122,10 +124,23 @@ def test_the_recorded_controls_say_that_nothing_leans(rows):
 
 
 def test_the_recorded_runs_bear_out_what_the_text_claims(rows):
+    both = [row for row in read_recorded("by_answers") if row["method"] != "PPO"] + rows
     for seed in {row["seed"] for row in rows}:
-        values = claimed([row for row in rows if row["seed"] == seed])
+        values = claimed([row for row in both if row["seed"] == seed])
         for claim in CLAIMS:
             assert claim.holds(values[claim.name]), (seed, claim, values[claim.name])
+
+
+def test_the_reward_model_would_have_crowned_another(rows):
+    mine = [row for row in rows if row["task"] == DEFINITE.name]
+    fair, flattering = shares_of(mine), shares_of(mine, "wins_by_reward")
+    assert max(fair, key=lambda m: fair[m]) == "SFT, more demonstrations"
+    assert max(flattering, key=lambda m: flattering[m]) == "PPO"
+
+
+def test_the_seeds_of_ppo_disagree_about_the_help(rows):
+    gold = [row["gold"] for row in rows if row["task"] == TASTE.name and row["method"] == "PPO"]
+    assert min(gold) < 0.5 and max(gold) > 1.5
 
 
 def test_fewer_answers_are_recorded_for_several_seeds():

@@ -22,5 +22,6 @@ html_math_renderer = "mathml"
 html_static_path = ["book.css"]
 html_css_files = ["book.css"]
 html_copy_source = False
+html_use_index = False
 html_show_copyright = False
 html_show_search_summary = False  # a page that is opened as a file may not read the others

@@ -76,7 +76,11 @@ def run(lesson: Path) -> NotebookNode:
             raise problem from error
         except AssertionError as error:
             if client.km is None:  # nbclient ended the kernel at Ctrl-C, and then looked for it
-                raise KeyboardInterrupt from error
+                stop = KeyboardInterrupt()
+                stop.add_note(
+                    "The lessons that ran to their end are kept; the same command goes on from there."
+                )
+                raise stop from error
             raise
     return tidied(notebook)
 

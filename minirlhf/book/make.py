@@ -1,4 +1,4 @@
-"""What `minirlhf book` and `minirlhf slides` do: find the lessons, run those that changed, bind them or lay them out."""
+"""What `minirlhf book` and `minirlhf slides` do: find the lessons, run what changed, bind them or lay them out."""
 
 from pathlib import Path
 

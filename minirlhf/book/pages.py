@@ -58,7 +58,9 @@ def write_source(lessons: Mapping[str, NotebookNode], teaching: Sequence[Path], 
 def require_ours(target: Path) -> None:
     """Refuse to replace a folder that holds something else."""
     if target.exists() and any(target.iterdir()) and not (target / MARK).exists():
-        raise ValueError(f"{target} holds something that minirlhf did not make. Move it away, or name another folder.")
+        raise ValueError(
+            f"{target} holds something that minirlhf did not make. Move it away, or name another folder."
+        )
 
 
 def replace(target: Path, made: Path) -> None:

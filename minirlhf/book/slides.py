@@ -35,7 +35,9 @@ def build_slides(lessons: Mapping[str, NotebookNode], target: Path) -> None:
     look = Environment(loader=FileSystemLoader(HERE), autoescape=True, keep_trailing_newline=True)
     with TemporaryDirectory() as place:
         made = Path(place) / "slides"
-        shutil.copytree(_reveal(), made / "reveal")
+        (made / "reveal").mkdir(parents=True)
+        for part in ("dist/reveal.js", "dist/reveal.css", "dist/reset.css", "LICENSE"):
+            shutil.copy(_reveal() / part, made / "reveal")
         for name in ("slides.css", "slides.js"):
             shutil.copy(HERE / name, made)
         (made / "code.css").write_text(HtmlFormatter(style="default").get_style_defs(".highlight"))
@@ -43,7 +45,9 @@ def build_slides(lessons: Mapping[str, NotebookNode], target: Path) -> None:
             page = look.get_template("slides.html").render(title=title(notebook), columns=columns(notebook))
             (made / f"{name}.html").write_text(page, encoding="utf-8")
         listed = [(f"{name}.html", title(notebook)) for name, notebook in lessons.items()]
-        (made / "index.html").write_text(look.get_template("list.html").render(pages=listed), encoding="utf-8")
+        (made / "index.html").write_text(
+            look.get_template("list.html").render(pages=listed), encoding="utf-8"
+        )
         replace(target, made)
 
 
@@ -97,5 +101,5 @@ def _last_line(source: str) -> str:
 
 
 def _reveal() -> Path:
-    """reveal.js as the package sphinx-revealjs carries it, with its licence."""
-    return Path(str(files("sphinx_revealjs"))) / "_static" / "revealjs" / "dist"
+    """reveal.js, its looks and its licence, as the package sphinx-revealjs carries them."""
+    return Path(str(files("sphinx_revealjs"))) / "_static" / "revealjs"

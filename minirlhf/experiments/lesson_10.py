@@ -169,40 +169,51 @@ SWEEPS = {"equal_budgets": equal_budgets, "by_answers": by_answers}
 # ---- what the text claims
 
 CLAIMS = (
-    Claim("demonstrations_settle", says="nearly nine in ten customers", low=0.82, high=0.94),
-    Claim("demonstrations_ahead_of_ppo", says="far ahead of PPO", low=0.1),
-    Claim("demonstrations_sorry", says="stays near a half", low=0.4, high=0.6),
-    Claim("control_sorry", says="The control stays near the dashed line", low=0.42, high=0.58),
-    Claim("best_answers_over_control", says="well above its control", low=0.08),
-    Claim("ppo_sorry", says="about nine in ten", low=0.82, high=1.0),
-    Claim("help_lost", says="the help gets worse by more than half a point", low=0.5),
+    Claim("demonstrations_settle", says="nearly nine in ten customers", low=0.84, high=0.94),
+    Claim("ppo_settle", says="about seven in ten", low=0.6, high=0.78),
+    Claim("sixty_ahead", says="Sixty demonstrations score higher than six hundred votes", low=0.0),
+    Claim("demonstrations_sorry", says="stay near a half", low=0.4, high=0.63),
+    Claim("best_answers_over_control", says="well above their control", low=0.1),
+    Claim("best_of_n_sorry", says="about three quarters", low=0.69, high=0.83),
+    Claim("ppo_sorry", says="roughly 80 to 95 in 100", low=0.78, high=0.97),
+    Claim("apologies", says="more than one a reply", low=1.0),
+    Claim("help_kept", says="keep the help as good as it was", low=-0.2),
+    Claim("flattery", says="by about 20 in 100", low=0.1, high=0.33),
 )
 MEASURED: Mapping[str, Sequence[str]] = {
     DEFINITE.name: ("SFT, more demonstrations", "PPO"),
-    TASTE.name: ("SFT", "SFT, more demonstrations", "SFT, random answers", "SFT, best answers", "PPO"),
-}
+    TASTE.name: (
+        "SFT", "SFT, more demonstrations", "SFT, random answers", "SFT, best answers", "best-of-n", "PPO",
+    ),
+}  # fmt: skip
 
 
 def claimed(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """The claims' numbers of one seed, from its rows."""
-    found = {(one["task"], one["method"]): one for one in rows}
+    """The claims' numbers of one seed, from its rows; those of `by_answers` are told by their number of answers."""
+    full = {task.name: task.answers for task in TASKS}
+    found = {(one["task"], one["method"]): one for one in rows if one["answers"] == full[one["task"]]}
+    sixty = next(one for one in rows if one["task"] == DEFINITE.name and one["answers"] == LADDER[0])
     share = {key: one["wins"] / one["n"] for key, one in found.items()}
     settle, sorry = DEFINITE.name, TASTE.name
-    written_for = share[settle, "SFT, more demonstrations"]
+    flattered = found[settle, "PPO"]
     return {
-        "demonstrations_settle": written_for,
-        "demonstrations_ahead_of_ppo": written_for - share[settle, "PPO"],
+        "demonstrations_settle": share[settle, "SFT, more demonstrations"],
+        "ppo_settle": share[settle, "PPO"],
+        "sixty_ahead": sixty["score"] - flattered["score"],
         "demonstrations_sorry": share[sorry, "SFT, more demonstrations"],
-        "control_sorry": share[sorry, "SFT, random answers"],
         "best_answers_over_control": share[sorry, "SFT, best answers"] - share[sorry, "SFT, random answers"],
+        "best_of_n_sorry": share[sorry, "best-of-n"],
         "ppo_sorry": share[sorry, "PPO"],
-        "help_lost": found[sorry, "SFT"]["gold"] - found[sorry, "PPO"]["gold"],
+        "apologies": 2 * found[sorry, "PPO"]["score"],
+        "help_kept": found[sorry, "SFT, best answers"]["gold"] - found[sorry, "SFT"]["gold"],
+        "flattery": (flattered["wins_by_reward"] - flattered["wins"]) / flattered["n"],
     }
 
 
 def measure(seed: int) -> dict[str, float]:
-    """The lesson's contest with this seed, as `equal_budgets` records it."""
-    rows = []
+    """The lesson's contest with this seed, as `equal_budgets` and `by_answers` record it."""
+    few = Contest.of(DEFINITE, seed, LADDER[0])
+    rows = [row(few, entry) for entry in entries(few, only=("SFT, more demonstrations",))]
     for task in TASKS:
         contest = Contest.of(task, seed)
         rows += [row(contest, entry) for entry in entries(contest, only=MEASURED[task.name])]

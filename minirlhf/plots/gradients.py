@@ -106,6 +106,9 @@ def bandit_runs(runs: Mapping[str, Sequence[Sequence[BanditRecord]]], reply: str
     return figure
 
 
+NO_PUSH = 1e-5  # a reply that was not said, and whose batch was average, is pushed by rounding only
+
+
 def gradient_spread(gradients: Mapping[str, Sequence[float]], expected: float) -> Figure:
     """One number of the gradient over many batches, a row for each way to compute it, and what it is on average."""
     figure = new_figure(8.5, 0.9 + 1.6 * len(gradients))
@@ -118,8 +121,11 @@ def gradient_spread(gradients: Mapping[str, Sequence[float]], expected: float) -
         ax.hist(np.asarray(found), bins=bins, color=colour(tone))
         ax.axvline(0, color=PALE, linewidth=1)
         ax.axvline(expected, color=INK, linewidth=1.8, linestyle=(0, (4, 2)))
-        wrong = float(np.mean(np.asarray(found) < 0))
-        ax.text(0.99, 0.93, f"spread ± {np.std(found):.2f}\n{wrong:.0%} point the wrong way", ha="right", va="top",
+        pushes = np.asarray(found, dtype=float)
+        wrong, none = float(np.mean(pushes < -NO_PUSH)), float(np.mean(np.abs(pushes) <= NO_PUSH))
+        words = f"spread ± {np.std(pushes):.2f}\n{wrong:.0%} point the wrong way"
+        words += f"\n{none:.0%} do not push" if none else ""
+        ax.text(0.99, 0.93, words, ha="right", va="top",
                 transform=ax.transAxes, fontsize=MEDIUM, color=ink(tone))  # fmt: skip
     rows[0].annotate("what it is on average", (expected, 1), xycoords=("data", "axes fraction"), xytext=(4, -3),
                      textcoords="offset points", va="top", fontsize=SMALL, color=INK, bbox=BEHIND)  # fmt: skip

@@ -95,7 +95,7 @@ def choice_curves(
     name_ends(ax, ends, gap=0.09)
     spread = [line[sizes.index(2)] for line in lines.get("the first n", []) if 2 in sizes]
     apart = (
-        f"best of 2, dealt {len(spread)} times: {signed(min(spread), 2)} to {signed(max(spread), 2)}"
+        f"Best of 2, dealt {len(spread)} times: {signed(min(spread), 2)} to {signed(max(spread), 2)}"
         if spread
         else ""
     )
@@ -143,7 +143,10 @@ def gold_by_distance(
         ax.plot(
             *zip(*points, strict=True), color=ink(method), linewidth=2.4, marker=MARKERS[method], markersize=6
         )
-        ax.annotate(f"live: {method}", points[len(points) // 2], xytext=(4, 12), textcoords="offset points",
+        lift = (
+            (-8, 34) if method == "best-of-n" else (4, 12)
+        )  # best-of-n is short, and its curve's name stands there
+        ax.annotate(f"live: {method}", points[len(points) // 2], xytext=lift, textcoords="offset points", ha="left",
                     fontsize=SMALL, fontweight="bold", color=ink(method), bbox=BEHIND)  # fmt: skip
     level(ax, 0.0, "worth what the base model is worth", PALE)
     at_least(ax, -1.8, 1.0)
@@ -228,7 +231,7 @@ def remedy_dots(
     ax.set_ylim(len(names) - 0.45, -0.55)
     ax.set_ylabel("remedy", fontsize=SMALL + 0.5, color=INK)
     star = f"; star: made here{f' with {by}' if by else ''}" if live else ""
-    ax.annotate(f"recorded; hollow: best moment, full: the end; lines: 95 % intervals of the mean{star}",
+    ax.annotate(f"recorded seeds; hollow: best moment, full: the end\nlines: 95 % intervals of the mean{star}",
                 (0, 1), xycoords="axes fraction", xytext=(0, 5), textcoords="offset points", fontsize=SMALL,
                 color=PALE)  # fmt: skip
     sure = [name for name in names if len(gains[name][1]) > 1 and mean_interval(gains[name][1])[1] > 0]

@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import log
-from textwrap import fill
+from textwrap import fill, shorten
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import blended_transform_factory
 from torch import Tensor
 
 from minirlhf.classify import ClassifierRecord
@@ -73,11 +74,18 @@ def picture_guesses(pixels: Pixels, probabilities: Probabilities, names: Sequenc
 def label_bars(texts: Sequence[str], probabilities: Probabilities, names: Sequence[str]) -> Figure:
     """Texts, and beside each how probable the classifier finds every label that it knows."""
     figure = new_figure(8.6, 0.75 + (0.24 * len(names) + 0.25) * len(texts))
+    figure.set_layout_engine(
+        "constrained", rect=(0.37, 0, 0.63, 1)
+    )  # what was written stands to the left of that
     rows = figure.subplots(len(texts), 1, squeeze=False, sharex=True)[:, 0]
     for ax, text, row in zip(rows, texts, probabilities, strict=True):
         _bars(ax, row, names, named=True)
-        ax.text(-0.24, 0.5, drawable(fill(text, 36)), transform=ax.transAxes, ha="right", va="center",
-                fontsize=MEDIUM, color=INK, parse_math=False)  # fmt: skip
+        written = ax.text(
+            0.015, 0.5, drawable(fill(shorten(text, 180, placeholder=" …"), 32)), ha="left", va="center",
+            transform=blended_transform_factory(figure.transFigure, ax.transAxes),
+            fontsize=MEDIUM, color=INK, parse_math=False,
+        )  # fmt: skip
+        written.set_in_layout(False)
     rows[-1].set_xlabel("probability", fontsize=SMALL, color=INK)
     top = probabilities.amax(dim=1)
     headline(figure, f"The likeliest label gets {top.mean():.0%} on average" if len(texts) > 1
@@ -93,11 +101,13 @@ def label_curve(records: Sequence[ClassifierRecord], classes: int, title: str = 
     loss, right = figure.subplots(1, 2)
     steps = [record.step for record in records]
     dress(loss, "How surprised is it by the labels?", "step", "loss (nats a label)")
-    loss.plot(steps, [record.loss for record in records], color=colour("SFT"), linewidth=1.6)
+    loss.plot(steps, [record.loss for record in records], color=colour("SFT"), linewidth=1.6,
+              marker="o" if len(records) == 1 else None)  # fmt: skip
     at_least(loss, 0.0, 1.1 * log(classes))
     level(loss, log(classes), f"ln {classes}: no idea", PALE)
     dress(right, "How many does it get right?", "step", "right (share of a minibatch)")
-    right.plot(steps, [record.accuracy for record in records], color=colour("SFT"), linewidth=1.6)
+    right.plot(steps, [record.accuracy for record in records], color=colour("SFT"), linewidth=1.6,
+               marker="o" if len(records) == 1 else None)  # fmt: skip
     right.set_ylim(0, 1.05)
     right.yaxis.set_major_formatter("{x:.0%}")
     level(right, 1 / classes, f"1 in {classes}: chance", PALE)
@@ -105,7 +115,7 @@ def label_curve(records: Sequence[ClassifierRecord], classes: int, title: str = 
         whole_numbers(ax)
     first, last = records[0].loss, records[-1].loss
     title = title or "learning from labels"
-    headline(figure, f"{title[0].upper()}{title[1:]}: loss {first:.2f} → {last:.2f} in {steps[-1]} steps")
+    headline(figure, f"{title[0].upper()}{title[1:]}: loss {first:.2f} → {last:.2f} by step {steps[-1]}")
     return figure
 
 

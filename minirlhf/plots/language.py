@@ -143,7 +143,7 @@ def signed(score: float, digits: int = 1) -> str:
 def drawable(text: str, bold: bool = False) -> str:
     """The text with a � for what the font cannot draw: it comes with matplotlib, and has few emoji."""
     font = get_font(findfont(FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")))
-    return "".join(c if font.get_char_index(ord(c)) else "�" for c in text)
+    return "".join(c if c == "\n" or font.get_char_index(ord(c)) else "�" for c in text)
 
 
 def name_ends(ax: Axes, ends: Iterable[tuple[float, float, str, str]], gap: float = 0.1) -> None:

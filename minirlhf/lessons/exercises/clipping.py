@@ -68,6 +68,25 @@ def turns_the_ratio_upside_down(log_probs, old_log_probs, advantages, mask, clip
 
 
 @mistake(
+    "The logarithms were divided. The ratio of two probabilities is the exp of the difference of their logarithms: "
+    "exp(log π now - log π then)."
+)
+def divides_the_logarithms(log_probs, old_log_probs, advantages, mask, clip):
+    ratio = torch.where(mask, log_probs / old_log_probs, 1.0)
+    free, clipped = -advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip)
+    return masked_mean(torch.maximum(free, clipped), mask)
+
+
+@mistake(
+    "The larger of the two ratios is taken where the larger of the two losses belongs. With a negative advantage "
+    "they are in the other order: multiply first, then compare."
+)
+def takes_the_larger_ratio(log_probs, old_log_probs, advantages, mask, clip):
+    ratio = torch.where(mask, log_probs - old_log_probs, 0.0).exp()
+    return masked_mean(-advantages * torch.maximum(ratio, ratio.clamp(1 - clip, 1 + clip)), mask)
+
+
+@mistake(
     "This uses the difference of log-probabilities as it is. The ratio is its exp, and stands around 1, not "
     "0."
 )
@@ -114,6 +133,8 @@ CLIPPED_POLICY_LOSS = Exercise(
         forgets_the_clip,
         makes_good_tokens_less_probable,
         turns_the_ratio_upside_down,
+        divides_the_logarithms,
+        takes_the_larger_ratio,
         forgets_the_exponential,
         clamps_before_the_exponential,
         averages_over_everything,

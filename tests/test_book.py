@@ -1,0 +1,266 @@
+"""The book and the slides: bound from lessons that ran once, and nothing in them asks for a network."""
+
+import importlib.metadata
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from lab import OWN, browser
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from packaging.requirements import Requirement
+from test_packaging import PROJECT, constraints
+
+from minirlhf.book.execute import executed, tidied
+from minirlhf.book.formulas import mathml, with_formulas
+from minirlhf.book.links import relinked, slug
+from minirlhf.book.make import make_book
+from minirlhf.book.slides import columns
+
+STRIP = """
+from minirlhf import TokenStrip
+TokenStrip(["Dear", " pelican"], {"advantage": [None, 0.5]}, ["read", "0.2 + 0.3"], title="One reply")
+"""
+SLIDER = """
+from minirlhf import explore
+explore(lambda beta: f"a leash of {beta}", beta=[0.1, 0.2], start={"beta": 0.2})
+"""
+FIGURE = """
+from minirlhf.plots.language import new_figure
+figure = new_figure(3.0, 2.0)
+figure.add_subplot().plot([1, 2])
+figure
+"""
+ONCE = """
+import os, secrets, sys
+print("drawn once:", secrets.token_hex(8))
+print("votes:", os.environ["MINIRLHF_VOTES"], "progress:", os.environ["MINIRLHF_PROGRESS"])
+print(f"{5}/10", file=sys.stderr)
+"""
+LESSON = (
+    new_markdown_cell(
+        "# 00 · A first lesson\n\nA [reward model](glossary.ipynb#Reward-model) gives $s_A - s_B$."
+    ),
+    new_code_cell(ONCE.strip()),
+    new_markdown_cell("## Look\n\n*Guess first:* which way?\n\n$$L = -\\frac{1}{n} \\sum_t \\log \\pi$$"),
+    new_code_cell(FIGURE.strip()),
+    new_code_cell(STRIP.strip()),
+    new_code_cell(SLIDER.strip()),
+    new_markdown_cell(
+        "## Questions\n\n1. Why?\n\n   <details><summary>An answer</summary>Because.</details>"
+    ),
+)
+GLOSSARY = (
+    new_markdown_cell("# Words"),
+    new_markdown_cell("### Cohen's κ\n\nAgreement. First in [00](00_first.ipynb)."),
+    new_markdown_cell("### reward model\n\nA number for every reply."),
+)
+LOADS = re.compile(  # what a page fetches by itself; a link that somebody may follow is none of it
+    r"""<(?:script|img|iframe|source)[^>]*\ssrc=["']?(?:https?:)?//|<link[^>]*\shref=["']?(?:https?:)?//"""
+    r"""|@import\s+(?:url\()?["']?(?:https?:)?//|url\(["']?(?:https?:)?//"""
+)
+
+
+def write(path, cells):
+    notebook = new_notebook(cells=list(cells))
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Both, made by the commands; the slides after the book."""
+    folder = tmp_path_factory.mktemp("library")
+    notebooks, runs = folder / "notebooks", folder / "runs"
+    (notebooks / "teaching").mkdir(parents=True)
+    write(notebooks / "00_first.ipynb", LESSON)
+    write(notebooks / "glossary.ipynb", GLOSSARY)
+    (notebooks / "teaching" / "00.md").write_text("# Notes on the first\n\n## Plans\n\nAsk for a walrus.\n")
+    where = ["--folder", str(runs), "--notebooks", str(notebooks)]
+    for command in ("book", "slides"):
+        subprocess.run([sys.executable, "-m", "minirlhf.cli", command, *where], check=True, timeout=120)
+    return runs
+
+
+def page(made, name):
+    return (made / name).read_text(encoding="utf-8")
+
+
+def test_the_contents_list_lessons_words_and_notes(made):
+    contents = page(made, "book/index.html")
+    places = [contents.index(f'href="{name}.html"') for name in ("00_first", "glossary", "teaching/00")]
+    assert places == sorted(places)
+
+
+def test_the_search_index_knows_every_part(made):
+    index = page(made, "book/searchindex.js")
+    assert all(word in index for word in ("pelican", "walrus", "agreement"))
+
+
+@pytest.mark.parametrize("name", ["book/00_first.html", "slides/00_first.html"])
+def test_a_page_shows_what_the_lesson_showed(made, name):
+    lesson = page(made, name)
+    assert lesson.count("<math") == 2 and "<mfrac>" in lesson
+    assert "pelican" in lesson and "0.2 + 0.3" in lesson  # the strip's still
+    assert "a leash of 0.2" in lesson  # the slider's
+    assert ".png" in lesson if name.startswith("book") else "data:image/png;base64" in lesson
+    assert re.search(r"<details>\s*<summary>An answer</summary>\s*Because\.\s*</details>", lesson)
+    assert "widget-view" not in lesson and "5/10" not in lesson
+
+
+@pytest.mark.parametrize("kind", ["book", "slides"])
+def test_a_link_to_a_word_goes_to_its_heading(made, kind):
+    (anchor,) = re.findall(r'href="glossary\.html#/?([\w-]+)"', page(made, f"{kind}/00_first.html"))
+    assert f'id="{anchor}"' in page(made, f"{kind}/glossary.html")
+
+
+def test_a_lesson_runs_once_for_both_and_never_among_the_learners_votes(made):
+    drawn = {
+        re.search(r"drawn once: (\w{16})", page(made, f"{kind}/00_first.html"))[1]
+        for kind in ("book", "slides")
+    }
+    assert len(drawn) == 1
+    votes, progress = re.search(
+        r"votes: (\S+) progress: (\S+)", page(made, "executed/00_first.ipynb")
+    ).groups()
+    assert os.environ["MINIRLHF_VOTES"] not in votes and os.environ["MINIRLHF_PROGRESS"] not in progress
+
+
+def test_no_page_loads_anything_from_elsewhere(made):
+    pages = [path for path in made.rglob("*") if path.suffix in (".html", ".css")]
+    assert len(pages) > 8
+    assert not [f"{path.name}: {found[0]}" for path in pages if (found := LOADS.search(path.read_text()))]
+
+
+def test_a_cell_that_fails_is_named(tmp_path):
+    lesson = write(tmp_path / "03_broken.ipynb", [new_markdown_cell("# 03"), new_code_cell("1 / 0")])
+    with pytest.raises(ValueError, match=r"03_broken\.ipynb, cell 2 of 2 failed") as failed:
+        executed([lesson], tmp_path / "executed")
+    assert "ZeroDivisionError" in failed.value.__notes__[0]
+    assert not list((tmp_path / "executed").iterdir())
+
+
+def test_a_link_to_a_word_that_nobody_explains_stops_the_book(tmp_path):
+    write(tmp_path / "00_first.ipynb", [new_markdown_cell("# 00\n\nSee [pay](glossary.ipynb#pay).")])
+    write(tmp_path / "glossary.ipynb", GLOSSARY[:1])
+    command = [
+        sys.executable,
+        "-m",
+        "minirlhf.cli",
+        "book",
+        "--folder",
+        str(tmp_path),
+        "--notebooks",
+        str(tmp_path),
+    ]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 2
+    assert "00_first.ipynb" in ended.stderr and "pay" in ended.stderr
+    assert not (tmp_path / "book").exists()
+
+
+def test_a_folder_of_somebody_elses_is_left_alone(tmp_path):
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "thesis.txt").write_text("mine")
+    with pytest.raises(ValueError, match="did not make"):
+        make_book(tmp_path, tmp_path)
+    assert (tmp_path / "book" / "thesis.txt").read_text() == "mine"
+
+
+def test_a_widget_without_a_picture_leaves_its_sentence():
+    data = {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "minirlhf card: 0 of 20 answered"}
+    cell = new_code_cell("card", outputs=[nbformat.v4.new_output("execute_result", data)])
+    (output,) = tidied(new_notebook(cells=[cell])).cells[0].outputs
+    assert list(output.data) == ["text/plain"]
+
+
+def test_a_heading_of_level_two_starts_a_column():
+    found = columns(new_notebook(cells=list(LESSON)))
+    assert [[id for id, _ in column] for column in found] == [
+        ["a-first-lesson", ""],
+        ["look", "", "", ""],
+        ["questions"],
+    ]
+
+
+def test_formulas_are_drawn_and_code_is_left_alone():
+    assert "<msup>" in mathml("x^2") and 'display="block"' in mathml("x", block=True)
+    untouched = "It costs `$5` or `$6`, at most $ 7.\n\n```\n$x$\n```"
+    assert with_formulas(untouched) == untouched
+    assert with_formulas("where $x$ is").startswith("where <math ")
+
+
+def test_links_know_no_great_letters():
+    assert slug("Cohen's κ") == "cohen's-κ"
+    line = "See [κ](glossary.ipynb#Cohen's-κ), [02](02_a.ipynb) and [out](paper.pdf)."
+    assert relinked(line, lambda page, slug: f"{page}|{slug}") == (
+        "See [κ](glossary|cohen's-κ), [02](02_a|) and [out](paper.pdf)."
+    )
+
+
+def test_what_binds_the_book_is_what_is_pinned():
+    pins = constraints()
+    for requirement in map(Requirement, PROJECT["optional-dependencies"]["book"]):
+        assert importlib.metadata.version(requirement.name) == pins[requirement.name]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_reader_opens_the_book_as_a_file_and_searches(made, scheme):
+    with browser() as chromium:
+        reader = Visitor(chromium, made, scheme)
+        reader.open("book/index.html")
+        reader.page.fill("input[name=q]", "pelican")
+        reader.page.keyboard.press("Enter")
+        reader.page.locator("#search-results a", has_text="A first lesson").first.click()
+        fold = reader.page.locator("details", has_text="Because")
+        assert fold.get_attribute("open") is None
+        fold.locator("summary").click()
+        assert fold.get_attribute("open") is not None
+        assert reader.page.locator("math").first.bounding_box()["width"] > 20
+        reader.page.locator('a[href^="glossary.html#"]').click()
+        assert reader.page.locator(":target", has_text="reward model").is_visible()
+        reader.leave()
+
+
+@pytest.mark.browser
+def test_slides_turn_by_keyboard(made):
+    with browser() as chromium:
+        reader = Visitor(chromium, made, "light")
+        reader.open("slides/index.html")
+        reader.page.get_by_text("A first lesson").click()
+        reader.page.wait_for_function("window.Reveal && Reveal.isReady()")
+        where = []
+        for key in ("ArrowRight", "ArrowDown", "ArrowDown"):
+            reader.page.keyboard.press(key)
+            where.append(reader.page.evaluate("Object.values(Reveal.getIndices()).slice(0, 2)"))
+        assert where == [[1, 0], [1, 1], [1, 2]]
+        inside = "s => s.scrollHeight <= s.clientHeight && s.scrollWidth <= s.clientWidth"
+        assert reader.page.locator("section.present > .frame").evaluate(inside)
+        reader.leave()
+
+
+class Visitor:
+    """Somebody with a browser and a folder of pages; sees at the end that nothing was asked of a network."""
+
+    def __init__(self, chromium, folder: Path, scheme: str) -> None:
+        self.folder, self.strangers, self.errors = folder, [], []
+        self.page = chromium.new_page(color_scheme=scheme)
+        self.page.on(
+            "request", lambda r: None if r.url.startswith("file:") or OWN.match(r.url) else self.stranger(r)
+        )
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def stranger(self, request) -> None:
+        self.strangers.append(request.url)
+
+    def open(self, name: str) -> None:
+        self.page.goto((self.folder / name).as_uri())
+
+    def leave(self) -> None:
+        self.page.close()
+        assert not self.strangers and not self.errors
