@@ -30,7 +30,9 @@ def build_book(lessons: Mapping[str, NotebookNode], teaching: Sequence[Path], ta
         quiet = ["-q", "--fail-on-warning", "--keep-going", "-j", "1"]
         conf = str(Path(__file__).parent)
         if build_main([*quiet, "-c", conf, "-d", f"{place}/doctrees", str(source), str(made)]):
-            raise ValueError("The book was not bound; what is wrong stands above, by page and line.")
+            raise ValueError(
+                "The book was not bound: see above, by page and line (30002 is line 2 of cell 3)."
+            )
         replace(target, made)
 
 

@@ -82,6 +82,7 @@ def title(notebook: NotebookNode) -> str:
 @cache
 def _exporter(exclude_input: bool) -> HTMLExporter:
     exporter = HTMLExporter(template_name="basic", exclude_anchor_links=True, exclude_input=exclude_input)
+    exporter.log.setLevel("ERROR")  # it would remark on every picture
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
     return exporter
 

@@ -130,7 +130,8 @@ def _misfit(output: Any, name: str, ours: Tensor | None, wanted: str) -> str:
     if ours.dim() == 0:
         return f"{words} That is one number: the mean over the whole batch is still to be taken."
     if output.shape == (ours.shape[0], ours.shape[-1] - 1):
-        return f"{words} One column is missing: the first token keeps its place, with a 0 in it."
+        with_what = "" if ours.dtype == torch.bool else ": the first token keeps its place, with a 0 in it"
+        return f"{words} One column is missing{with_what}."
     return words
 
 

@@ -272,8 +272,7 @@ def score_by_minutes(rows: Sequence[Row], demonstration: float | int = 3, best: 
     ax.minorticks_off()
     ax.set_xlim(4, 2600)
     name_ends(ax, ends)
-    ax.annotate("recorded; numbers: human answers; dots: seeds", (0, 0), xycoords="axes fraction",
-                xytext=(6, 6), textcoords="offset points", fontsize=SMALL, color=PALE)  # fmt: skip
+    _caption(figure, "recorded; numbers: human answers; small dots: seeds")
     headline(
         figure, f"If writing one reply takes as long as {demonstration:g} vote{'s' * (demonstration != 1)}"
     )
