@@ -37,9 +37,3 @@ def test_the_three_tokens_worked_by_hand(lam, wanted):
     rewards, values = torch.tensor([[0.0, 0.0, 2.0]]), torch.tensor([[0.5, 1.0, 0.2]])
     advantages, _ = gae(rewards, values, torch.ones(1, 3, dtype=torch.bool), 1.0, lam)
     assert advantages[0].tolist() == pytest.approx(wanted, abs=1e-6)
-
-
-def test_every_term_that_the_lesson_links_is_linked_in_one_form():
-    text = "\n".join(LINES)
-    linked = {part.split(")")[0] for part in text.split("glossary.ipynb#")[1:]}
-    assert linked and all(anchor == anchor.lower() and " " not in anchor for anchor in linked)
