@@ -39,10 +39,10 @@ def test_nothing_is_on_record_that_no_lesson_claims():
     assert {(row["lesson"], row["claim"]) for row in read_recorded(BANDS)} == claimed
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("number", EXPERIMENTS)
 def test_measured_anew_it_keeps_to_the_band(number):
-    """One seed of the three: `make bands` takes all."""
+    """One seed of the three: `make bands` takes all. How long it takes on a busy machine is not the question here."""
     pin_threads()
     measured = EXPERIMENTS[number].run(SEEDS[-1])
     outside = {claim.name: measured[claim.name] for claim in EXPERIMENTS[number].claims
