@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from minirlhf.data import collate, epochs
 from minirlhf.losses import Stats, cross_entropy
-from minirlhf.model import Classifier
+from minirlhf.model import Classifier, zero_head
 from minirlhf.ops import Scalar
 from minirlhf.tokenizer import Tokenizer
 from minirlhf.training import (
@@ -56,9 +56,8 @@ class Labelled:
     @classmethod
     def pictures(cls, read: "Dataset") -> "Labelled":
         """Pictures as `read_pictures` reads them; pixels run from 0 to 1."""
-        images = np.stack([np.asarray(image.convert("RGB")) for image in read["image"]])
-        pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
-        return cls((pixels,), torch.tensor(read["label"]), tuple(read.features["label"].names))
+        images = [np.asarray(image.convert("RGB")) for image in read["image"]]
+        return cls((to_pixels(images),), torch.tensor(read["label"]), tuple(read.features["label"].names))
 
     @classmethod
     def texts(cls, rows: Sequence[Mapping[str, str]], tokenizer: Tokenizer, label: str) -> "Labelled":
@@ -94,6 +93,11 @@ class Labelled:
         return Labelled(self.inputs, labels, self.names)
 
 
+def to_pixels(images: Sequence[np.ndarray]) -> Pixels:
+    """Pictures of bytes, (H, W, 3) each, as one tensor of numbers from 0 to 1."""
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
+
+
 def encode_texts(texts: Sequence[str], tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:
     """Texts as (tokens, mask), padded on the right; the mask is True where there is text."""
     for text in texts:
@@ -112,9 +116,7 @@ class PictureClassifier(nn.Module):
             nn.Conv2d(48, 32, kernel_size=3, padding=1), nn.ReLU(),
             nn.AdaptiveMaxPool2d(2), nn.Flatten(),
         )  # fmt: skip
-        self.head = nn.Linear(4 * 32, classes)
-        nn.init.zeros_(self.head.weight)  # no opinion to start with: ln K
-        nn.init.zeros_(self.head.bias)
+        self.head = zero_head(4 * 32, classes)
 
     def forward(self, pixels: Pixels) -> Float[Tensor, "N K"]:
         return self.head(self.look(pixels - 0.5))
@@ -177,10 +179,8 @@ def train_classifier(
 def add_labels(model: Model, more: int = 1) -> Model:
     """A copy of a classifier that has more labels to choose from; what it knew, it still knows."""
     wider, old = deepcopy(model), model.head
-    wider.head = nn.Linear(old.in_features, old.out_features + more)
+    wider.head = zero_head(old.in_features, old.out_features + more)
     with torch.no_grad():
-        nn.init.zeros_(wider.head.weight)
-        nn.init.zeros_(wider.head.bias)
         wider.head.weight[: old.out_features] = old.weight
         wider.head.bias[: old.out_features] = old.bias
     return wider

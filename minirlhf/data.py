@@ -49,6 +49,10 @@ class Demonstrations:
         """These rows as (tokens, response_mask)."""
         return collate([self.prompts[i] for i in rows], [self.responses[i] for i in rows], pad_id)
 
+    def at(self, rows: Sequence[int]) -> "Demonstrations":
+        """These rows, in this order; a row may come twice."""
+        return Demonstrations([self.prompts[i] for i in rows], [self.responses[i] for i in rows])
+
     @classmethod
     def load(cls, path: Path, tokenizer: Tokenizer, context: int) -> "Demonstrations":
         """Read rows of `prompt` and `completion`."""
@@ -84,9 +88,16 @@ class Comparisons:
         tokens, mask = collate(prompts + prompts, responses, pad_id)
         return tokens, mask, torch.tensor([self.preference[i] for i in rows])
 
+    def at(self, rows: Sequence[int]) -> "Comparisons":
+        """These rows, in this order; a row may come twice."""
+        prompts, chosen, rejected = (
+            [column[i] for i in rows] for column in (self.prompts, self.chosen, self.rejected)
+        )
+        return Comparisons(prompts, chosen, rejected, [self.preference[i] for i in rows])
+
     def take(self, n: int) -> "Comparisons":
         """The first n comparisons."""
-        return Comparisons(self.prompts[:n], self.chosen[:n], self.rejected[:n], self.preference[:n])
+        return self.at(range(len(self))[:n])
 
     @classmethod
     def load(cls, path: Path, tokenizer: Tokenizer, context: int) -> "Comparisons":

@@ -55,6 +55,4 @@ class Ensemble:
 def resample(comparisons: Comparisons, seed: int) -> Comparisons:
     """As many comparisons as there are, drawn with replacement: about a third are left out, others come twice."""
     n, generator = len(comparisons), torch.Generator().manual_seed(seed)
-    rows = torch.randint(n, (n,), generator=generator).tolist()
-    columns = (comparisons.prompts, comparisons.chosen, comparisons.rejected, comparisons.preference)
-    return Comparisons(*([column[i] for i in rows] for column in columns))
+    return comparisons.at(torch.randint(n, (n,), generator=generator).tolist())

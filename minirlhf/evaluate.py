@@ -184,6 +184,15 @@ def calibration(difference: PerSequence, bins: int = 5) -> list[CalibrationBin]:
     ]
 
 
+def exchanges(tokens: Tokens, response_mask: Mask, tokenizer: Tokenizer) -> list[tuple[str, str]]:
+    """Rows of prompt and response as the two texts: (what was asked, what was said)."""
+    starts = response_mask.long().argmax(dim=1).tolist()
+    return [
+        (tokenizer.decode(row[:start].tolist()), tokenizer.decode(row[mask].tolist()))
+        for row, mask, start in zip(tokens, response_mask, starts, strict=True)
+    ]
+
+
 def _read(samples: Samples, prompts: Prompts, tokenizer: Tokenizer, judge: Judge) -> Replies:
     """What was said, as text, and what the judge gives it."""
     texts = [tokenizer.decode(ids).strip() for ids in samples.responses()]

@@ -164,7 +164,7 @@ class ValueModel(nn.Module):
     def __init__(self, trunk: GPT) -> None:
         super().__init__()
         self.trunk = trunk
-        self.head = _zero_head(trunk.config.channels)
+        self.head = zero_head(trunk.config.channels)
 
     def forward(self, tokens: Tokens, response_mask: Mask) -> PerToken:
         return scatter(
@@ -181,7 +181,7 @@ class RewardModel(nn.Module):
     def __init__(self, trunk: GPT) -> None:
         super().__init__()
         self.trunk = trunk
-        self.head = _zero_head(trunk.config.channels)
+        self.head = zero_head(trunk.config.channels)
         self.register_buffer("mean", torch.zeros(()))
         self.register_buffer("std", torch.ones(()))
 
@@ -198,14 +198,14 @@ class Classifier(nn.Module):
     def __init__(self, trunk: GPT, classes: int) -> None:
         super().__init__()
         self.trunk = trunk
-        self.head = _zero_head(trunk.config.channels, classes)
+        self.head = zero_head(trunk.config.channels, classes)
 
     def forward(self, tokens: Tokens, mask: Mask) -> Float[Tensor, "B K"]:
         position = torch.arange(tokens.shape[1], device=tokens.device)
         return self.head(self.trunk(tokens, where=position == last_true(mask).unsqueeze(1)))
 
 
-def _zero_head(channels: int, outputs: int = 1) -> nn.Linear:
+def zero_head(channels: int, outputs: int = 1) -> nn.Linear:
     """A head that starts at zero: Bradley-Terry starts at ln 2, K labels at ln K, values at the returns' variance."""
     head = nn.Linear(channels, outputs)
     nn.init.zeros_(head.weight)

@@ -20,7 +20,7 @@ from minirlhf.feedback.asking import drafts
 from minirlhf.feedback.simulated import PATIENT, Person, SimulatedChoice, vote
 from minirlhf.model import GPT, CausalLM, GPTConfig, RewardModel, ValueModel
 from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
-from minirlhf.reward import RewardConfig, RewardRecord, normalise, train_reward
+from minirlhf.reward import AdditiveReward, RewardConfig, RewardRecord, normalise, train_reward
 from minirlhf.rollout import sample
 from minirlhf.sft import SFTConfig, SFTRecord, train_sft
 from minirlhf.tokenizer import Tokenizer
@@ -149,11 +149,16 @@ def ask(
 
 
 def settle(
-    reward_model: RewardModel, reference: CausalLM, prompts: Prompts, tokenizer: Tokenizer, seed: int
+    reward_model: RewardModel | AdditiveReward,
+    reference: CausalLM,
+    prompts: Prompts,
+    tokenizer: Tokenizer,
+    seed: int,
+    replies: int = 512,
 ) -> None:
     """Scale the reward model's scores to mean 0 and standard deviation 1 on replies of the reference."""
     generator = torch.Generator().manual_seed(seed)
-    samples = sample(reference, prompts.prompts[:512], MAX_NEW_TOKENS, generator, tokenizer.eos_id)
+    samples = sample(reference, prompts.prompts[:replies], MAX_NEW_TOKENS, generator, tokenizer.eos_id)
     normalise(reward_model, samples.tokens, samples.response_mask)
 
 

@@ -22,10 +22,9 @@ from minirlhf.feedback.meaning import Judgement, Preference, advise, judgements,
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Vote
 from minirlhf.model import CausalLM, ValueModel
-from minirlhf.pipeline import MAX_NEW_TOKENS, Shipped, load_shipped
+from minirlhf.pipeline import MAX_NEW_TOKENS, Shipped, load_shipped, settle
 from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
-from minirlhf.reward import AdditiveReward, fit_additive, normalise
-from minirlhf.rollout import sample
+from minirlhf.reward import AdditiveReward, fit_additive
 from minirlhf.tokenizer import Tokenizer
 from minirlhf.training import require_counts, require_positive
 
@@ -204,8 +203,5 @@ def _explains(reward_model: AdditiveReward, said: Said) -> bool:
 
 def _settle(taste: Taste, seed: int) -> None:
     """Scale the scores to mean 0 and deviation 1 on the reference's replies, but blow no faint liking up to a taste."""
-    generator, tokenizer = torch.Generator().manual_seed(seed), taste.tokenizer
-    asked = taste.prompts.prompts[:256]
-    samples = sample(taste.reference, asked, MAX_NEW_TOKENS, generator, tokenizer.eos_id)
-    normalise(taste.reward_model, samples.tokens, samples.response_mask)
+    settle(taste.reward_model, taste.reference, taste.prompts, taste.tokenizer, seed, replies=256)
     taste.reward_model.std.clamp_(min=LEAST_SPREAD)

@@ -34,6 +34,36 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser, where a test asks for one."""
+    from lab import browser
+
+    with browser() as chromium:
+        yield chromium
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """JupyterLab as `minirlhf lessons` starts it, in a folder of its own."""
+    from lab import running_lab
+
+    with running_lab(tmp_path_factory.mktemp("lab")) as lab:
+        yield lab
+
+
+@pytest.fixture
+def reader(chromium, lab):
+    """Somebody at the screen, who sees at the end that nothing left the machine and no script failed."""
+    from lab import Reader
+
+    reader = Reader(chromium, lab)
+    yield reader
+    reader.page.close()
+    assert not reader.strangers
+    assert not reader.errors
+
+
 def pytest_sessionfinish(session):
     """In CI a skipped test is a failed one: a gate that quietly checks less is worse than none."""
     if os.environ.get("CI") and _skipped(session.config) and session.exitstatus == pytest.ExitCode.OK:

@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 OWN = re.compile(r"^(https?|wss?)://127\.0\.0\.1[:/]|^(data|blob|about):")
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
+expect.set_options(timeout=20_000)  # a page on a busy machine may be slow; a wrong one stays wrong
 
 CALM = """() => {
     const kernel = document.querySelector('.jp-Notebook-ExecutionIndicator');

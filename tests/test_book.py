@@ -12,6 +12,7 @@ import pytest
 from lab import OWN, browser
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from packaging.requirements import Requirement
+from playwright.sync_api import expect
 from test_packaging import PROJECT, constraints
 
 from minirlhf.book.execute import executed, tidied
@@ -218,12 +219,12 @@ def test_a_reader_opens_the_book_as_a_file_and_searches(made, scheme):
         reader.page.keyboard.press("Enter")
         reader.page.locator("#search-results a", has_text="A first lesson").first.click()
         fold = reader.page.locator("details", has_text="Because")
-        assert fold.get_attribute("open") is None
+        expect(fold).not_to_have_attribute("open", "")
         fold.locator("summary").click()
-        assert fold.get_attribute("open") is not None
+        expect(fold).to_have_attribute("open", "")
         assert reader.page.locator("math").first.bounding_box()["width"] > 20
         reader.page.locator('a[href^="glossary.html#"]').click()
-        assert reader.page.locator(":target", has_text="reward model").is_visible()
+        expect(reader.page.locator(":target", has_text="reward model")).to_be_visible()
         reader.leave()
 
 

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from lab import Reader, browser, running_lab
+from lab import Reader, running_lab
 from playwright.sync_api import expect
 
 from minirlhf.feedback.store import FeedbackStore
@@ -27,28 +27,6 @@ pytestmark = pytest.mark.browser
 SCREENSHOTS = os.environ.get("SCREENSHOTS")  # a folder, for people who want to look
 REPLIES = (" We will wash it today.", " Hi there! I am so sorry :)", " No.")
 COUNT = {"pair": 2, "thumbs": 1, "stars": 1, "ranking": 3, "correction": 1, "demonstration": 0}
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as chromium:
-        yield chromium
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    with running_lab(tmp_path_factory.mktemp("lab")) as lab:
-        yield lab
-
-
-@pytest.fixture
-def reader(chromium, lab):
-    """Somebody at the screen, who sees at the end that nothing left the machine and no script failed."""
-    reader = Reader(chromium, lab)
-    yield reader
-    reader.page.close()
-    assert not reader.strangers
-    assert not reader.errors
 
 
 class Desk:

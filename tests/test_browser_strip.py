@@ -4,7 +4,7 @@ import os
 import re
 
 import pytest
-from lab import THEMES, Reader, browser, running_lab
+from lab import THEMES, Reader
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
@@ -48,28 +48,6 @@ TokenStrip([{ATTACK!r}], {{{ATTACK!r}: [1.0], "x": [0.0]}}, [{ATTACK!r}], title=
 BROKEN = "explore(lambda x: 1 / x, x=[0, 1], start={'x': 0})"
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as chromium:
-        yield chromium
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    with running_lab(tmp_path_factory.mktemp("lab")) as lab:
-        yield lab
-
-
-@pytest.fixture
-def reader(chromium, lab):
-    """Somebody at the screen, who sees at the end that nothing left the machine and no script failed."""
-    reader = Reader(chromium, lab)
-    yield reader
-    reader.page.close()
-    assert not reader.strangers
-    assert not reader.errors
-
-
 def show(reader, name, *cells):
     reader.open(reader.lab.write(f"{name}.ipynb", *cells))
     reader.run_all()
@@ -90,9 +68,11 @@ class Strip:
     def shade(self, name):
         return self.card.get_by_role("radio", name=name, exact=True)
 
-    def selected(self):
-        tokens = self.card.get_by_role("option").all()
-        return [i for i, token in enumerate(tokens) if token.get_attribute("aria-selected") == "true"]
+    def selects(self, *places):
+        """These tokens are the chosen ones, and no other is."""
+        expect(self.card.get_by_role("option", selected=True)).to_have_count(len(places))
+        for i in places:
+            expect(self.token(i)).to_have_attribute("aria-selected", "true")
 
 
 def ask(reader, question):
@@ -112,9 +92,9 @@ def test_the_strip_by_mouse(reader):
     expect(strip.panel).to_contain_text("advantage = 1.0 x 1.3")
     strip.token(0).hover()
     expect(strip.panel).to_contain_text("prompt: not learned from")
-    assert strip.selected() == []
+    strip.selects()
     strip.token(10).click()
-    assert strip.selected() == [10]
+    strip.selects(10)
     strip.token(4).hover()
     expect(strip.panel).to_contain_text("advantage = 1.0 x -0.2")
     reader.page.mouse.move(5, 5)
@@ -139,12 +119,12 @@ def test_the_strip_by_keyboard(reader):
     for key, i in {"ArrowRight": 4, "End": 15, "ArrowLeft": 14, "Home": 0, "Enter": 0}.items():
         strip.page.keyboard.press(key)
         expect(strip.token(i)).to_be_focused()
-        assert strip.selected() == [i]
+        strip.selects(i)
     strip.token(10).click()
-    assert strip.token(10).get_attribute("aria-label") == "costs, −1.60"
+    expect(strip.token(10)).to_have_attribute("aria-label", "costs, −1.60")
     expect(strip.card.get_by_role("status")).to_contain_text("advantage = 1.0 x -1.6")
     strip.page.keyboard.press("Escape")
-    assert strip.selected() == []
+    strip.selects()
     strip.page.keyboard.press("Shift+Tab")
     expect(strip.shade("advantage")).to_be_focused()
     strip.page.keyboard.press("ArrowRight")
@@ -168,7 +148,7 @@ def test_code_moves_the_strip(reader):
     show(reader, "code", MICROSCOPE, "strip.choose(12)", "strip.shade('probability')")
     strip = Strip(reader)
     expect(strip.shade("probability")).to_be_checked()
-    assert strip.selected() == [12]
+    strip.selects(12)
 
 
 def test_a_hostile_text_is_only_text(reader):
@@ -241,7 +221,7 @@ def test_a_strip_below_a_slider_keeps_what_was_chosen(reader):
     reader.page.locator(".noUi-handle").last.focus()
     reader.page.keyboard.press("ArrowRight")
     expect(strip.panel).to_contain_text("advantage = 2.0 x 1.3")
-    assert strip.selected() == [5]
+    strip.selects(5)
     strip.token(6).click()
     expect(strip.panel).to_contain_text("advantage = 2.0 x 0.1")
 

@@ -9,13 +9,12 @@ from tiny import TYPED, small_tokenizer, talker
 
 from minirlhf.data import Demonstrations, collate
 from minirlhf.experiments import lesson_03
+from minirlhf.experiments.lesson_02 import without_the_shift
 from minirlhf.experiments.lesson_03 import (
     divided_by_all,
     end_left_out,
     held_out_loss,
     imitate,
-    not_shifted,
-    only,
     outcome,
     prompt_too,
     right_remedies,
@@ -42,7 +41,7 @@ def gradient(loss):
         (prompt_too, [[1, 1, 1, 1, 0], [1, 1, 1, 1, 0]]),
         (end_left_out, [[0, 1, 1, 0, 0], [0, 0, 1, 0, 0]]),
         (divided_by_all, [[0, 1, 1, 1, 0], [0, 0, 1, 1, 0]]),
-        (not_shifted, [[0, 0, 1, 1, 1], [0, 0, 0, 1, 1]]),
+        (without_the_shift, [[0, 0, 1, 1, 1], [0, 0, 0, 1, 1]]),
     ],
 )
 def test_each_loss_asks_the_places_that_it_says(loss, asked):
@@ -90,7 +89,7 @@ def test_what_is_counted_of_a_models_replies(demonstrations):
 
 
 def test_only_keeps_rows_in_the_order_asked_for(demonstrations):
-    kept = only(demonstrations, [1, 0])
+    kept = demonstrations.at([1, 0])
     assert [*kept.prompts] == [demonstrations.prompts[1], demonstrations.prompts[0]] and len(kept) == 2
 
 

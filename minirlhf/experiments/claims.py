@@ -12,6 +12,7 @@ from importlib import import_module
 from math import inf
 from pathlib import Path
 from pkgutil import iter_modules
+from types import ModuleType
 
 from minirlhf.recorded import read_recorded, write_recorded
 
@@ -59,14 +60,14 @@ class Experiment:
 
 def experiments() -> dict[str, Experiment]:
     """Every lesson's experiment, by its number: minirlhf/experiments/lesson_05.py is that of lesson 05."""
+    return {n: Experiment(n, lesson.CLAIMS, lesson.measure) for n, lesson in lesson_modules().items()}
+
+
+def lesson_modules() -> dict[str, ModuleType]:
+    """The modules of this package that belong to a lesson, by its number."""
     package = import_module("minirlhf.experiments")
-    found = {}
-    for module in iter_modules(package.__path__):
-        if module.name.startswith("lesson_"):
-            lesson = import_module(f"minirlhf.experiments.{module.name}")
-            number = module.name.removeprefix("lesson_")
-            found[number] = Experiment(number, lesson.CLAIMS, lesson.measure)
-    return found
+    names = [module.name for module in iter_modules(package.__path__) if module.name.startswith("lesson_")]
+    return {name.removeprefix("lesson_"): import_module(f"minirlhf.experiments.{name}") for name in names}
 
 
 def measure_bands(

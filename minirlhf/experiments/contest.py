@@ -21,7 +21,7 @@ from minirlhf.feedback.simulated import TEN_TASTES, Person
 from minirlhf.model import CausalLM, RewardModel, ValueModel
 from minirlhf.pipeline import CONTEXT, MAX_NEW_TOKENS, Shipped, ask, load_shipped, settle
 from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
-from minirlhf.reward import AdditiveReward, RewardConfig, fit_additive, normalise, train_reward
+from minirlhf.reward import AdditiveReward, RewardConfig, fit_additive, train_reward
 from minirlhf.rollout import sample
 from minirlhf.training import paced
 from minirlhf.worlds import helpdesk
@@ -131,9 +131,7 @@ class Contest:
     def _weighing(self) -> AdditiveReward:
         shipped = self.shipped
         model = fit_additive(self.votes, shipped.tokenizer, ridge=1.0)
-        generator, asked = torch.Generator().manual_seed(self.seed), self.customers.prompts[:256]
-        samples = sample(shipped.sft, asked, MAX_NEW_TOKENS, generator, shipped.tokenizer.eos_id)
-        normalise(model, samples.tokens, samples.response_mask)
+        settle(model, shipped.sft, self.customers, shipped.tokenizer, self.seed, replies=256)
         return model
 
     def draw(self) -> list[Candidates]:

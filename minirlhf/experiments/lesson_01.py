@@ -5,7 +5,6 @@ from copy import deepcopy
 from functools import cache
 from random import Random
 
-import numpy as np
 import torch
 
 from minirlhf.classify import (
@@ -17,6 +16,7 @@ from minirlhf.classify import (
     label_accuracy,
     label_probabilities,
     mislabel,
+    to_pixels,
     train_classifier,
 )
 from minirlhf.data import read_jsonl
@@ -144,9 +144,8 @@ def _noisy(pictures: int, wrong: float, seed: int, train: Labelled, kept_back: L
 def drawn(each: int, seed: int) -> Labelled:
     """So many fresh pictures of each known kind, drawn and not read: two in five by night."""
     rng, names = Random(f"fresh {seed}"), tuple(sorted(KNOWN))
-    images = np.stack([draw(name, rng, night=i % 5 in (2, 4)) for name in names for i in range(each)])
-    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
-    return Labelled((pixels,), torch.arange(len(names)).repeat_interleave(each), names)
+    images = [draw(name, rng, night=i % 5 in (2, 4)) for name in names for i in range(each)]
+    return Labelled((to_pixels(images),), torch.arange(len(names)).repeat_interleave(each), names)
 
 
 SWEEPS = {"wrong_labels": wrong_labels}

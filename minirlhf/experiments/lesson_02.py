@@ -10,9 +10,9 @@ import torch.nn.functional as F
 
 from minirlhf.data import Demonstrations
 from minirlhf.experiments.claims import Claim
-from minirlhf.losses import sft_loss
+from minirlhf.losses import Stats, sft_loss
 from minirlhf.model import GPT, CausalLM
-from minirlhf.ops import token_log_probs
+from minirlhf.ops import Logits, Mask, Scalar, Tokens, token_log_probs
 from minirlhf.pipeline import CONTEXT, load_shipped
 from minirlhf.rollout import sample
 from minirlhf.sft import SFTConfig, SFTLoss, SFTRecord, train_sft
@@ -90,8 +90,8 @@ def shuffle(texts: Demonstrations, pieces: list[int], seed: int) -> Demonstratio
     return Demonstrations(texts.prompts, [[next(deal) for _ in text] for text in texts.responses])
 
 
-def without_the_shift(logits: torch.Tensor, tokens: torch.Tensor, mask: torch.Tensor):
-    """Asks the logits at t about the token at t, which they have read."""
+def without_the_shift(logits: Logits, tokens: Tokens, mask: Mask) -> tuple[Scalar, Stats]:
+    """Broken: asks the logits at t about the token at t, which they have read."""
     return F.cross_entropy(logits[mask], tokens[mask]), sft_loss(logits, tokens, mask)[1]
 
 

@@ -8,11 +8,11 @@ from copy import deepcopy
 from functools import cache
 
 import torch
-import torch.nn.functional as F
 
 from minirlhf.data import Demonstrations, Prompts
 from minirlhf.evaluate import Replies, compare, win_rate
 from minirlhf.experiments.claims import Claim
+from minirlhf.experiments.lesson_02 import without_the_shift
 from minirlhf.losses import Stats, sft_loss
 from minirlhf.model import CausalLM
 from minirlhf.ops import Logits, Mask, Scalar, Tokens, last_true
@@ -49,16 +49,11 @@ def divided_by_all(logits: Logits, tokens: Tokens, mask: Mask) -> tuple[Scalar, 
     return loss * mask.sum() / mask.numel(), stats
 
 
-def not_shifted(logits: Logits, tokens: Tokens, mask: Mask) -> tuple[Scalar, Stats]:
-    """Broken: the logits at t are asked about token t, which the model has read already."""
-    return F.cross_entropy(logits[mask], tokens[mask]), sft_loss(logits, tokens, mask)[1]
-
-
 BROKEN: dict[str, SFTLoss] = {
     "the prompt too": prompt_too,
     "not the end of text": end_left_out,
     "divided by B · T": divided_by_all,
-    "not shifted": not_shifted,
+    "not shifted": without_the_shift,
 }
 
 
@@ -109,13 +104,6 @@ def judged(demonstrations: Demonstrations, tokenizer: Tokenizer) -> Replies:
     return Replies(texts, list(map(helpdesk.gold, asked, texts)))
 
 
-def only(demonstrations: Demonstrations, rows: Sequence[int]) -> Demonstrations:
-    """These rows of the demonstrations, in this order."""
-    return Demonstrations(
-        [demonstrations.prompts[i] for i in rows], [demonstrations.responses[i] for i in rows]
-    )
-
-
 def right_remedies(prompts: Sequence[str], replies: Sequence[str]) -> float:
     """In how many of 100 replies the right remedy is offered, and no wrong one."""
     worths = [helpdesk.gold_parts(*pair)["remedy"] for pair in zip(prompts, replies, strict=True)]
@@ -161,10 +149,10 @@ def measure(seed: int) -> dict[str, float]:
     asked, written = [tokenizer.decode(ids) for ids in held_out.prompts], judged(held_out, tokenizer).texts
     endless, _ = imitate(shipped.base, demonstrations, loss=end_left_out, seed=seed)
     distracted, _ = imitate(shipped.base, demonstrations, loss=prompt_too, seed=seed)
-    few, _ = imitate(shipped.base, only(demonstrations, range(20)), seed=seed)
+    few, _ = imitate(shipped.base, demonstrations.at(range(20)), seed=seed)
     every, _ = imitate(shipped.base, demonstrations, seed=seed)
     good = [row for row, score in enumerate(own.scores) if score >= BAR]
-    best, _ = imitate(shipped.base, only(demonstrations, good), seed=seed)
+    best, _ = imitate(shipped.base, demonstrations.at(good), seed=seed)
     before, after, memorised = (held_out_loss(m, held_out, tokenizer) for m in (shipped.base, sft, few))
     gold = {m: outcome(m, held_out, tokenizer, seed)["gold score"] for m in (every, best, few, distracted)}
     return {

@@ -12,7 +12,7 @@ from statistics import correlation, fmean
 import torch
 
 from minirlhf.data import Comparisons, read_jsonl
-from minirlhf.evaluate import accuracy_ceiling, pair_accuracy, score_pairs
+from minirlhf.evaluate import accuracy_ceiling, exchanges, pair_accuracy, score_pairs
 from minirlhf.experiments.claims import Claim
 from minirlhf.feedback.asking import write_questions
 from minirlhf.feedback.meaning import Preference, preferences
@@ -71,14 +71,9 @@ def equal_but_longer(samples: Samples, shipped: Shipped) -> Comparisons:
     Nobody chose: it is a question to a reward model. Who does not care for length answers it like a coin.
     """
     tokenizer = shipped.tokenizer
-    texts = [tokenizer.decode(ids) for ids in samples.responses()]
-    asked = [
-        tokenizer.decode(row[: int(mask.long().argmax())].tolist())
-        for row, mask in zip(samples.tokens, samples.response_mask, strict=True)
-    ]
     pairs = [
         Preference(prompt, APOLOGY + text, text, preference=0.5)
-        for prompt, text in zip(asked, texts, strict=True)
+        for prompt, text in exchanges(samples.tokens, samples.response_mask, tokenizer)
         if abs(gold(prompt, APOLOGY + text) - gold(prompt, text)) < 1e-6
         and len(tokenizer.encode(prompt + APOLOGY + text)) < CONTEXT
     ]
@@ -96,7 +91,7 @@ def reward_accuracy_by_votes(seeds: Sequence[int]) -> list[Row]:
     for seed in seeds:
         order = Random(seed).sample(range(len(train)), max(VOTES))
         for votes in VOTES:
-            some = choose(train, order[:votes])
+            some = train.at(order[:votes])
             for name, learn in WAYS.items():
                 if learn is transformer and votes not in OF_THE_SLOW:
                     continue
@@ -156,13 +151,6 @@ WAYS: dict[str, Way] = {
 SWEEPS = {"reward_accuracy_by_votes": reward_accuracy_by_votes, "reward_sees_remedy": reward_sees_remedy}
 
 
-def choose(choices: Comparisons, rows: Sequence[int]) -> Comparisons:
-    """These rows of the choices."""
-    texts = (choices.prompts, choices.chosen, choices.rejected)
-    prompts, chosen, rejected = ([text[i] for i in rows] for text in texts)
-    return Comparisons(prompts, chosen, rejected, [choices.preference[i] for i in rows])
-
-
 def accuracy(reward_model: Reward, choices: Comparisons, shipped: Shipped) -> float:
     """The share of choices that a reward model foresees."""
     return pair_accuracy(*score_pairs(reward_model, choices, shipped.tokenizer.pad_id))
@@ -220,8 +208,8 @@ def kept_back(shipped: Shipped, seed: int) -> float:
     rows = range(len(choices))
     return fmean(
         accuracy(
-            fit_additive(choose(choices, [i for i in rows if i % 3 != third]), shipped.tokenizer),
-            choose(choices, rows[third::3]),
+            fit_additive(choices.at([i for i in rows if i % 3 != third]), shipped.tokenizer),
+            choices.at(rows[third::3]),
             shipped,
         )
         for third in range(3)

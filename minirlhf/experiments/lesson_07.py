@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from minirlhf.advantages import gae
-from minirlhf.evaluate import compare, win_rate
+from minirlhf.evaluate import compare, exchanges, win_rate
 from minirlhf.experiments.claims import Claim
 from minirlhf.lessons.exercises.rewards import pays_for_leaving_the_reference, pays_the_score_at_every_token
 from minirlhf.losses import Stats, clipped_policy_loss
@@ -54,12 +54,8 @@ BUGS: dict[str, dict[str, Any]] = {
 
 def gold_of(tokens: Tokens, response_mask: Mask, tokenizer: Tokenizer) -> float:
     """The mean gold score of a batch of replies: what the help desk's published rule thinks of them."""
-    total = 0.0
-    for row, mask in zip(tokens, response_mask, strict=True):
-        start = int(mask.long().argmax())
-        prompt, reply = tokenizer.decode(row[:start].tolist()), tokenizer.decode(row[mask].tolist())
-        total += helpdesk.gold(prompt, reply)
-    return total / len(tokens)
+    said = exchanges(tokens, response_mask, tokenizer)
+    return sum(helpdesk.gold(prompt, reply) for prompt, reply in said) / len(said)
 
 
 def leash(seeds: Sequence[int]) -> list[dict[str, Any]]:

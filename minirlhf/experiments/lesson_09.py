@@ -11,6 +11,7 @@ import torch
 from minirlhf.best_of_n import best_of_n_kl, best_of_n_score, draw_candidates
 from minirlhf.data import Comparisons, Prompts
 from minirlhf.ensemble import Ensemble, resample
+from minirlhf.evaluate import exchanges
 from minirlhf.experiments.claims import Claim
 from minirlhf.feedback.simulated import PATIENT
 from minirlhf.model import ValueModel
@@ -122,13 +123,8 @@ def arms(bench: Bench) -> Mapping[str, tuple[Reward, float]]:
     coins = Comparisons(few.prompts, [s[0] for s in sides], [s[1] for s in sides], few.preference)
 
     def truth(tokens: torch.Tensor, response_mask: torch.Tensor) -> torch.Tensor:
-        replies = (
-            tokenizer.decode(row[mask].tolist()).strip()
-            for row, mask in zip(tokens, response_mask, strict=True)
-        )
-        starts = response_mask.long().argmax(dim=1).tolist()
-        asked = (tokenizer.decode(row[:start].tolist()) for row, start in zip(tokens, starts, strict=True))
-        return torch.tensor([gold(prompt, reply) for prompt, reply in zip(asked, replies, strict=True)])
+        said = exchanges(tokens, response_mask, tokenizer)
+        return torch.tensor([gold(prompt, reply) for prompt, reply in said])
 
     committee = Ensemble([bench.reward(resample(few, seed)) for seed in range(8)], caution=1.0)
     return {

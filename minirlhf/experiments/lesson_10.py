@@ -65,7 +65,7 @@ def liked(contest: Contest) -> Demonstrations:
         with torch.no_grad():
             scores += reward_model(tokens, mask).tolist()
     best = sorted(range(len(old)), key=lambda i: -scores[i])[:ASKED]
-    return Demonstrations([old.prompts[i] for i in best], [old.responses[i] for i in best])
+    return old.at(best)
 
 
 def _best_answers(contest: Contest, name: str) -> Entry:

@@ -6,11 +6,10 @@ the seeds that returns rows, its docstring's first line saying what they are abo
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Any
 
+from minirlhf.experiments.claims import lesson_modules
 from minirlhf.recorded import write_recorded
 
 Sweep = Callable[[Sequence[int]], Sequence[Mapping[str, Any]]]
@@ -18,13 +17,8 @@ Sweep = Callable[[Sequence[int]], Sequence[Mapping[str, Any]]]
 
 def sweeps() -> dict[str, Sweep]:
     """All sweeps of all lessons, by the name of the file that they fill."""
-    package = import_module("minirlhf.experiments")
-    lessons = [m.name for m in iter_modules(package.__path__) if m.name.startswith("lesson_")]
-    return {
-        name: sweep
-        for lesson in lessons
-        for name, sweep in getattr(import_module(f"minirlhf.experiments.{lesson}"), "SWEEPS", {}).items()
-    }
+    lessons = lesson_modules().values()
+    return {name: sweep for lesson in lessons for name, sweep in getattr(lesson, "SWEEPS", {}).items()}
 
 
 def record_sweeps(
