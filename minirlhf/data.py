@@ -99,6 +99,14 @@ class Comparisons:
         """The first n comparisons."""
         return self.at(range(len(self))[:n])
 
+    def swapped(self, where: Sequence[bool]) -> "Comparisons":
+        """The same pairs, chosen and rejected exchanged where it says True: a mistake, or a coin for a voter."""
+        pairs = [
+            (rejected, chosen) if swap else (chosen, rejected)
+            for chosen, rejected, swap in zip(self.chosen, self.rejected, where, strict=True)
+        ]
+        return Comparisons(self.prompts, [a for a, _ in pairs], [b for _, b in pairs], self.preference)
+
     @classmethod
     def load(cls, path: Path, tokenizer: Tokenizer, context: int) -> "Comparisons":
         """Read rows of `prompt`, `chosen` and `rejected`."""

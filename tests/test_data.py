@@ -284,6 +284,13 @@ def test_a_batch_of_comparisons_has_the_chosen_above_the_rejected():
     assert comparisons.take(2) == Comparisons([[1], [2, 2]], [[4], [5]], [[7, 7], [8]], [1.0, 0.5])
 
 
+def test_swapping_exchanges_two_replies_and_nothing_else():
+    comparisons = Comparisons([[1], [2, 2]], [[4], [5]], [[7, 7], [8]], [1.0, 0.5])
+    swapped = comparisons.swapped([False, True])
+    assert swapped == Comparisons([[1], [2, 2]], [[4], [8]], [[7, 7], [5]], [1.0, 0.5])
+    assert swapped.swapped([False, True]) == comparisons
+
+
 @given(st.integers(1, 30), st.integers(1, 12), st.integers(0, 99))
 def test_in_an_epoch_each_row_comes_once(n, batch_size, seed):
     batches, minibatches = max(n // batch_size, 1), epochs(n, batch_size, seed)

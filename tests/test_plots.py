@@ -25,6 +25,7 @@ from minirlhf.plots import (
     score_strips,
     star_bars,
     training_dashboard,
+    voters_compared,
     word_bars,
 )
 from minirlhf.plots.language import ink, luminance
@@ -238,6 +239,29 @@ def test_stars_are_counted_for_each_person_on_one_scale():
     assert [bar.get_height() for bar in generous.patches] == [0, 0, 0, 1, 1]
     assert strict.get_ylim() == generous.get_ylim()
     assert strict.texts[0].get_text() == "mean 1.3"
+
+
+def a_voter(taste, seed, foreseen, pleased, gold):
+    return {"taste": taste, "seed": seed, "foreseen": foreseen, "pleased": pleased, "gold": gold}
+
+
+def test_a_voter_stands_in_one_row_of_every_panel_and_who_sits_here_stands_first(tmp_path):
+    rows = [a_voter("by coin", s, 0.5, 0.5, -0.1 - s) for s in (0, 1)]
+    rows += [a_voter("soon", s, 0.8 + s / 10, 0.9, 0.2) for s in (0, 1)]
+    figure = voters_compared(rows, a_voter("you", 0, 0.7, 0.6, -0.5))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure.savefig(tmp_path / "figure.png", dpi=50)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["you", "soon", "by coin"]
+    foreseen, pleased, gold = figure.axes
+    assert [float(x) for x in foreseen.collections[0].get_offsets()[:, 0]] == [80, 90]
+    assert [ax.lines[-2].get_xydata().tolist() for ax in (foreseen, pleased, gold)] == [
+        [[70, 0]],
+        [[60, 0]],
+        [[-0.5, 0]],
+    ]
+    assert figure.get_suptitle() == "Voters who prefer their new model: 1 of 2; models that help less: 1"
+    assert all(ax.get_xlabel() and ax.get_title(loc="left") for ax in figure.axes)
 
 
 def test_agreement_stands_where_two_people_meet_and_darker_is_more():

@@ -246,7 +246,7 @@ def test_three_tastes_on_one_seed_are_taken_up(shipped, tmp_path):
 
 
 def test_a_rise_is_clear_when_it_is_sure_and_large():
-    row = TasteRow("soon", 0, 0.4, 0.9, 0.1, 0.45, 5.0, 50, 40, 1.5, 1.4, 9.0)
+    row = TasteRow("soon", 0, 0.4, 0.9, 0.1, 0.45, 0.8, 5.0, 50, 40, 1.5, 1.4, 9.0)
     assert row.clear and str(row).endswith("clear")
     assert not replace(row, half=0.6).clear  # perhaps by luck
     assert not replace(row, spread=0.6).clear  # hardly to be seen

@@ -20,6 +20,7 @@ import tyro
 from tqdm.auto import tqdm
 
 from minirlhf.bench.machine import THREADS, facts
+from minirlhf.evaluate import win_rate
 from minirlhf.feedback.asking import write_questions
 from minirlhf.feedback.simulated import TEN_TASTES, Person, simulate
 from minirlhf.feedback.votes import Vote
@@ -45,6 +46,7 @@ class TasteRow:
     after: float
     half: float  # the change lies within this of the one measured, 95 times in 100
     spread: float  # the deviation of the replies before
+    pleased: float  # the share of customers whose new reply the rule prefers, ties half
     kl: float
     choices: int
     foreseen: int
@@ -123,6 +125,7 @@ def measure(
         mean(after),
         1.96 * stdev(gains) / sqrt(len(gains)),
         stdev(before),
+        win_rate(after, before).rate,
         kl,
         reading.choices,
         reading.foreseen,

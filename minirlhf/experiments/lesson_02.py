@@ -48,7 +48,7 @@ def measure(seed: int) -> dict[str, float]:
     entropy = torch.special.entr(shares).sum().item()
 
     _, learned = train(shipped.base, texts, LESSON, seed)
-    _, counted = train(shipped.base, shuffle(texts, pieces, seed), LESSON, seed, steps=100)
+    _, counted = train(shipped.base, shuffle(texts, seed), LESSON, seed, steps=100)
     cheat, cheated = train(shipped.base, texts, BROKEN, seed, without_the_shift)
     with torch.no_grad():
         tokens, mask = texts.batch(range(500), tokenizer.pad_id)
@@ -82,9 +82,9 @@ def train(
     return model, list(islice(train_sft(model, texts, replace(config, seed=seed), loss=loss), steps))
 
 
-def shuffle(texts: Demonstrations, pieces: list[int], seed: int) -> Demonstrations:
-    """All pieces into one bag, and dealt out again to texts as long as they were."""
-    bag = pieces[:]
+def shuffle(texts: Demonstrations, seed: int) -> Demonstrations:
+    """The control: all pieces into one bag, and dealt out again to texts as long as they were."""
+    bag = [piece for text in texts.responses for piece in text]
     Random(seed).shuffle(bag)
     deal = iter(bag)
     return Demonstrations(texts.prompts, [[next(deal) for _ in text] for text in texts.responses])

@@ -134,12 +134,8 @@ def word_weights(choices: Comparisons, shipped: Shipped, seed: int) -> AdditiveR
 def shuffled_votes(choices: Comparisons, shipped: Shipped, seed: int) -> AdditiveReward:
     """The control: the same pairs, and a coin says which reply of each was chosen."""
     coin = Random(seed)
-    sides = [
-        pair if coin.random() < 0.5 else pair[::-1]
-        for pair in zip(choices.chosen, choices.rejected, strict=True)
-    ]
-    chosen, rejected = zip(*sides, strict=True)
-    return fit_additive(Comparisons(choices.prompts, chosen, rejected, choices.preference), shipped.tokenizer)
+    swaps = [coin.random() >= 0.5 for _ in range(len(choices))]
+    return fit_additive(choices.swapped(swaps), shipped.tokenizer)
 
 
 Way = Callable[[Comparisons, Shipped, int], Reward]

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from minirlhf.advantages import gae, token_rewards
 from minirlhf.experiments.claims import Claim
-from minirlhf.losses import clipped_policy_loss, policy_gradient_loss
-from minirlhf.model import ValueModel
-from minirlhf.ops import PerSequence, PerToken, log_probs_and_entropy, predictors
+from minirlhf.losses import Stats, clipped_policy_loss, policy_gradient_loss
+from minirlhf.model import CausalLM, ValueModel
+from minirlhf.ops import PerSequence, PerToken, Scalar, log_probs_and_entropy, predictors
 from minirlhf.pipeline import Shipped, load_shipped
 from minirlhf.ppo import PPOConfig, train_ppo
 from minirlhf.reinforce import (
@@ -25,6 +25,7 @@ from minirlhf.rollout import Rollout, collect, sample
 from minirlhf.training import descend, start
 from minirlhf.worlds import helpdesk
 
+LossNow = Callable[[PerToken], tuple[Scalar, Stats]]  # of the log-probabilities that a policy has now
 MESSAGE = "Customer: My kettle is broken.\nAgent:"
 LINES = (
     "Hi! We will send a new kettle :)", "We will send a new desk.", "I am so sorry!",
@@ -99,32 +100,30 @@ def _batch(shipped: Shipped, seed: int) -> tuple[Rollout, torch.Generator]:
     return scored, chance
 
 
-def again_and_again(
-    shipped: Shipped, batch: Rollout, loss: Callable[[PerToken], Tensor], steps: int = 8
-) -> Iterator[Tensor]:
-    """Several steps on one batch; before each and after the last, the log of every token's ratio."""
-    learner, mask = deepcopy(shipped.sft), batch.response_mask
+def again_and_again(policy: CausalLM, batch: Rollout, loss: LossNow, steps: int = 8) -> Iterator[Tensor]:
+    """A copy of the policy takes several steps on one batch; before each and after the last, each token's log-ratio."""
+    learner, mask = deepcopy(policy), batch.response_mask
     adam = start(0, policy=learner).optimizers["policy"]
     for step in range(steps + 1):
         predictions = learner(batch.tokens, where=predictors(mask))
         log_probs, _ = log_probs_and_entropy(predictions, batch.tokens, mask)
         yield (log_probs.detach() - batch.log_probs)[mask]
         if step < steps:
-            descend(loss(log_probs), adam, lr=1e-3)
+            descend(loss(log_probs)[0], adam, lr=1e-3)
 
 
 def _one_batch(shipped: Shipped, batch: Rollout) -> dict[str, float]:
     """How much further one batch carries the policy without the clip, and without the ratio."""
     mask, old = batch.response_mask, batch.log_probs
     advantages = leave_one_out(batch.score).unsqueeze(1).expand_as(mask)
-    losses: dict[str, Callable[[PerToken], Tensor]] = {
-        "REINFORCE": lambda now: policy_gradient_loss(now, advantages, mask)[0],
-        "free": lambda now: clipped_policy_loss(now, old, advantages, mask, 1e6)[0],
-        "clipped": lambda now: clipped_policy_loss(now, old, advantages, mask, 0.2)[0],
+    losses: dict[str, LossNow] = {
+        "REINFORCE": lambda now: policy_gradient_loss(now, advantages, mask),
+        "free": lambda now: clipped_policy_loss(now, old, advantages, mask, 1e6),
+        "clipped": lambda now: clipped_policy_loss(now, old, advantages, mask, 0.2),
     }
     far = {}
     for name, loss in losses.items():
-        *_, last = again_and_again(shipped, batch, loss)
+        *_, last = again_and_again(shipped.sft, batch, loss)
         far[name] = last.square().mean().item()
     return {
         "free_over_clipped": far["free"] / far["clipped"],

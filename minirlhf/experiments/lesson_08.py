@@ -1,11 +1,37 @@
-"""Lesson 08: sixty votes of a simulated person who loves exclamation marks, a coin's sixty, and no leash."""
+"""Lesson 08: sixty votes of a simulated person who loves exclamation marks, a coin's, no leash; and ten others."""
 
+from collections.abc import Sequence
+from typing import Any
+
+from minirlhf.bench import tastes
 from minirlhf.experiments.claims import Claim
 from minirlhf.feedback.asking import write_questions
-from minirlhf.feedback.simulated import CARELESS, CHEERFUL, simulate
+from minirlhf.feedback.simulated import CARELESS, CHEERFUL, TEN_TASTES, simulate
 from minirlhf.pipeline import load_shipped
 from minirlhf.ppo import PPORecord
 from minirlhf.taste import Reading, Taste, TasteConfig, learn_taste
+
+COIN = "by coin"
+
+
+def ten_tastes(seeds: Sequence[int]) -> list[dict[str, Any]]:
+    """Sixty votes each of ten simulated tastes, and of a coin: choices foreseen, replies preferred, gold gained."""
+    shipped, rows = load_shipped(), []
+    for name, person in (TEN_TASTES | {COIN: CARELESS}).items():
+        for seed in seeds:
+            found = tastes.measure(shipped, name, person, seed, 60, 200, TasteConfig(seed=seed))
+            rows.append(taste_row(name, seed, found.foreseen / found.choices, found.pleased,
+                                  found.gold_after - found.gold_before))  # fmt: skip
+        print(f"ten_tastes: {name} is done", flush=True)
+    return rows
+
+
+def taste_row(taste: str, seed: int, foreseen: float, pleased: float, gold: float) -> dict[str, Any]:
+    """One voter and what came of it: shares of choices foreseen and of customers pleased, points of gold gained."""
+    return {"taste": taste, "seed": seed, "foreseen": foreseen, "pleased": pleased, "gold": gold}
+
+
+SWEEPS = {"ten_tastes": ten_tastes}
 
 CLAIMS = (
     Claim("rise_of_the_score", says="They rise, since that is what was trained", low=0.3),

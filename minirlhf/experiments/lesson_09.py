@@ -118,9 +118,7 @@ def remedies(seeds: Sequence[int]) -> list[dict[str, Any]]:
 def arms(bench: Bench) -> Mapping[str, tuple[Reward, float]]:
     """What each arm rewards, and its β. The hack itself, sixty votes and a β of 0.02, is the sweep above."""
     few, tokenizer = bench.votes.take(VOTES), bench.shipped.tokenizer
-    swap = torch.rand(VOTES, generator=torch.Generator().manual_seed(bench.seed)) < 0.5
-    sides = [(c, r) if s else (r, c) for c, r, s in zip(few.chosen, few.rejected, swap, strict=True)]
-    coins = Comparisons(few.prompts, [s[0] for s in sides], [s[1] for s in sides], few.preference)
+    coin = torch.rand(VOTES, generator=torch.Generator().manual_seed(bench.seed)) >= 0.5
 
     def truth(tokens: torch.Tensor, response_mask: torch.Tensor) -> torch.Tensor:
         said = exchanges(tokens, response_mask, tokenizer)
@@ -131,7 +129,7 @@ def arms(bench: Bench) -> Mapping[str, tuple[Reward, float]]:
         "a larger β: 0.3": (bench.reward(few), TIGHT),
         "ten times the votes": (bench.reward(bench.votes), LOOSE),
         "an ensemble of eight": (committee, LOOSE),
-        "control: votes by coin": (bench.reward(coins), LOOSE),
+        "control: votes by coin": (bench.reward(few.swapped(coin.tolist())), LOOSE),
         "control: the truth itself": (truth, LOOSE),
     }
 

@@ -67,7 +67,7 @@ from minirlhf.plots.next_token import (
     shift_map,
     surprise_strip,
 )
-from minirlhf.plots.people import agreement_matrix, star_bars
+from minirlhf.plots.people import agreement_matrix, star_bars, voters_compared
 from minirlhf.plots.ppo_runs import four_models, leash_plot, leash_progress, symptoms
 from minirlhf.plots.preference import (
     accuracy_by_votes,
@@ -155,6 +155,7 @@ __all__ = [
     "training_dashboard",
     "two_scores",
     "two_verdicts",
+    "voters_compared",
     "win_rates",
     "word_bars",
     "word_shift",

@@ -1,9 +1,11 @@
-"""How people judge: the stars that each of them gives, and how far any two of them agree."""
+"""How people judge: the stars they give, how far two of them agree, and what came of each one's sixty votes."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import isnan
+from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -64,3 +66,55 @@ def agreement_matrix(kappas: Mapping[tuple[str, str], float]) -> Figure:
             fontsize=SMALL, color=PALE)  # fmt: skip
     headline(figure, "Who agrees with whom?")
     return figure
+
+
+VOTERS: Mapping[str, tuple[str, str, str]] = {  # column: what it says, its unit, whose colour
+    "foreseen": ("Did they vote steadily?", "choices foreseen (% of theirs)", "proxy"),
+    "pleased": ("Do they like what they got?", "new reply preferred (% of pairs)", "RLHF"),
+    "gold": ("Does it still help?", "gold score, after − before (points)", "gold"),
+}
+
+
+def voters_compared(rows: Sequence[Mapping[str, Any]], yours: Mapping[str, Any]) -> Figure:
+    """What came of sixty votes: recorded voters, a dot a seed and a line for their mean; a ring is the run made here.
+
+    Rows hold `taste`, `foreseen` and `pleased` (shares) and `gold` (points gained); so does `yours`.
+    """
+    names = sorted({row["taste"] for row in rows}, key=lambda name: -_mean_of(rows, name, "pleased"))
+    figure = new_figure(12.0, 1.9 + 0.36 * (len(names) + 1))
+    panels = figure.subplots(1, len(VOTERS), sharey=True)
+    for ax, (column, (title, unit, tone)) in zip(panels, VOTERS.items(), strict=True):
+        dress(ax, title, unit, "", grid="x")
+        scale = 1 if column == "gold" else 100
+        for height, name in enumerate(names, start=1):
+            dots = [scale * row[column] for row in rows if row["taste"] == name]
+            ax.scatter(dots, [height] * len(dots), s=30, color=colour(tone), edgecolor=ink(tone), linewidth=0.8,
+                       zorder=3)  # fmt: skip
+            mean = scale * _mean_of(rows, name, column)
+            ax.plot([mean], [height], marker="|", markersize=13, markeredgewidth=2, color=INK, zorder=2)
+        ax.plot([scale * yours[column]], [0], "o", markersize=12, markerfacecolor="none", markeredgecolor=INK,
+                markeredgewidth=1.8, zorder=4)  # fmt: skip
+        ax.axvline(0 if column == "gold" else 50, color=PALE, linewidth=1.2, linestyle=(0, (5, 3)), zorder=1)
+    _name_voters(panels[0], [yours["taste"], *names])
+    seeds = len({row["seed"] for row in rows})
+    figure.supxlabel(f"recorded, simulated voters, {seeds} seeds: a dot each, | the mean; ring: made here; "
+                     "dashed: a coin, no change", x=0.01, ha="left", fontsize=SMALL, color=PALE)  # fmt: skip
+    liked = sum(_mean_of(rows, name, "pleased") > 0.5 for name in names)
+    poorer = sum(_mean_of(rows, name, "gold") < 0 for name in names)
+    headline(
+        figure, f"Voters who prefer their new model: {liked} of {len(names)}; models that help less: {poorer}"
+    )
+    return figure
+
+
+def _mean_of(rows: Sequence[Mapping[str, Any]], taste: str, column: str) -> float:
+    values = [row[column] for row in rows if row["taste"] == taste]
+    return sum(values) / len(values)
+
+
+def _name_voters(ax: Axes, names: Sequence[str]) -> None:
+    """Who voted, along the left; whoever sits here stands first and is set in bold."""
+    ax.set_yticks(range(len(names)), names, fontsize=MEDIUM)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.set_ylabel("voter", fontsize=SMALL + 0.5, color=INK)
+    ax.get_yticklabels()[0].set_fontweight("bold")
