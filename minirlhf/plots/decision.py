@@ -27,6 +27,7 @@ from minirlhf.plots.language import (
     dress,
     headline,
     ink,
+    level,
     name_ends,
     new_figure,
     tint,
@@ -87,7 +88,7 @@ def win_rates(
     panels = figure.subplots(1, len(tasks), sharey=True, squeeze=False)[0]
     for ax, task in zip(panels, tasks, strict=True):
         mine = [row for row in rows if row["task"] == task]
-        dress(ax, f"Task: {task} ({mine[0]['answers']} human answers each)", AGAINST, "", grid="x")
+        dress(ax, f"Task: {task} (at most {mine[0]['answers']} human answers)", AGAINST, "", grid="x")
         for height, method in enumerate(methods):
             some = [row for row in mine if row["method"] == method]
             if some:
@@ -168,10 +169,11 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "kl": ("KL from SFT\n(nats a reply)", "{:.1f}"),
     "gold": ("gold score\n(−3 to 3)", "{:.2f}"),
 }
+APART = ("kl", "gold")  # columns in which seeds may lie far apart
 
 
 def cost_table(rows: Sequence[Row], task: str) -> Figure:
-    """What each contestant needed on a task, the mean over seeds; the longest bar is the column's largest."""
+    """What each contestant needed on a task: the mean over seeds, and a dot a seed where those may lie far apart."""
     mine = [row for row in rows if row["task"] == task]
     methods = list(dict.fromkeys(row["method"] for row in mine))
     figure = new_figure(12.6, 1.9 + 0.42 * len(methods))
@@ -179,7 +181,8 @@ def cost_table(rows: Sequence[Row], task: str) -> Figure:
     for ax, (column, (title, form)) in zip(panels, COLUMNS.items(), strict=True):
         scale = 1e-6 if column == "parameters" else 1.0
         means = [scale * _mean(mine, method, column) for method in methods]
-        reach = max(map(abs, means)) or 1.0
+        apart = [row for row in mine if column in APART]
+        reach = max([abs(x) for x in means] + [abs(row[column]) for row in apart]) or 1.0
         dress(ax, "", title, "", grid="x")
         ax.grid(visible=False)
         for height, (method, mean) in enumerate(zip(methods, means, strict=True)):
@@ -187,6 +190,8 @@ def cost_table(rows: Sequence[Row], task: str) -> Figure:
             mark = "≤ " if column == "kl" and method == "best-of-n" else ""
             ax.annotate(mark + (form.format(mean) if mean else "–"), (0.03, height), va="center", fontsize=MEDIUM,
                         color=INK)  # fmt: skip
+        ax.scatter([row[column] / reach for row in apart], [methods.index(row["method"]) + 0.27 for row in apart],
+                   s=10, color=INK, zorder=3, clip_on=False)  # fmt: skip
         ax.set_xlim(0, 1.05)
         ax.set_xticks([])
         ax.xaxis.set_label_position("top")
@@ -194,7 +199,7 @@ def cost_table(rows: Sequence[Row], task: str) -> Figure:
         ax.tick_params(left=False)
     _method_names(panels[0], methods)
     seeds = len({row["seed"] for row in mine})
-    _caption(figure, f"recorded, means of {seeds} seeds; ≤: the bound ln n − (n − 1)/n")
+    _caption(figure, f"recorded, means of {seeds} seeds; dots: each seed; ≤: the bound ln n − (n − 1)/n")
     dearest = max(methods, key=lambda method: _mean(mine, method, "seconds"))
     headline(figure, f"Task: {task}. Longest in training: {dearest}")
     return figure
@@ -241,13 +246,14 @@ def two_verdicts(rows: Sequence[Row]) -> Figure:
 def score_by_minutes(rows: Sequence[Row], demonstration: float | int = 3, best: float = 2.1) -> Figure:
     """The person's score against the minutes that people gave, where a vote takes a tenth of a minute.
 
-    `demonstration` says how many votes can be cast in the time in which one demonstration is written.
+    `demonstration` says how many votes can be cast in the time in which one demonstration is written. Rows of the
+    start, where there are any, are the level from which everybody set out.
     """
     figure = new_figure(8.2, 4.6)
     ax = dress(figure.add_subplot(), "", "minutes of people's time (ten votes a minute)",
                "the person's score (points)")  # fmt: skip
     ends = []
-    for method in dict.fromkeys(row["method"] for row in rows):
+    for method in dict.fromkeys(row["method"] for row in rows if row["method"] != START):
         price = demonstration if method.startswith(START) else 1
         mine, tone = [row for row in rows if row["method"] == method], _family(method)
         points = {
@@ -260,17 +266,19 @@ def score_by_minutes(rows: Sequence[Row], demonstration: float | int = 3, best: 
         ax.plot(minutes, means, color=colour(tone), linewidth=2, marker=marker, markersize=7)
         for x, scores in zip(minutes, points.values(), strict=True):
             ax.scatter([x] * len(scores), scores, s=14, color=ink(tone), alpha=0.6, zorder=3)
-        for x, y, answers in zip(minutes, means, points, strict=True):
-            ax.annotate(str(answers), (x, y), xytext=(0, 9), textcoords="offset points", ha="center",
+        for x, (answers, scores) in zip(minutes, points.items(), strict=True):
+            ax.annotate(str(answers), (x, max(scores)), xytext=(0, 7), textcoords="offset points", ha="center",
                         fontsize=SMALL, color=ink(tone))  # fmt: skip
         ends.append((minutes[-1], means[-1], f"{method}", ink(tone)))
     ax.axhline(best, color=PALE, linewidth=1.2, linestyle=(0, (5, 3)))
     ax.annotate("the most there is", (0, best), xycoords=("axes fraction", "data"), xytext=(4, -4),
                 textcoords="offset points", va="top", fontsize=SMALL, color=PALE)  # fmt: skip
+    if any(row["method"] == START for row in rows):
+        level(ax, _mean(rows, START, "score"), "the SFT model, before", ink(START))
     ax.set_xscale("log")
     ax.set_xticks([5, 10, 20, 50, 100, 200, 500, 1000], ["5", "10", "20", "50", "100", "200", "500", "1000"])
     ax.minorticks_off()
-    ax.set_xlim(4, 2600)
+    ax.set_xlim(4, 20_000)  # room for a name behind the dearest demonstrations
     name_ends(ax, ends)
     _caption(figure, "recorded; numbers: human answers; small dots: seeds")
     headline(

@@ -87,6 +87,30 @@ def forgets_the_last_division(wins, n):
     return low * (1 + 1.96**2 / n), high * (1 + 1.96**2 / n)
 
 
+@mistake("The middle is right. What reaches to each side has to be divided by the same 1 + z²/n.")
+def divides_the_middle_alone(wins, n):
+    z, rate = 1.96, wins / n
+    centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
+    return centre - half, centre + half
+
+
+@mistake("The root ends too early: z²/(4n²) belongs under it, together with p (1 - p)/n.")
+def closes_the_root_too_early(wins, n):
+    z, rate = 1.96, wins / n
+    centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * (sqrt(rate * (1 - rate) / n) + z * z / (4 * n * n)) / (1 + z * z / n)
+    return centre - half, centre + half
+
+
+@mistake("`z * z / 2 * n` divides by 2 and then multiplies by n. Put 2 * n in brackets, and 4 * n * n too.")
+def leaves_out_the_brackets(wins, n):
+    z, rate = 1.96, wins / n
+    centre = (rate + z * z / 2 * n) / (1 + z * z / n)
+    half = z * sqrt(rate * (1 - rate) / n + z * z / 4 * n * n) / (1 + z * z / n)
+    return centre - half, centre + half
+
+
 WILSON_INTERVAL = Exercise(
     wilson_interval,
     outputs=("low", "high"),
@@ -101,5 +125,8 @@ WILSON_INTERVAL = Exercise(
         counts_instead_of_sharing,
         returns_middle_and_half_width,
         forgets_the_last_division,
+        divides_the_middle_alone,
+        closes_the_root_too_early,
+        leaves_out_the_brackets,
     ),
 )
