@@ -6,8 +6,8 @@ from typing import Any
 from minirlhf.bench import tastes
 from minirlhf.experiments.claims import Claim
 from minirlhf.feedback.asking import write_questions
-from minirlhf.feedback.simulated import CARELESS, CHEERFUL, TEN_TASTES, simulate
-from minirlhf.pipeline import load_shipped
+from minirlhf.feedback.simulated import CARELESS, CHEERFUL, TEN_TASTES, Person, simulate
+from minirlhf.pipeline import Shipped, load_shipped
 from minirlhf.ppo import PPORecord
 from minirlhf.taste import Reading, Taste, TasteConfig, learn_taste
 
@@ -18,17 +18,21 @@ def ten_tastes(seeds: Sequence[int]) -> list[dict[str, Any]]:
     """Sixty votes each of ten simulated tastes, and of a coin: choices foreseen, replies preferred, gold gained."""
     shipped, rows = load_shipped(), []
     for name, person in (TEN_TASTES | {COIN: CARELESS}).items():
-        for seed in seeds:
-            found = tastes.measure(shipped, name, person, seed, 60, 200, TasteConfig(seed=seed))
-            rows.append(taste_row(name, seed, found.foreseen / found.choices, found.pleased,
-                                  found.gold_after - found.gold_before))  # fmt: skip
+        rows += [voter(shipped, name, person, seed) for seed in seeds]
         print(f"ten_tastes: {name} is done", flush=True)
     return rows
 
 
-def taste_row(taste: str, seed: int, foreseen: float, pleased: float, gold: float) -> dict[str, Any]:
-    """One voter and what came of it: shares of choices foreseen and of customers pleased, points of gold gained."""
-    return {"taste": taste, "seed": seed, "foreseen": foreseen, "pleased": pleased, "gold": gold}
+def voter(shipped: Shipped, name: str, person: Person, seed: int) -> dict[str, Any]:
+    """A simulated voter and what came of it: shares of choices foreseen and of customers pleased, gold gained."""
+    found = tastes.measure(shipped, name, person, seed, 60, 200, TasteConfig(seed=seed))
+    return {
+        "taste": name,
+        "seed": seed,
+        "foreseen": found.foreseen / found.choices,
+        "pleased": found.pleased,
+        "gold": found.gold_after - found.gold_before,
+    }
 
 
 SWEEPS = {"ten_tastes": ten_tastes}
@@ -39,6 +43,8 @@ CLAIMS = (
     Claim("least_explained_of_a_coin", says="nearly anything can be explained, even a coin", low=50),
     Claim("foreseen_of_coins", says="*Foreseen* comes to half on average", low=26, high=34),
     Claim("farthest_coin", says="a single coin may stray by a dozen either way", high=15),
+    Claim("least_pleased", says="everybody but the coin prefers the new model", low=0.6, high=1.0),
+    Claim("price_of_soon", says="loses more than a point", low=1.0, high=3.0),
 )  # fmt: skip
 
 
@@ -62,10 +68,14 @@ def measure(seed: int) -> dict[str, float]:
         assert isinstance(reading, Reading)
         foreseen.append(reading.foreseen)
         explained.append(reading.explained)
+    # The two of the ten who are pleased least.
+    hello, soon = (voter(shipped, name, TEN_TASTES[name], seed) for name in ("hello", "soon"))
     return {
         "rise_of_the_score": answers["RLHF"].mean - answers["SFT"].mean,
         "score_without_leash_above_with": last.score - answers["RLHF"].mean,
         "least_explained_of_a_coin": float(min(explained)),
         "foreseen_of_coins": sum(foreseen) / len(foreseen),
         "farthest_coin": float(max(abs(n - 30) for n in foreseen)),
+        "least_pleased": min(hello["pleased"], soon["pleased"]),
+        "price_of_soon": -soon["gold"],
     }

@@ -20,7 +20,7 @@ from minirlhf.pipeline import CONTEXT, MAX_NEW_TOKENS, Shipped, ask, load_shippe
 from minirlhf.ppo import PPOConfig, train_ppo
 from minirlhf.reward import AdditiveReward, fit_additive, normalise
 from minirlhf.rollout import Reward, Samples, sample
-from minirlhf.worlds.helpdesk import gold
+from minirlhf.worlds.helpdesk import gold, gold_parts
 
 UPDATES, BATCH, LOOSE, TIGHT, VOTES, MANY = 16, 96, 0.02, 0.3, 60, 600
 POOL, ASKED = 64, 100
@@ -138,11 +138,14 @@ SWEEPS = {"over_optimisation": over_optimisation, "remedies": remedies}
 
 CLAIMS = (
     Claim("proxy_gain", says="climbs by more than three deviations", low=3.0),
-    Claim("best_gold_gain", says="gains a little at first", low=0.02, high=0.4),
+    Claim("best_gold_gain", says="stays near where it began for some updates", low=0.0, high=0.4),
     Claim("gold_lost", says="ends below where it began", low=0.2),
+    Claim("remedy_lost", says="is less often the right thing", low=0.1),
+    Claim("repetition_gained", says="*repetition*, which was hardly there before", low=0.05),
     Claim("longer", says="The replies grow longer", low=3.0),
     Claim("answers_shared", says="customers begin to share their answers", low=0.05),
     Claim("best_of_64_gain", says="Best-of-n rises", low=0.1, high=1.0),
+    Claim("gain_on_a_tight_leash", says="The larger β ends above the base model in every seed", low=0.1),
     Claim("lead_of_best_of_64", says="stands above PPO at the same distance", low=0.0),
 )
 
@@ -154,14 +157,25 @@ def measure(seed: int) -> dict[str, float]:
     walk = list(bench.ppo(proxy_model))
     proxy, truth = bench.pool(proxy_model)
     first, last = walk[0], walk[-1]
+    *_, held = bench.ppo(proxy_model, TIGHT, every=UPDATES)
     gained = (best_of_n_score(proxy, truth, POOL) - best_of_n_score(proxy, truth, 1)).item()
     ppo = [(standing.distance, standing.gold - first.gold) for standing in walk]
     return {
         "proxy_gain": last.proxy - first.proxy,
         "best_gold_gain": max(gain for _, gain in ppo),
         "gold_lost": first.gold - last.gold,
+        "remedy_lost": part(bench, first, "remedy") - part(bench, last, "remedy"),
+        "repetition_gained": part(bench, first, "repetition") - part(bench, last, "repetition"),
         "longer": last.length - first.length,
         "answers_shared": first.distinct - last.distinct,
         "best_of_64_gain": gained,
+        "gain_on_a_tight_leash": held.gold - first.gold,
         "lead_of_best_of_64": gained - gain_at(ppo, sqrt(best_of_n_kl(POOL))),
     }
+
+
+def part(bench: Bench, standing: Standing, name: str) -> float:
+    """One part of the gold score, the mean over what the strangers were answered."""
+    asked = map(bench.shipped.tokenizer.decode, bench.strangers.prompts)
+    found = [gold_parts(*pair)[name] for pair in zip(asked, standing.texts, strict=True)]
+    return sum(found) / len(found)

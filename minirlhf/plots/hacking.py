@@ -198,7 +198,7 @@ def _peaks(fits: Mapping[str, Sequence[GaoFit]], recorded: Mapping[str, Sequence
         upper = f"{high:.1f}" if high <= far else "…"
         where = f"{median:.1f} [{low:.1f}, {upper}]" if median <= far else "beyond what was tried"
         peaks.append(f"{method} {where}")
-    return "The fitted curves turn over, √KL: " + ", ".join(peaks)
+    return "Where the fitted curve turns over, in √KL: " + ", ".join(peaks)
 
 
 def remedy_dots(

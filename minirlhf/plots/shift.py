@@ -21,9 +21,16 @@ from minirlhf.reward import split_words
 
 
 def word_shift(
-    weights: Mapping[str, float], before: Sequence[str], after: Sequence[str], n: int = 12
+    weights: Mapping[str, float],
+    before: Sequence[str],
+    after: Sequence[str],
+    n: int = 12,
+    names: tuple[str, str] = ("SFT", "RLHF"),
 ) -> Figure:
-    """The n words that weigh most, the best paid on top, and in how many of 100 replies each is said, then and now."""
+    """The n words that weigh most, the best paid on top, and in how many of 100 replies each is said, then and now.
+
+    `names` are the models that said them: their names in the figure, and their colours.
+    """
     if not before or not after:
         raise ValueError("word_shift needs replies from before and from after.")
     old, new = (_shares(texts) for texts in (before, after))
@@ -37,10 +44,10 @@ def word_shift(
         start, end = 100 * old.get(word, 0.0), 100 * new.get(word, 0.0)
         kept += (end > start) if weights[word] > 0 else (end < start)
         ax.plot([start, end], [row, row], color=PALE, linewidth=1.5, zorder=1)
-        ax.plot(start, row, "o", color=colour("SFT"), markersize=7, zorder=2)
-        ax.plot(end, row, "o", color=colour("RLHF"), markersize=7, zorder=3)
+        ax.plot(start, row, "o", color=colour(names[0]), markersize=7, zorder=2)
+        ax.plot(end, row, "o", color=colour(names[1]), markersize=7, zorder=3)
         if row == len(shown) - 1:
-            ends = sorted([(start, "SFT"), (end, "RLHF")])
+            ends = sorted(zip((start, end), names, strict=True))
             sides = ("right", "left") if ends[1][0] - ends[0][0] < 12 else ("center", "center")
             for (x, name), side in zip(ends, sides, strict=True):
                 ax.annotate(name, (x, row), xytext=(0, 8), textcoords="offset points", ha=side,
