@@ -113,6 +113,11 @@ def test_where_the_answers_part_is_shown_side_by_side(capsys):
     )
     assert yours[4] == "77" and yours[:4] == ours[:4] and yours[5:] == ours[5:]
     assert "no mistake that we know" in said
+    given = said.split("It was given gamma = 0.9, lam = 0.8 and:\n")[1].splitlines()[:3]
+    rewards, _, mask, *_ = GAE.cases()[0].inputs
+    assert [line.split()[0] for line in given] == ["rewards", "values", "mask"]
+    assert [float(x) for x in given[0].split()[1:]] == pytest.approx(rewards[1].tolist(), rel=1e-3)
+    assert given[2].split()[1:] == [str(x) for x in mask[1].tolist()]
 
 
 def test_numbers_left_where_the_mask_is_false_have_a_thought_of_their_own():
@@ -276,6 +281,7 @@ TROUBLES = {
     "an endless loop that prints": ("while True: print('still here')", "It printed: still here"),
     "no return": ("advantages = rewards - values", "Is a `return` missing"),
     "one value instead of two": ("return rewards", "one tensor of shape (3, 8); 2 tensors are asked for"),
+    "values and where they stand": ("return rewards.max(dim=1), values", ".values is the first of them"),
     "three values": ("return rewards, rewards, rewards", "a tuple of 3; 2 tensors"),
     "a list of lists": ("return rewards.tolist(), values.tolist()", "is a list of 3; a tensor is asked for"),
     "a number": ("return 1.0, rewards", "carries no gradient"),

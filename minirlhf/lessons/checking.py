@@ -145,7 +145,7 @@ def judge(answer: Callable, exercise: Exercise, all_tried: Sequence[Tried]) -> V
             levels = [
                 f"What fails: the {found.what}, on {tried.case.name}. {tried.case.promise}".rstrip(),
                 f"Where: {found}",
-                f"The thought: {thought}",
+                f"The thought: {thought}" + ("" if mistake else found.given(tried.case, exercise)),
             ]
             return _wrong(answer, exercise, [*levels, *_printed(all_tried)], mistake)
     return _right(answer, exercise, all_tried)

@@ -1,6 +1,6 @@
 """Yours beside ours: where two trials part, and which known mistake gives the same numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,7 +19,7 @@ WRONG_GRADIENT = (
     "The value is right and its gradient is not. Is a part of it detached, or made anew from plain numbers?"
 )
 UNKNOWN = (
-    "These numbers come from no mistake that we know. Work one row by hand and print what stands on the way."
+    "These numbers come from no mistake that we know. Work the row by hand, and print what stands on the way."
 )
 
 
@@ -51,13 +51,31 @@ class Difference:
         words = f"{self.what}{place}: yours {yours}, ours {ours}."
         if self.ours.dim() != 2 or self.is_gradient:
             return words
-        row, start = self.index[0], max(0, self.index[1] - WINDOW + 1)
-        strips = (
-            " ".join(f"{_number(x):>9}" for x in side[row, start : start + WINDOW])
-            for side in (self.yours, self.ours)
+        behind = f", from column {self.start}" if self.start else ""
+        return f"{words} Row {self.index[0]}{behind}:" + self.strips({"yours": self.yours, "ours": self.ours})
+
+    @property
+    def start(self) -> int:
+        """The first column that is shown of the row."""
+        return max(0, self.index[1] - WINDOW + 1)
+
+    def strips(self, tensors: Mapping[str, Tensor]) -> str:
+        """The same stretch of the same row of several tensors, a line each, under one another."""
+        width = max(map(len, tensors))
+        cut = {name: x[self.index[0], self.start : self.start + WINDOW] for name, x in tensors.items()}
+        return "".join(
+            f"\n    {name:<{width}} " + " ".join(f"{_number(x):>9}" for x in row) for name, row in cut.items()
         )
-        behind = f", from column {start}" if start else ""
-        return "{} Row {}{}:\n    yours {}\n    ours  {}".format(words, row, behind, *strips)
+
+    def given(self, case: Case, exercise: Exercise) -> str:
+        """What the function was given there, so that the row can be worked by hand; nothing where that is no row."""
+        if self.ours.dim() != 2 or self.is_gradient:
+            return ""
+        inputs = dict(zip(exercise.inputs, case.inputs, strict=False))
+        alike = {n: x for n, x in inputs.items() if isinstance(x, Tensor) and x.shape == self.ours.shape}
+        plain = [f"{n} = {x}" for n, x in inputs.items() if isinstance(x, int | float)]
+        words = f" It was given {', '.join(plain)} and" if plain else " It was given"
+        return f"{words}:{self.strips(alike)}" if alike else ""
 
 
 def difference(tried: Tried, exercise: Exercise) -> Difference | None:

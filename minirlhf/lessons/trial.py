@@ -159,6 +159,8 @@ def _written_into(given: Sequence[Any], before: Sequence[Any], names: Sequence[s
 def _describe(result: Any) -> str:
     if isinstance(result, Tensor):
         return f"one tensor of shape {tuple(result.shape)}"
+    if isinstance(result, tuple) and hasattr(result, "indices"):  # what torch.max(x, dim=1) gives
+        return "a pair, the values and where they stand (.values is the first of them)"
     size = f" of {len(result)}" if isinstance(result, tuple | list) else ""
     kind = type(result).__name__
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}{size}"

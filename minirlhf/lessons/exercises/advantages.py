@@ -165,6 +165,33 @@ def returns_what_was_earned(rewards, values, mask, gamma, lam):
     return advantages, _sweep(torch.where(mask, rewards, 0.0), mask, gamma)
 
 
+@mistake(
+    "V_{t+1} was overwritten before it was used, so γV_t - V_t stands in δ_t. Work out δ_t first, then carry V_t along."
+)
+def overwrites_the_next_value(rewards, values, mask, gamma, lam):
+    values = torch.where(mask, values, 0.0)
+    deltas = torch.where(mask, rewards + gamma * values - values, 0.0)
+    return _with_returns(_sweep(deltas, mask, gamma * lam), values, mask)
+
+
+@mistake(
+    "The columns stand in reverse: the sweep goes from the last token to the first, and so were they put together. "
+    "Turn them round again: flip(1)."
+)
+def leaves_the_columns_reversed(rewards, values, mask, gamma, lam):
+    advantages, _ = gae(rewards, values, mask, gamma, lam)
+    return advantages.flip(1), advantages.flip(1) + torch.where(mask, values, 0.0)
+
+
+@mistake(
+    "A reward that stands in the padding is carried into the response. Where the mask is False, the running A is 0."
+)
+def carries_what_is_paid_in_the_padding(rewards, values, mask, gamma, lam):
+    values = torch.where(mask, values, 0.0)
+    advantages = _sweep(rewards + gamma * _later(values) - values, torch.ones_like(mask), gamma * lam)
+    return _with_returns(torch.where(mask, advantages, 0.0), values, mask)
+
+
 GAE = Exercise(
     gae,
     outputs=("advantages", "returns"),
@@ -185,5 +212,8 @@ GAE = Exercise(
         takes_returns_after_whitening,
         whitens_too_early,
         returns_what_was_earned,
+        overwrites_the_next_value,
+        leaves_the_columns_reversed,
+        carries_what_is_paid_in_the_padding,
     ),
 )

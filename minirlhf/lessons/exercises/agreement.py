@@ -141,6 +141,22 @@ def measures_disagreement(a, b):
     return 1 - _kappa(_observed(a, b), _chance(a, b))
 
 
+@mistake(
+    'Chance knows two labels only, "first" and "second", as in the example. Labels may be any words: go through those '
+    "that occur, set(a)."
+)
+def knows_the_labels_of_the_example_only(a, b):
+    return _kappa(_observed(a, b), sum(_share(a, label) * _share(b, label) for label in ("first", "second")))
+
+
+@mistake(
+    "The two lists are compared as a whole, so they agree fully or not at all. Compare them place by place: "
+    "zip(a, b)."
+)
+def compares_the_whole_lists(a, b):
+    return _kappa(float(list(a) == list(b)), _chance(a, b))
+
+
 COHEN_KAPPA = Exercise(
     cohen_kappa,
     outputs=("kappa",),
@@ -158,5 +174,7 @@ COHEN_KAPPA = Exercise(
         adds_up_chance_for_every_item,
         divides_chance_by_n_once,
         measures_disagreement,
+        knows_the_labels_of_the_example_only,
+        compares_the_whole_lists,
     ),
 )

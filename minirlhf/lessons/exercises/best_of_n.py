@@ -59,6 +59,11 @@ def takes_one_over_n_away(n):
     return log(n) - 1 / n
 
 
+@mistake("Brackets are missing: `- n - 1 / n` takes off n, and then 1 / n. Write (n - 1) / n.")
+def leaves_out_the_brackets(n):
+    return log(n) - n - 1 / n
+
+
 BEST_OF_N_KL = Exercise(
     best_of_n_kl,
     outputs=("KL",),
@@ -72,6 +77,7 @@ BEST_OF_N_KL = Exercise(
         turns_the_fraction_over,
         takes_the_root_already,
         takes_one_over_n_away,
+        leaves_out_the_brackets,
     ),
 )
 
@@ -178,6 +184,22 @@ def mixes_the_prompts(proxy, gold, n):
     return _weighted(proxy.reshape(1, -1), gold.reshape(1, -1), _ways(proxy.numel(), n))
 
 
+@mistake(
+    "Ranks are one too high: n - 1 are chosen here from k replies, the k-th among them. They come from the k - 1 below "
+    "it: C(k-1, n-1), for k from 1 to N."
+)
+def takes_the_rank_one_too_high(proxy, gold, n):
+    N = proxy.shape[1]
+    return _weighted(proxy, gold, [comb(k, n - 1) / comb(N, n) for k in range(1, N + 1)])
+
+
+@mistake(
+    "The weights of a row add up to 1 already, so a row's score is their weighted sum. The mean is over the rows alone."
+)
+def averages_over_the_replies_too(proxy, gold, n):
+    return _weighted(proxy, gold, _ways(gold.shape[1], n)) / gold.shape[1]
+
+
 BEST_OF_N_SCORE = Exercise(
     best_of_n_score,
     outputs=("score",),
@@ -193,6 +215,8 @@ BEST_OF_N_SCORE = Exercise(
         counts_subsets_without_the_best,
         averages_the_top_n,
         mixes_the_prompts,
+        takes_the_rank_one_too_high,
+        averages_over_the_replies_too,
     ),
 )
 

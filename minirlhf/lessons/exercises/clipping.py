@@ -205,6 +205,12 @@ def averages_errors_over_everything(values, old_values, returns, mask, clip):
     return 0.5 * torch.maximum(*_squares(values, old_values, returns, clip)).mean()
 
 
+@mistake("This takes the larger of two means. Take the larger error token by token, and the mean last.")
+def compares_the_means(values, old_values, returns, mask, clip):
+    free, clipped = (masked_mean(x, mask) for x in _squares(values, old_values, returns, clip))
+    return 0.5 * torch.maximum(free, clipped)
+
+
 CLIPPED_VALUE_LOSS = Exercise(
     clipped_value_loss,
     outputs=("loss",),
@@ -220,5 +226,6 @@ CLIPPED_VALUE_LOSS = Exercise(
         clips_by_a_share,
         clamps_the_value_itself,
         averages_errors_over_everything,
+        compares_the_means,
     ),
 )

@@ -50,7 +50,8 @@ def forgets_the_horizon(beta, kl, target, episodes, horizon):
 
 
 @mistake(
-    "Episodes and horizon have changed places. A batch is a small part of the horizon: episodes / horizon."
+    "Episodes and horizon have changed places. β moves by the whole error in `horizon` replies, so these are worth "
+    "episodes / horizon of it."
 )
 def swaps_episodes_and_horizon(beta, kl, target, episodes, horizon):
     return beta * (1 + _error(kl, target) * horizon / episodes)
@@ -75,6 +76,11 @@ def clamps_the_ratio(beta, kl, target, episodes, horizon):
     return beta * (1 + (min(max(kl / target, -0.2), 0.2) - 1) * episodes / horizon)
 
 
+@mistake("The clamp comes too late. It holds the error itself, before episodes / horizon makes it small.")
+def clamps_the_step(beta, kl, target, episodes, horizon):
+    return beta * (1 + min(max((kl / target - 1) * episodes / horizon, -0.2), 0.2))
+
+
 ADAPT_BETA = Exercise(
     adapt_beta,
     outputs=("beta",),
@@ -90,5 +96,6 @@ ADAPT_BETA = Exercise(
         forgets_the_one,
         takes_the_distance,
         clamps_the_ratio,
+        clamps_the_step,
     ),
 )

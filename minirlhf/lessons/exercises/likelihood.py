@@ -1,10 +1,11 @@
 """Exercises on how probable a text is: token_log_probs, sft_loss."""
 
 import torch
+import torch.nn.functional as F
 
 from minirlhf.lessons.exercises.exercise import RAGGED, Case, Exercise, mistake, normal, on_masks
 from minirlhf.losses import sft_loss
-from minirlhf.ops import last_true, masked_mean, masked_sum, token_log_probs
+from minirlhf.ops import last_true, masked_mean, masked_sum, predictors, token_log_probs
 
 # ---- token_log_probs(logits, tokens, mask)
 
@@ -193,6 +194,39 @@ def forgets_the_minus(logits, tokens, mask):
     return masked_mean(token_log_probs(logits, tokens, mask), mask)
 
 
+@mistake(
+    "A softmax was taken before the cross-entropy, which takes one itself. Twice squeezed, all logits look nearly "
+    "alike: give it the logits as they are."
+)
+def takes_the_softmax_twice(logits, tokens, mask):
+    return F.cross_entropy(logits.softmax(dim=-1)[predictors(mask)], tokens[mask])
+
+
+@mistake(
+    "The sum over the response is right, and is divided by B · (T - 1), padding and prompt included. Divide by the "
+    "tokens that count: mask.sum()."
+)
+def divides_by_all_that_is_predicted(logits, tokens, mask):
+    return -token_log_probs(logits, tokens, mask)[:, 1:].mean()
+
+
+@mistake(
+    "The logits are taken where they should be, and so are the tokens: each is asked about the token that stands at "
+    "its own place. What it has to say is one place to the right: tokens[:, 1:][mask[:, 1:]]."
+)
+def takes_the_tokens_of_the_same_places(logits, tokens, mask):
+    places = predictors(mask)
+    return F.cross_entropy(logits[places], tokens[places])
+
+
+@mistake(
+    "Every token is supervised, prompt and padding too, and each logit is asked about the token that it has just read. "
+    "Shift by one, and average where the mask is True."
+)
+def asks_everything_about_what_it_has_read(logits, tokens, mask):
+    return -_unshifted(logits, tokens).mean()
+
+
 SFT_LOSS = Exercise(
     sft_loss,
     outputs=("loss",),
@@ -210,5 +244,9 @@ SFT_LOSS = Exercise(
         asks_about_the_token_just_read,
         leaves_the_mask_behind,
         forgets_the_minus,
+        takes_the_softmax_twice,
+        divides_by_all_that_is_predicted,
+        takes_the_tokens_of_the_same_places,
+        asks_everything_about_what_it_has_read,
     ),
 )

@@ -138,6 +138,23 @@ def leaves_numbers_in_the_padding(x, mask):
     return (x - masked_mean(x, mask)) * torch.rsqrt(_variance(x, mask) + 1e-8)
 
 
+@mistake(
+    "The mask is never used. Mean and variance belong to the tokens that count, masked_mean(x, mask), and where the "
+    "mask is False the answer is 0. (And torch.var divides by n - 1, here it is n.)"
+)
+def never_looks_at_the_mask(x, mask):
+    return (x - x.mean()) / torch.sqrt(x.var() + 1e-8)
+
+
+@mistake(
+    "The tokens that do not count are set to 0 and then counted all the same, in the mean and in the variance. Divide "
+    "by how many the mask counts: masked_mean."
+)
+def counts_the_zeros(x, mask):
+    centred = x * mask - (x * mask).mean()
+    return torch.where(mask, centred * torch.rsqrt(centred.square().mean() + 1e-8), 0.0)
+
+
 MASKED_WHITEN = Exercise(
     masked_whiten,
     outputs=("whitened",),
@@ -152,5 +169,7 @@ MASKED_WHITEN = Exercise(
         whitens_each_row,
         divides_by_n_minus_one,
         leaves_numbers_in_the_padding,
+        never_looks_at_the_mask,
+        counts_the_zeros,
     ),
 )

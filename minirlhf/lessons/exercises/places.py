@@ -72,8 +72,8 @@ def points_at_padding_in_an_empty_row(mask):
 
 
 @mistake(
-    "A row without any True gets 0, as if its first token counted: a place times False is 0. Write -1 there: "
-    "torch.where(mask, places, -1)."
+    "A row without any True gets 0, as if its first token counted. So does a place times False, and so does argmax "
+    "where all are alike. Take the largest of the places themselves: torch.where(mask, places, -1).amax(dim=1)."
 )
 def points_at_the_first_token_in_an_empty_row(mask):
     return last_true(mask).clamp(min=0)

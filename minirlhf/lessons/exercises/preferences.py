@@ -117,6 +117,19 @@ def takes_the_logarithm_of_zero(chosen, rejected, preference=None, margin=0.0):
     return -torch.sigmoid(chosen - rejected).log().mean()
 
 
+@mistake(
+    "This is the mean probability of having chosen the other one. It is bounded by 1, so a sure mistake costs hardly "
+    "more than a doubtful one. Surprise is minus the logarithm: logsigmoid."
+)
+def takes_the_chance_of_the_other(chosen, rejected, preference=None, margin=0.0):
+    return (1 - torch.sigmoid(chosen - rejected)).mean()
+
+
+@mistake("The sigmoid was taken twice. F.logsigmoid holds one already: give it the difference itself.")
+def squashes_twice(chosen, rejected, preference=None, margin=0.0):
+    return -F.logsigmoid(torch.sigmoid(chosen - rejected)).mean()
+
+
 BRADLEY_TERRY_LOSS = Exercise(
     bradley_terry_loss,
     outputs=("loss",),
@@ -136,5 +149,7 @@ BRADLEY_TERRY_LOSS = Exercise(
         adds_the_margin,
         forgets_ties,
         takes_the_logarithm_of_zero,
+        takes_the_chance_of_the_other,
+        squashes_twice,
     ),
 )

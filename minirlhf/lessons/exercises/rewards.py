@@ -97,6 +97,15 @@ def charges_the_prompt(score, log_probs, ref_log_probs, mask, beta):
     return -beta * (log_probs - ref_log_probs) + torch.where(_is_last(mask), score.unsqueeze(1), 0.0)
 
 
+@mistake(
+    "Here each token pays for the ratio π / π_ref, so even a token that has not moved pays β. The penalty is on its "
+    "logarithm, log π - log π_ref, which is 0 there."
+)
+def charges_the_ratio(score, log_probs, ref_log_probs, mask, beta):
+    penalty = torch.where(mask, -beta * (log_probs - ref_log_probs).exp(), 0.0)
+    return penalty + torch.where(_is_last(mask), score.unsqueeze(1), 0.0)
+
+
 TOKEN_REWARDS = Exercise(
     token_rewards,
     outputs=("rewards",),
@@ -113,5 +122,6 @@ TOKEN_REWARDS = Exercise(
         replaces_the_last_penalty,
         forgets_the_score,
         charges_the_prompt,
+        charges_the_ratio,
     ),
 )

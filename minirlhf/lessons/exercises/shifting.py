@@ -100,6 +100,13 @@ def turns_it_round(mask):
     return ~predictors(mask)
 
 
+@mistake(
+    "The last column stands there twice. Nothing comes in from the right: what the shift leaves empty is False."
+)
+def repeats_the_last_column(mask):
+    return _behind(mask, mask[:, -1:])
+
+
 PREDICTORS = Exercise(
     predictors,
     outputs=("predictors",),
@@ -117,5 +124,6 @@ PREDICTORS = Exercise(
         never_asks_for_the_first_word,
         asks_for_the_prompt,
         turns_it_round,
+        repeats_the_last_column,
     ),
 )

@@ -138,6 +138,15 @@ def puts_the_right_one_first_where_neither_won(shown, side):
     return torch.where(side == LEFT, left, right), torch.where(side == LEFT, right, left), _worth(side)
 
 
+@mistake(
+    "Chosen and rejected are right, and the preference says once more which side was clicked. It says how far `chosen` "
+    "won: 1 for a choice, left or right, ½ for a tie, 0 where both are bad."
+)
+def takes_the_preference_for_a_side(shown, side):
+    chosen, rejected, _ = chosen_and_rejected(shown, side)
+    return chosen, rejected, torch.tensor([1.0, 0.0, 0.5, 0.0])[side]
+
+
 CHOSEN_AND_REJECTED = Exercise(
     chosen_and_rejected,
     outputs=("chosen", "rejected", "preference"),
@@ -155,5 +164,6 @@ CHOSEN_AND_REJECTED = Exercise(
         takes_everything_for_a_win,
         mixes_up_tie_and_both_bad,
         puts_the_right_one_first_where_neither_won,
+        takes_the_preference_for_a_side,
     ),
 )
