@@ -26,6 +26,9 @@ from minirlhf.worlds import helpdesk
 STOPS: dict[str, Any] = {"updates": 8, "batch_size": 64, "lr": 1e-3}
 HELP_DESK: dict[str, Any] = {"updates": 12, "batch_size": 96, "beta": 0.2}
 ZOO: dict[str, Any] = {"updates": 8, "batch_size": 64, "beta": 0.2, "lr": 6e-4}
+ADAPTED: dict[str, Any] = {
+    "updates": 12, "batch_size": 64, "beta": 0.5, "kl_target": 2.0, "kl_horizon": 80, "lr": 6e-4,
+}  # fmt: skip
 BETAS = (0.0, 0.02, 0.05, 0.2, 0.5)
 
 
@@ -89,6 +92,7 @@ CLAIMS = (
     Claim("full_stops", says="more full stops than anybody would write", low=3.5, high=30.0),
     Claim("gold_rise", says="Score and gold rise together", low=0.2, high=1.5),
     Claim("kl", says="a few nats away", low=0.8, high=6.0),
+    Claim("kl_adapted", says="the two swing about the target", low=1.2, high=3.0),
     Claim("win_rate", says="between 60 and 90 in 100", low=0.6, high=0.9),
     Claim("bugs_that_rise", says="In all four the score rises", low=3.5, high=4.5),
     Claim("clip_fraction_of_a", says="it is <b>exactly 0</b>", low=-1e-12, high=1e-12),
@@ -107,11 +111,13 @@ def measure(seed: int) -> dict[str, float]:
     runs = {
         name: _tuned(shipped, seed, ZOO, **hearts)[1] for name, hearts in ({"healthy": {}} | BUGS).items()
     }
+    _, adapted = _tuned(shipped, seed, ADAPTED)
     first_loss = {name: run[0].value_loss for name, run in runs.items()}
     return {
         "full_stops": stops[-1].score,
         "gold_rise": answers["RLHF"].mean - answers["SFT"].mean,
         "kl": records[-1].kl,
+        "kl_adapted": sum(record.kl for record in adapted[-6:]) / 6,
         "win_rate": win_rate(answers["RLHF"].scores, answers["SFT"].scores).rate,
         "bugs_that_rise": 0.0
         + sum(max(r.score for r in runs[name]) > runs[name][0].score + 0.3 for name in BUGS),

@@ -38,7 +38,13 @@ PANELS = (
     ("Value model: does it foresee returns?", "explained_variance"),
     ("Replies: length stable, and ended?", "response_length", "ended"),
 )
-SHORT = {"clip_fraction": "clipped", "approx_kl": "approx. KL", "response_length": "length", "ended": "ended"}
+SHORT = {
+    "clip_fraction": "clipped",
+    "approx_kl": "approx. KL",
+    "explained_variance": "explained variance",
+    "response_length": "length",
+    "ended": "ended",
+}
 
 Runs = list[list[tuple[float, float]]]
 
@@ -65,7 +71,7 @@ def training_dashboard(
             dress(ax, question if row == 0 else "", "update" if last else "", METRICS[PPORecord][name].unit)
             ax.tick_params(labelbottom=last)
             _panel(ax, name, _points(runs, name), _gold(runs, gold) if name == "score" else [])
-            if len(names) > 1:
+            if name in SHORT:
                 ax.set_ylabel(f"{SHORT[name]}\n({METRICS[PPORecord][name].unit.split(' of ')[0]})")
             ax.set_xlim(0.5, max(updates or 0, reached) + 0.5)
             whole_numbers(ax)
@@ -112,7 +118,7 @@ def learning_curve(
     stage = {PPORecord: "RLHF", ReinforceRecord: "RLHF", RewardRecord: "proxy"}.get(kind, "SFT")
     figure = new_figure(7.5, 4.2)
     called = field.replace("_", " ")
-    unit = f" ({metric.unit})" if metric.unit else ""
+    unit = f" ({metric.unit})" if metric.unit not in ("", called) else ""
     ax = dress(figure.add_subplot(), "", next(iter(METRICS[kind])), called + unit)
     points = _points(runs, field)
     window = max(1, max(map(len, points), default=0) // 25)

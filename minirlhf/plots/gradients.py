@@ -66,11 +66,14 @@ def bandit_progress(records: Sequence[BanditRecord], steps: int | None = None) -
     dress(paid, "What is it paid?", "step", "reward, mean of the batch")
     last = records[-1]
     ranked = sorted(last.chances, key=lambda reply: last.chances[reply])
+    rival = max(
+        ranked[:-1], key=lambda reply: max(r.chances[reply] for r in records)
+    )  # who once stood highest
+    tones = dict.fromkeys(ranked, "base") | {rival: "SFT", ranked[-1]: "RLHF"}
     for reply in ranked:
-        lead = reply == ranked[-1]
         chances.plot(
             [r.step for r in records], [r.chances[reply] for r in records],
-            color=colour("RLHF" if lead else "base"), linewidth=2.5 if lead else 1.5,
+            color=colour(tones[reply]), linewidth=1.5 if tones[reply] == "base" else 2.5,
         )  # fmt: skip
     chances.set_ylim(0, 1)
     draw_runs(paid, [[(float(r.step), r.reward) for r in records]], colour("proxy"))
@@ -78,8 +81,7 @@ def bandit_progress(records: Sequence[BanditRecord], steps: int | None = None) -
         ax.set_xlim(0.5, max(steps or 0, last.step) + 0.5)
         whole_numbers(ax)
     end = max(steps or 0, last.step) + 0.5  # names stand still at the right, whatever has been drawn
-    ends = [(end, last.chances[reply], _short(reply), ink("RLHF") if reply == ranked[-1] else PALE)
-            for reply in ranked]  # fmt: skip
+    ends = [(end, last.chances[reply], _short(reply), ink(tones[reply])) for reply in ranked]
     name_ends(chances, ends, gap=0.068)
     headline(figure, f"Step {last.step}: “{_short(ranked[-1])}” has {last.chances[ranked[-1]]:.0%}")
     return figure
@@ -114,7 +116,8 @@ def gradient_spread(gradients: Mapping[str, Sequence[float]], expected: float) -
     figure = new_figure(8.5, 0.9 + 1.6 * len(gradients))
     rows = figure.subplots(len(gradients), 1, sharex=True, squeeze=False)[:, 0]
     every = np.concatenate([np.asarray(x, dtype=float) for x in gradients.values()])
-    bins = list(np.linspace(every.min(), every.max(), 60))
+    width = (every.max() - every.min()) / 60 or 1.0  # bars stand about 0, so that no push is neither way
+    bins = [width * (k + 0.5) for k in range(int(every.min() / width) - 2, int(every.max() / width) + 2)]
     for i, (ax, (name, found)) in enumerate(zip(rows, gradients.items(), strict=True)):
         last, tone = ax is rows[-1], TONES[i % len(TONES)]
         dress(ax, name, "push on the best reply, from one batch" if last else "", "batches")
@@ -179,7 +182,7 @@ def clip_view(
     curves.plot(RATIOS, objective, color=colour("RLHF"), linewidth=2.5)
     curves.step(RATIOS, slope, where="mid", color=colour("SFT"), linewidth=2, linestyle=(0, (5, 2)))
     name_ends(curves, [(RATIOS[-1], objective[-1], "objective", ink("RLHF")),
-                       (RATIOS[-1], slope[-1], "its slope:\nthe push", ink("SFT"))], gap=0.17)  # fmt: skip
+                       (RATIOS[-1], slope[-1] + 0.15, "its slope:\nthe push", ink("SFT"))], gap=0.17)  # fmt: skip
     bins = list(np.linspace(RATIOS[0], RATIOS[-1], 71))
     tokens.hist([ratio[~held], ratio[held]], bins=bins, stacked=True, color=[colour("RLHF"), colour("base")])
     tokens.set_yscale("symlog", linthresh=10)
@@ -228,7 +231,7 @@ def reuse_plot(runs: Mapping[str, Sequence[Tensor]]) -> Figure:
     figure = new_figure(10.5, 4.0)
     moved, stand = figure.subplots(1, 2, width_ratios=(1.1, 1))
     dress(moved, "How far has it moved?", "steps on the same batch", "approximate KL (nats a token)")
-    dress(stand, "Where do the ratios stand at the end?", "ratio ρ, outermost 2 % left out", "", grid="x")
+    dress(stand, "Where do the ratios stand at the end?", "ratio ρ", "", grid="x")
     ends = []
     for row, (name, steps) in enumerate(runs.items()):
         tone = TONES[row % len(TONES)]
@@ -241,13 +244,15 @@ def reuse_plot(runs: Mapping[str, Sequence[Tensor]]) -> Figure:
         )
         stand.plot([low, high], [row, row], color=colour(tone), linewidth=2)
         stand.plot([quarter, other], [row, row], color=colour(tone), linewidth=9, solid_capstyle="butt")
-        stand.plot(median, row, "o", color="white", markeredgecolor=INK, markersize=7)
+        stand.plot(median, row, "|", color=INK, markersize=15, markeredgewidth=2)
     name_ends(moved, ends, gap=0.12)
     whole_numbers(moved)
     stand.axvline(1, color=PALE, linewidth=1)
     stand.set_yticks(range(len(runs)), list(runs), fontsize=MEDIUM)
     stand.set_ylim(len(runs) - 0.4, -0.6)
     stand.set_ylabel("way to learn", fontsize=SMALL + 0.5, color=INK)
+    figure.supxlabel("approximate KL: half the mean square of log ρ; right: 98 tokens in 100, thick: half of them",
+                     x=0.01, ha="left", fontsize=SMALL, color=PALE)  # fmt: skip
     said = " · ".join(f"{name}: {y:.2g}" for _, y, name, _ in ends)
     taken = max(map(len, runs.values())) - 1
     headline(figure, f"How far in {taken} steps? {said} nats a token")
@@ -262,7 +267,7 @@ def credit_bars(
     width = max(7.5, 1.6 + 0.42 * n)
     figure = new_figure(width, 5.2)
     expected, credit = figure.subplots(2, 1, sharex=True)
-    dress(expected, "What was expected before each token, and what came at the end", "", "score")
+    dress(expected, "What was expected before each token, and what came at the end", "", "value (score)")
     dress(credit, f"Credit for each token (λ = {lam:g})", "token", "advantage")
     expected.step(
         range(n + 1), [*values.tolist(), float(score)], where="mid", color=colour("base"), linewidth=2
@@ -280,8 +285,9 @@ def credit_bars(
     reach = 1.1 * max(1.0, max(map(abs, earned)))
     credit.set_ylim(-reach, reach)
     most = max(range(n), key=lambda t: abs(earned[t]))
+    kind = "credit" if earned[most] > 0 else "blame"
     headline(
-        figure, f"λ = {lam:g}: “{drawable(pieces[most].strip())}” gets the most, {signed(earned[most], 2)}"
+        figure, f"λ = {lam:g}: most {kind} for “{drawable(pieces[most].strip())}”, {signed(earned[most], 2)}"
     )
     return figure
 
@@ -309,6 +315,8 @@ def lambda_spread(estimates: Mapping[float, Sequence[float]]) -> Figure:
                 fontsize=SMALL, color=ink("RLHF"))  # fmt: skip
     ax.set_ylim(top=top + 0.12 * (top - ax.get_ylim()[0]))
     ax.set_xticks(range(len(estimates)), [f"{lam:g}" for lam in estimates], fontsize=MEDIUM)
+    figure.supxlabel("a dot: one way to go on; diamond: their mean; bar: ± one standard deviation", x=0.01, ha="left",
+                     fontsize=SMALL, color=PALE)  # fmt: skip
     headline(
         figure, f"The same token: ± {spreads[0]:.2f} at the smallest λ, ± {spreads[-1]:.2f} at the largest"
     )

@@ -95,7 +95,7 @@ class Account:
             f" = max({minus} · {_out(a.ratio)}, {minus} · {_out(near)}) = {_out(a.loss)}",
             f"its part of the policy loss = loss / tokens in the batch = {_out(a.loss)} / {a.count}"
             f" = {f'{a.loss / a.count:.6f}'.replace('-', '−')}",
-            "clipped: ρ has gone as far as the clip allows; nothing pushes it further"
+            "clipped: ρ is past the clip on the side that Â asks for, so this token's own push has ended"
             if a.clipped
             else f"not clipped: the loss pushes this token {'up' if a.whitened > 0 else 'down'}",
         )

@@ -16,6 +16,7 @@ from minirlhf.metrics import METRICS
 from minirlhf.plots.language import (
     INK,
     PALE,
+    SMALL,
     at_least,
     colour,
     draw_runs,
@@ -75,8 +76,12 @@ def four_models() -> Figure:
         y = MODELS[name][1]
         _arrow(ax, (8.35, y), (8.85, y))
         ax.text(8.95, y, text, ha="left", va="center", fontsize=10, color=ink(MODELS[name][2]))
-    ax.plot([10.0, 10.0, 2.0], [0.3, 0.12, 0.12], color=PALE, linewidth=1.6)  # what all three said comes back
-    _arrow(ax, (2.0, 0.12), (2.0, 1.95))
+    # What all three said comes back to the two who learn.
+    for name in gives:
+        ax.plot([11.15, 11.3], [MODELS[name][1]] * 2, color=PALE, linewidth=1.6)
+    ax.plot([11.3, 11.3, 2.0], [MODELS["reference"][1], 0.06, 0.06], color=PALE, linewidth=1.6)
+    _arrow(ax, (7.2, 0.06), (7.2, 0.22))
+    _arrow(ax, (2.0, 0.06), (2.0, 1.95))
     ax.text(2.15, 1.05, "what came out better than\nexpected becomes likelier,\nwhat came out worse, less", va="center",
             fontsize=10, color=ink("PPO"))  # fmt: skip
     return figure
@@ -149,11 +154,13 @@ def leash_plot(
             )
     at_least(distance, 0.0, 1.0)
     if start is not None:
-        level(worth, start, "gold before tuning", ink("SFT"))
+        level(worth, start, "gold before tuning", ink("gold"))
     for ax in (worth, distance):
         ax.set_xticks(range(len(betas)), [f"{beta:g}" for beta in betas])
         ax.set_xlim(-0.3, len(betas) - 0.5)
     name_ends(worth, ends, gap=0.16)
+    figure.supxlabel("thin: a seed each; band: lowest to highest. Gold and reward model's score: each in its own unit",
+                     x=0.01, ha="left", fontsize=SMALL, color=PALE)  # fmt: skip
     seeds = len({row["seed"] for row in rows})
     star = "; star: your run" if live else ""
     gold = {

@@ -21,7 +21,6 @@ from minirlhf.plots.language import (
     dress,
     headline,
     ink,
-    level,
     new_figure,
     signed,
 )  # fmt: skip
@@ -63,17 +62,22 @@ def pay_slip(rollout: Rollout, rewards: PerToken, tokenizer: Tokenizer, row: int
 def expectations(
     rollout: Rollout, rewards: PerToken, estimates: Estimate, tokenizer: Tokenizer, row: int = 0
 ) -> Figure:
-    """What the value model expected before each token, and by how much each turned out better (raw advantages)."""
+    """What the value model expected before each token and what was still to come, and the raw advantages."""
     mask = rollout.response_mask[row]
     values, returns = estimates.values[row][mask].tolist(), estimates.returns[row][mask].tolist()
     advantages = [r - v for r, v in zip(returns, values, strict=True)]
-    earned = rewards[row][mask].sum().item()
+    still = rewards[row][mask].flip(0).cumsum(0).flip(0).tolist()  # what is paid from this token on
+    earned = still[0]
     figure = new_figure(max(6.5, 1.5 + 0.42 * len(values)), 5.4)
     above, below = figure.subplots(2, 1, sharex=True)
     dress(above, "Expected from here on (value before the token)", "", "score units")
     above.plot(values, color=colour("RLHF"), linewidth=2, marker="o", markersize=4)
-    at_least(above, min(0.0, earned) - 0.2, max(0.0, earned) + 0.35)
-    level(above, earned, f"what the reply earned in the end: {signed(earned, 2)}", ink("proxy"))
+    above.step(
+        range(len(still)), still, where="mid", color=ink("proxy"), linewidth=1.4, linestyle=(0, (5, 3))
+    )
+    at_least(above, min(0.0, *still) - 0.2, max(0.0, *still) + 0.35)
+    above.annotate("dashed: what was still to be earned", (1, 1), xycoords="axes fraction", xytext=(-2, 4), ha="right",
+                   textcoords="offset points", fontsize=SMALL, color=ink("proxy"))  # fmt: skip
     dress(below, "Better or worse than expected (advantage)", "token of the reply", "score units")
     bars = below.bar(range(len(values)), advantages, color=colour("SFT"), width=0.7)
     for bar, advantage in zip(bars, advantages, strict=True):
