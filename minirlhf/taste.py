@@ -68,9 +68,12 @@ class Taste:
     prompts: Prompts  # the customers that PPO answers
     tokenizer: Tokenizer
     reward_model: AdditiveReward = field(init=False)
+    value_model: ValueModel = field(init=False)
 
     def __post_init__(self) -> None:
         self.reward_model = AdditiveReward([], self.tokenizer)  # before any vote, no word matters
+        # Kept from round to round: a fresh one would shake a policy that has gone far already.
+        self.value_model = ValueModel(deepcopy(self.reference.trunk))
 
     @classmethod
     def shipped(cls, shipped: Shipped | None = None) -> "Taste":
@@ -144,7 +147,7 @@ def learn_taste(
         taste.policy,
         taste.reference,
         taste.reward_model,
-        ValueModel(deepcopy(taste.reference.trunk)),
+        taste.value_model,
         taste.prompts,
         config.ppo(),
         eos_id=taste.tokenizer.eos_id,

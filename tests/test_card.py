@@ -112,10 +112,19 @@ def test_shown_again_the_card_has_looked_at_the_store_again(store):
     data, _ = card._repr_mimebundle_()
     assert card.view["answered"] == 1
     assert "application/vnd.jupyter.widget-view+json" in data
-    assert data["text/plain"] == (
-        f"minirlhf card: 1 of 4 answered, kept in {store.path}. "
-        "No card to see? Show card.plain() instead, or call card.choose('A')."
-    )
+    counted, customer, left, right, how = data["text/plain"].splitlines()
+    assert counted == f"minirlhf card: 1 of 4 answered, kept in {store.path}."
+    assert customer == f"The customer: {card.view['prompt']}"
+    assert [left, right] == [
+        f"{side}: {reply.strip()}" for side, reply in zip("AB", card.view["replies"], strict=True)
+    ]
+    assert "card.choose('A')" in how and "card.plain()" in how
+
+
+def test_a_card_that_is_done_asks_for_nothing_more(store):
+    card = FeedbackCard(ask()[:1], store)
+    card.choose("A")
+    assert repr(card) == f"minirlhf card: 1 of 1 answered, kept in {store.path}."
 
 
 def test_two_cards_may_show_one_session(store):

@@ -137,9 +137,10 @@ def test_a_second_round_goes_on_and_its_leash_still_ends_at_the_reference(shippe
             taste.policy, taste.prompts, taste.tokenizer, 10, model="RLHF", round=2, seed=1
         )
     ]
-    start = fingerprint(taste.policy)
+    start = fingerprint(taste.policy, taste.value_model)  # who wrote, and who has learned to foresee it
     second = learn_taste(taste, [*votes, *more], QUICK)
-    assert next(second).votes == 70 and fingerprint(taste.policy) == start
+    assert next(second).votes == 70 and fingerprint(taste.policy, taste.value_model) == start
+    assert taste.value_model.head.weight.any()
     first = next(second)
     assert first.kl > 0.01 and taste.reference is shipped.sft
 

@@ -40,6 +40,8 @@ SWEEPS = {"ten_tastes": ten_tastes}
 CLAIMS = (
     Claim("rise_of_the_score", says="They rise, since that is what was trained", low=0.3),
     Claim("score_without_leash_above_with", says="The highest score of this lesson", low=0.0),
+    Claim("kl_on_the_leash", says="on the leash, thirty updates end about ten nats away", low=6, high=16),
+    Claim("kl_without_leash", says="without it at about a hundred", low=50, high=200),
     Claim("least_explained_of_a_coin", says="nearly anything can be explained, even a coin", low=50),
     Claim("foreseen_of_coins", says="*Foreseen* comes to half on average", low=26, high=34),
     Claim("farthest_coin", says="a single coin may stray by a dozen either way", high=15),
@@ -60,7 +62,8 @@ def measure(seed: int) -> dict[str, float]:
     answers = taste.answers(strangers)
     loose = Taste.shipped(shipped)
     *_, last = learn_taste(loose, votes, TasteConfig(beta=0.0, updates=30, seed=seed))
-    assert isinstance(last, PPORecord)
+    *_, held = learn_taste(Taste.shipped(shipped), votes, TasteConfig(updates=30, seed=seed))
+    assert isinstance(last, PPORecord) and isinstance(held, PPORecord)
 
     foreseen, explained = [], []
     for coin in range(8):
@@ -73,6 +76,8 @@ def measure(seed: int) -> dict[str, float]:
     return {
         "rise_of_the_score": answers["RLHF"].mean - answers["SFT"].mean,
         "score_without_leash_above_with": last.score - answers["RLHF"].mean,
+        "kl_on_the_leash": held.kl,
+        "kl_without_leash": last.kl,
         "least_explained_of_a_coin": float(min(explained)),
         "foreseen_of_coins": sum(foreseen) / len(foreseen),
         "farthest_coin": float(max(abs(n - 30) for n in foreseen)),

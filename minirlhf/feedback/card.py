@@ -65,11 +65,20 @@ class FeedbackCard(AnyWidget):
         return plain_card(self.session)
 
     def __repr__(self) -> str:
+        """The card as text: what is asked, and how to answer without a mouse."""
         view = self.session.view
-        return (
-            f"minirlhf card: {view['answered']} of {view['total']} answered, kept in {view['saved_in']}. "
-            "No card to see? Show card.plain() instead, or call card.choose('A')."
+        counted = (
+            f"minirlhf card: {view['answered']} of {view['total']} answered, kept in {view['saved_in']}."
         )
+        if self.done:
+            return counted
+        pair = view["mode"] == "pair"
+        replies = (
+            f"{'AB'[i] if pair else i + 1}: {reply.strip()}" for i, reply in enumerate(view["replies"])
+        )
+        how = "In code: card.choose('A'). " if pair else ""
+        plain = f"{how}No card to see? card.plain() makes the same of plain buttons."
+        return "\n".join([counted, f"The customer: {view['prompt']}", *replies, plain])
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict, dict] | None:
         # Shown again, perhaps the day after: another notebook may have voted since.

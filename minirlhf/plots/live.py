@@ -62,7 +62,7 @@ def taste_progress(records: Sequence[TasteRecord]) -> Figure:
     _words(figure.add_subplot(grid[:, 0]), reading)
     score, kl = (figure.add_subplot(grid[row, 1]) for row in range(2))
     dress(score, "Do the replies score higher?", "", METRICS[PPORecord]["score"].unit)
-    dress(kl, "How far from the reference?", "update", METRICS[PPORecord]["kl"].unit)
+    dress(kl, "How far from the reference?", "update", f"KL ({METRICS[PPORecord]['kl'].unit})")
     score.tick_params(labelbottom=False)
     for ax, name, tone, usual in ((score, "score", "proxy", 2.5), (kl, "kl", "RLHF", 5.0)):
         if updates:
