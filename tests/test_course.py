@@ -94,3 +94,13 @@ def test_a_teacher_finds_plans_answers_and_a_way_without_machines(path):
 def test_the_readme_lists_it(path):
     title = texts(path)[0].splitlines()[0].removeprefix("# ").replace("· ", "").casefold()
     assert f"| {title} |" in (ROOT / "README.md").read_text(encoding="utf-8").casefold()
+
+
+def test_a_word_is_said_to_be_first_where_it_is_first_linked():
+    where = {}
+    for path in LESSONS:
+        for anchor in re.findall(r"glossary\.ipynb#([^)]+)\)", "\n".join(texts(path))):
+            where.setdefault(anchor, path.name)
+    for entry in texts(GLOSSARY)[1:]:
+        (word,) = re.findall(r"^### (.+)$", entry, re.M)
+        assert f"({where[word.replace(' ', '-')]})." in entry, word

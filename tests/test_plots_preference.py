@@ -25,8 +25,8 @@ LEADS = [2.0, 0.5, 0.0, -1.0]
 RAW = [0.0, 2.0, 4.0]
 REPLIES = ["We will swap it for a $5 hat.", "Hi there! 🐟 " + "so sorry " * 12]
 FIGURES = {
-    "two scores": lambda: preference.two_scores(REPLIES, [1.0, -1.0]),
-    "two scores, far apart": lambda: preference.two_scores(REPLIES, [100.0, 90.0]),
+    "two scores": lambda: preference.two_scores("Customer: Why?", REPLIES, [1.0, -1.0]),
+    "two scores, far apart": lambda: preference.two_scores("Customer: Why?", REPLIES, [100.0, 90.0]),
     "kept back": lambda: preference.kept_back_bars(LEADS),
     "kept back, no difference": lambda: preference.kept_back_bars([0.0]),
     "swapped": lambda: preference.swapped_losses(
@@ -65,15 +65,15 @@ def test_a_stranger_can_read_every_axis(name, tmp_path):
 
 def test_equal_scores_are_a_coin_and_ln_2_wherever_they_stand():
     for both in (0.0, 100.0):
-        figure = preference.two_scores(REPLIES, [both, both])
+        figure = preference.two_scores("Customer: Why?", REPLIES, [both, both])
         assert "chosen 50 times in 100" in figure.get_suptitle()
         assert texts(figure).count("0.69") == 2
 
 
 def test_twice_the_reply_that_leads_is_chosen_and_the_other_surprises():
-    figure = preference.two_scores(REPLIES, [2.0, 0.0])
+    figure = preference.two_scores("Customer: Why?", REPLIES, [2.0, 0.0])
     assert "A leads by +2.0: chosen 88 times in 100" in figure.get_suptitle()
-    assert "A chosen:\n0.13" in texts(figure) and "B chosen:\n2.13" in texts(figure)
+    assert "A is chosen: 0.13" in texts(figure) and "B is chosen: 2.13" in texts(figure)
 
 
 def test_a_tie_counts_half_among_what_was_kept_back():

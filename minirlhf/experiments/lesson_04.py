@@ -22,6 +22,7 @@ CLAIMS = (
     Claim("lot_undone", says="so anything from 55 to 70 % is good here", low=0.53, high=0.72),
     Claim("lot_ignored", says="whether it comes out at 40 or at 60 % is luck", low=0.36, high=0.64),
     Claim("strict_and_generous_alike", says="The strictness is gone", low=0.6),
+    Claim("strict_alone_less_alike", says="agrees with themselves about as often", low=-0.17, high=0.17),
     Claim("strictness_in_stars", says="A three from the strict one is praise", low=1.5),
     Claim("agreement_with_the_careless", says="whoever clicks at random agrees with nobody", low=-0.15, high=0.15),
 )  # fmt: skip
@@ -38,6 +39,10 @@ def measure(seed: int) -> dict[str, float]:
     )  # fmt: skip
     alike = [
         strict.answer(question, Random(2 * i)) == generous.answer(question, Random(2 * i + 1))
+        for i, question in enumerate(asked[:60])
+    ]
+    again = [
+        strict.answer(question, Random(2 * i)) == strict.answer(question, Random(2 * i + 1))
         for i, question in enumerate(asked[:60])
     ]
     single = write_questions(
@@ -64,6 +69,7 @@ def measure(seed: int) -> dict[str, float]:
         "lot_undone": accuracy["undone"],
         "lot_ignored": accuracy["ignored"],
         "strict_and_generous_alike": sum(alike) / len(alike),
+        "strict_alone_less_alike": (sum(again) - sum(alike)) / len(alike),
         "strictness_in_stars": stars[1] - stars[0],
         "agreement_with_the_careless": max(with_careless, key=abs),
     }

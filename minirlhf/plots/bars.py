@@ -99,7 +99,8 @@ def calibration_plot(bins: Sequence[CalibrationBin]) -> Figure:
         )
         ax.plot(b.predicted, b.observed, "o", color=ink("proxy"), markersize=7, zorder=3)
         ax.annotate(
-            f"{b.count} pairs", (b.predicted, b.observed), xytext=(8, -10), textcoords="offset points",
+            f"{b.count} pairs", (b.predicted, b.observed), textcoords="offset points",
+            xytext=(-8, 4) if b.predicted > 0.9 else (8, -10), ha="right" if b.predicted > 0.9 else "left",
             fontsize=SMALL, color=ink("proxy"), annotation_clip=False,
         )  # fmt: skip
     low = min([0.5, *(b.observed for b in bins)])

@@ -62,7 +62,7 @@ def agreement_matrix(kappas: Mapping[tuple[str, str], float]) -> Figure:
         )
     ax.set(xlim=(0, len(names) + 1.2), ylim=(len(names) + 0.5, 0), aspect="equal")
     ax.axis("off")
-    ax.text(0, len(names) + 0.3, "κ = 1: always alike; 0: as two people with these habits would by chance",
+    ax.text(0, len(names) + 0.3, "name: row to its left, column below; κ = 1: always alike, 0: as by chance",
             fontsize=SMALL, color=PALE)  # fmt: skip
     headline(figure, "Who agrees with whom?")
     return figure

@@ -37,18 +37,20 @@ FIELDS = {"accuracy": "usual pairs", "remedy": "remedy alone"}
 Recorded = Sequence[Mapping[str, Any]]
 
 
-def two_scores(replies: Sequence[str], scores: Sequence[float]) -> Figure:
-    """Two replies, a score each, and what Bradley and Terry make of the difference: who is chosen, how surprising."""
+def two_scores(message: str, replies: Sequence[str], scores: Sequence[float]) -> Figure:
+    """Two replies to a message, a score each, and what Bradley and Terry make of it: who is chosen, how surprising."""
     lead = scores[0] - scores[1]
     reach = max(6.0, abs(lead))
     figure = new_figure(10.0, 4.9)
     grid = figure.add_gridspec(2, 2, height_ratios=(1, 2.3))
     text = figure.add_subplot(grid[0, :])
     text.axis("off")
+    said = drawable(message.strip().removesuffix("Agent:").strip())
+    text.text(0.0, 1.12, said, fontsize=MEDIUM, color=PALE, va="top", parse_math=False)
     for x, name, reply, score in zip((0.0, 0.52), "AB", replies, scores, strict=True):
         text.text(
             x,
-            0.95,
+            0.8,
             f"{name}   score {signed(score)}",
             fontsize=MEDIUM + 1,
             fontweight="bold",
@@ -56,7 +58,7 @@ def two_scores(replies: Sequence[str], scores: Sequence[float]) -> Figure:
             va="top",
         )
         text.text(
-            x, 0.6, fill(drawable(reply.strip()), 50), fontsize=MEDIUM, color=INK, va="top", parse_math=False
+            x, 0.5, fill(drawable(reply.strip()), 50), fontsize=MEDIUM, color=INK, va="top", parse_math=False
         )
     xs = np.linspace(-reach, reach, 200)
     chosen, surprise = (figure.add_subplot(grid[1, column]) for column in range(2))
@@ -72,16 +74,16 @@ def two_scores(replies: Sequence[str], scores: Sequence[float]) -> Figure:
     dress(
         surprise, "How surprised are we by the choice?", "score of A − score of B", "surprise (nats)", "both"
     )
-    ends = []
     for sign, name in ((1, "A"), (-1, "B")):
         line, height = np.log1p(np.exp(-sign * xs)), log1p(exp(-sign * lead))
         surprise.plot(
             xs, line, color=colour("proxy"), linewidth=2, linestyle="-" if sign > 0 else (0, (4, 2))
         )
         _dot(surprise, lead, height)
-        ends.append((float(xs[-1]), float(line[-1]), f"{name} chosen:\n{height:.2f}", ink("proxy")))
+        surprise.annotate(f"{name} is chosen: {height:.2f}", (-sign * 0.55 * reach, log1p(exp(0.55 * reach))),
+                          xytext=(8 * sign, 8), textcoords="offset points", ha="left" if sign > 0 else "right",
+                          fontsize=SMALL, fontweight="bold", color=ink("proxy"), bbox=BEHIND)  # fmt: skip
     at_least(surprise, -0.2, 1.12 * reach)
-    name_ends(surprise, ends)
     headline(figure, f"A leads by {signed(lead)}: chosen {100 * _sigmoid(lead):.0f} times in 100")
     return figure
 
@@ -179,7 +181,7 @@ def accuracy_by_votes(
     ax = dress(
         figure.add_subplot(),
         "",
-        "votes to learn from",
+        "votes to learn from (each step to the right multiplies)",
         "held-out choices foreseen",
     )
     ends = []
@@ -248,7 +250,7 @@ def _recorded(figure: Figure, ax: Axes, rows: Recorded) -> None:
     ax.text(
         0.01,
         0.98,
-        f"recorded runs, {seeds} seed{'s' * (seeds > 1)}",
+        f"recorded runs, {seeds} seed{'s' * (seeds > 1)}: thin; thick: their mean",
         transform=ax.transAxes,
         va="top",
         fontsize=SMALL,

@@ -39,9 +39,11 @@ def score_places(
     ax.plot(range(len(pieces)), scores, color=colour("proxy"), linewidth=1.8, marker="o", markersize=4)
     ax.plot(place, scores[place], "o", color=INK, markersize=13, markerfacecolor="none", markeredgewidth=2.5)
     for x, name in ((place, "read here"), (len(pieces) - 1, "the last column")):
-        ax.annotate(f"{name}: {signed(scores[x], 2)}", (x, scores[x]), xytext=(0, 14), textcoords="offset points",
-                    ha="center" if x == place else "right", fontsize=MEDIUM, fontweight="bold", color=INK,
-                    bbox=BEHIND)  # fmt: skip
+        here = x == place
+        ax.annotate(f"{name}: {signed(scores[x], 2)}", (x, scores[x]), xytext=(0, 14 if here else 34),
+                    textcoords="offset points", ha="center" if here else "right", fontsize=MEDIUM,
+                    fontweight="bold", color=INK, bbox=BEHIND,
+                    arrowprops=None if here else {"arrowstyle": "-", "color": PALE})  # fmt: skip
     ax.set_xticks(range(len(pieces)), [_visible(p) for p in pieces], rotation=60, ha="right",
                   fontsize=SMALL, parse_math=False)  # fmt: skip
     ax.set_xlim(-0.5, len(pieces) - 0.4)
@@ -60,8 +62,8 @@ def customer_squares(leads: Mapping[str, Sequence[tuple[float, float]]]) -> Figu
         reach = 1.1 * max(np.abs(xs).max(), np.abs(ys).max(), 1e-3)
         right = float(np.mean([(_win(x) + _win(-y)) / 2 for x, y in points]))
         said.append(f"{name} {right:.0%}")
-        dress(ax, f"{name}: {right:.0%} right", "lead of reply A before the customer it fits",
-              "its lead before the other customer", "both")  # fmt: skip
+        dress(ax, f"{name}: {right:.0%} right", "lead of A, asked by the customer whom it fits",
+              "lead of A, asked by the other customer", "both")  # fmt: skip
         ax.fill_between([0, reach], -reach, 0, color=NORMAL, linewidth=0)
         ax.text(0.97 * reach, -0.97 * reach, "right for both", ha="right", fontsize=SMALL, color="#3B7A57")
         ax.plot([-reach, reach], [-reach, reach], color=PALE, linestyle=(0, (5, 3)), linewidth=1.2)
@@ -79,6 +81,8 @@ def customer_squares(leads: Mapping[str, Sequence[tuple[float, float]]]) -> Figu
             xs, ys, s=22, color=TONES.get(name, colour("proxy")), edgecolor="white", linewidth=0.4, zorder=3
         )
         ax.set(xlim=(-reach, reach), ylim=(-reach, reach))
+    figure.supxlabel("a dot: two customers and the same two replies; A is right for one of them, B for the other",
+                     x=0.01, ha="left", fontsize=SMALL, color=PALE)  # fmt: skip
     headline(figure, "Does the remedy fit this customer?  " + ", ".join(said))
     return figure
 
@@ -102,7 +106,8 @@ def length_lines(words: Sequence[int], scores: Mapping[str, Sequence[float]], ed
         ax.errorbar(xs, means, yerr=halves, color=colour(name), linewidth=2, marker="o", capsize=3)
         r = float(np.corrcoef(words, values)[0, 1])
         ends.append((float(xs[-1]), means[-1], f"{name}\nr = {signed(r, 2)}", ink(name)))
-    ax.set_xticks(range(len(names)), names)
+    counts = np.bincount(which, minlength=len(names))
+    ax.set_xticks(range(len(names)), [f"{name}\n{n} replies" for name, n in zip(names, counts, strict=True)])
     ax.axhline(0, color=PALE, linewidth=1)
     name_ends(ax, ends, gap=0.14)
     headline(figure, "Does a longer reply score higher?  Bars: 95 % intervals")
@@ -117,7 +122,7 @@ def score_scales(scores: Mapping[str, tuple[Sequence[float], float, float]]) -> 
             figure.add_subplot(1, 2, column + 1),
             title,
             "score of a reply",
-            "reward model" if not column else "",
+            "reward model",
             "x",
         )
         for row, (name, (raw, mean, std)) in enumerate(scores.items()):
@@ -134,10 +139,8 @@ def score_scales(scores: Mapping[str, tuple[Sequence[float], float, float]]) -> 
                 linewidth=2.5,
             )
             ax.plot(values.mean(), row, "D", color=INK, markersize=6)
-        ax.set_yticks(range(len(scores)), list(scores) if not column else [""] * len(scores), fontsize=MEDIUM)
+        ax.set_yticks(range(len(scores)), list(scores), fontsize=MEDIUM)
         ax.set_ylim(len(scores) - 0.5, -0.5)
-        if column:
-            ax.set_ylabel("the same", fontsize=SMALL, color=PALE)
     stds = [std for _, _, std in scores.values()]
     headline(
         figure, f"One point is worth {max(stds) / min(stds):.1f} times as much in one model as in another"

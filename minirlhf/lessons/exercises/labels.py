@@ -108,6 +108,14 @@ def one_minus_the_probability(log_probs, labels):
     return (1 - _right(log_probs, labels).exp()).mean()
 
 
+@mistake(
+    "The value is right, and the gradient is that of another function: F.cross_entropy takes a log_softmax of what is "
+    "one already. Pick the right label's column yourself, or use F.nll_loss."
+)
+def normalises_once_more(log_probs, labels):
+    return F.cross_entropy(log_probs, labels)
+
+
 CROSS_ENTROPY = Exercise(
     cross_entropy,
     outputs=("loss",),
@@ -126,5 +134,6 @@ CROSS_ENTROPY = Exercise(
         takes_the_logarithm_twice,
         averages_before_the_logarithm,
         one_minus_the_probability,
+        normalises_once_more,
     ),
 )

@@ -108,6 +108,15 @@ def takes_the_logarithm_of_zero(logits, tokens, mask):
     return torch.where(mask, probabilities.log(), 0.0)
 
 
+@mistake(
+    "The shift goes the wrong way: logits at t + 1 are asked about the token at t, which they have read long ago. "
+    "Logits at t speak about token t + 1: logits[:, :-1] and tokens[:, 1:]."
+)
+def asks_those_who_have_read_it(logits, tokens, mask):
+    said = torch.log_softmax(logits[:, 1:], dim=-1).gather(2, tokens[:, :-1].unsqueeze(2)).squeeze(2)
+    return torch.where(mask, F.pad(said, (1, 0)), 0.0)
+
+
 TOKEN_LOG_PROBS = Exercise(
     token_log_probs,
     outputs=("log_probs",),
@@ -125,6 +134,7 @@ TOKEN_LOG_PROBS = Exercise(
         asks_about_the_likeliest_token,
         turns_the_sign_round,
         takes_the_logarithm_of_zero,
+        asks_those_who_have_read_it,
     ),
 )
 

@@ -130,7 +130,7 @@ def returns_the_rank(probabilities, u):
 
 @mistake(
     "The running sum is rounded and may stop a hair below 1. A u above it then finds no token, and argmax says 0, "
-    "which may be anything. Multiply u by the last sum first: cumulative[:, -1]."
+    "which may be anything. Multiply u by the last sum first: sums[:, -1]."
 )
 def trusts_that_the_sum_is_one(probabilities, u):
     return _passed(probabilities.cumsum(dim=1), u)
@@ -138,10 +138,17 @@ def trusts_that_the_sum_is_one(probabilities, u):
 
 @mistake(
     "The running sum is rounded and may stop a hair below 1. A u above it counts every token as not yet passed, and "
-    "the answer lies one behind the last token. Multiply u by the last sum first: cumulative[:, -1]."
+    "the answer lies one behind the last token. Multiply u by the last sum first: sums[:, -1]."
 )
 def falls_off_the_end(probabilities, u):
     return (probabilities.cumsum(dim=1) <= u.unsqueeze(1)).sum(dim=1)
+
+
+@mistake(
+    "This finds the first token at which the sum is still *below* u. Asked for is the first at which it is greater."
+)
+def looks_for_a_sum_below_u(probabilities, u):
+    return (probabilities.cumsum(dim=1) < u.unsqueeze(1)).int().argmax(dim=1)
 
 
 PICK = Exercise(
@@ -162,5 +169,6 @@ PICK = Exercise(
         returns_the_rank,
         trusts_that_the_sum_is_one,
         falls_off_the_end,
+        looks_for_a_sum_below_u,
     ),
 )
