@@ -1,12 +1,12 @@
 # Two commands are enough:  make lessons   and   make test
-# The rest:  make demo | doctor | bench | data | checkpoints | sweeps | bands | book | slides | lint | clean
+# The rest:  make demo | doctor | bench | data | checkpoints | sweeps | bands | book | slides | figures | lint | clean
 
 PYTHON ?= python3
 BIN    := .venv/bin
 PIP    := $(BIN)/python -m pip install --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help lessons demo doctor bench data checkpoints sweeps bands book slides test kernels lint clean
+.PHONY: help lessons demo doctor bench data checkpoints sweeps bands book slides figures test kernels lint clean
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
@@ -18,7 +18,7 @@ lessons demo doctor data checkpoints sweeps bands: .venv/ready
 
 # What is read and shown.
 
-book slides: .venv/ready-to-read
+book slides figures: .venv/ready-to-read
 	$(BIN)/minirlhf $@
 
 # What keeps it true.

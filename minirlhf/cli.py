@@ -183,6 +183,21 @@ def slides(folder: Folder = None, notebooks: Folder = None) -> None:
     print(f"The slides: {make_slides(notebooks or workspace.notebooks_folder(), folder or Path('runs'))}")
 
 
+def figures(folder: Folder = None, notebooks: Folder = None, to: Folder = None) -> None:
+    """Run all lessons and keep every figure, marked as recorded, in data/recorded/figures: for when a laptop fails.
+
+    Args:
+        folder: where the lessons as they ran are put, if not in runs/
+        notebooks: where the lessons are, if not in notebooks/
+        to: where the figures are put, if not in data/recorded/figures
+    """
+    from minirlhf.book.make import make_figures
+    from minirlhf.recorded import recorded_folder
+
+    runs, target = folder or Path("runs"), to or recorded_folder() / "figures"
+    print(f"The figures: {make_figures(notebooks or workspace.notebooks_folder(), runs, target)}")
+
+
 COMMANDS = {
     "lessons": lessons,
     "demo": demo,
@@ -194,6 +209,7 @@ COMMANDS = {
     "bands": bands,
     "book": book,
     "slides": slides,
+    "figures": figures,
 }
 
 

@@ -1,4 +1,4 @@
-"""The book and the slides: bound from lessons that ran once, and nothing in them asks for a network."""
+"""The book, the slides, the recorded figures: made of lessons that ran once; nothing in them asks for a network."""
 
 import importlib.metadata
 import os
@@ -12,14 +12,18 @@ import pytest
 from lab import OWN, browser
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from packaging.requirements import Requirement
+from PIL import Image
 from playwright.sync_api import expect
 from test_packaging import PROJECT, constraints
 
 from minirlhf.book.execute import executed, tidied
+from minirlhf.book.figures import BELOW, WIDEST
 from minirlhf.book.formulas import mathml, with_formulas
 from minirlhf.book.links import relinked, slug
 from minirlhf.book.make import make_book
 from minirlhf.book.slides import columns
+from minirlhf.recorded import recorded_folder
+from minirlhf.workspace import notebooks_folder
 
 STRIP = """
 from minirlhf import TokenStrip
@@ -82,8 +86,10 @@ def made(tmp_path_factory):
     write(notebooks / "glossary.ipynb", GLOSSARY)
     (notebooks / "teaching" / "00.md").write_text("# Notes on the first\n\n## Plans\n\nAsk for a walrus.\n")
     where = ["--folder", str(runs), "--notebooks", str(notebooks)]
-    for command in ("book", "slides"):
-        subprocess.run([sys.executable, "-m", "minirlhf.cli", command, *where], check=True, timeout=120)
+    for command, more in (("book", []), ("slides", []), ("figures", ["--to", str(runs / "figures")])):
+        subprocess.run(
+            [sys.executable, "-m", "minirlhf.cli", command, *where, *more], check=True, timeout=120
+        )
     return runs
 
 
@@ -111,6 +117,31 @@ def test_a_page_shows_what_the_lesson_showed(made, name):
     assert ".png" in lesson if name.startswith("book") else "data:image/png;base64" in lesson
     assert re.search(r"<details>\s*<summary>An answer</summary>\s*Because\.\s*</details>", lesson)
     assert "widget-view" not in lesson and "5/10" not in lesson
+
+
+def test_every_figure_is_kept_with_its_heading_and_says_that_it_is_recorded(made):
+    shown = page(made, "figures/00_first.html")
+    assert shown.count("<section>") == shown.count("recorded: lesson 00, cell ") == 3
+    assert "<h2>Look</h2>" in shown and "0.2 + 0.3" in shown and "a leash of 0.2" in shown
+    (name,) = re.findall(r'<img src="([^"]+)"', shown)
+    with Image.open(made / "figures" / name) as picture:
+        assert picture.mode == "P" and picture.width <= WIDEST
+        words = picture.convert("L").crop((0, picture.height - BELOW, picture.width, picture.height))
+        assert words.getextrema()[0] < 160  # something is written below it
+    assert 'href="00_first.html"' in page(made, "figures/index.html")
+    assert "glossary" not in page(made, "figures/index.html")  # it shows nothing
+
+
+def test_the_figures_of_every_lesson_are_shipped():
+    folder = recorded_folder() / "figures"
+    lessons = sorted(path.stem for path in notebooks_folder().glob("[0-9]*.ipynb"))
+    assert sorted(path.stem for path in folder.glob("[0-9]*.html")) == lessons
+    for name in lessons:
+        shown = (folder / f"{name}.html").read_text(encoding="utf-8")
+        pictures = re.findall(r'<img src="([^"]+)"', shown)
+        assert len(pictures) > 1 and all((folder / picture).is_file() for picture in pictures)
+        assert shown.count("recorded: lesson") == shown.count("<section>")
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 8_000_000
 
 
 @pytest.mark.parametrize("kind", ["book", "slides"])

@@ -86,8 +86,9 @@ def test_every_word_of_the_glossary_is_explained_in_a_lesson_and_in_order():
 @each_lesson
 def test_a_teacher_finds_plans_answers_and_a_way_without_machines(path):
     notes = (ROOT / "notebooks" / "teaching" / f"{path.name[:2]}.md").read_text(encoding="utf-8")
-    for plan in ("20 minutes", "50 minutes", "90 minutes"):
+    for plan in ("20 minutes", "50 minutes", "90 minutes", "## When something fails"):
         assert plan in notes
+    assert f"data/recorded/figures/{path.stem}.html" in notes
 
 
 @each_lesson

@@ -22,6 +22,7 @@ from minirlhf.training import LIMIT
 LONGEST_CELL = 600  # seconds
 WIDGET = "application/vnd.jupyter.widget-view+json"  # what needs a kernel; a still stands beside it
 PROGRESS_ELSEWHERE = "MINIRLHF_PROGRESS"
+FIGURES = "figures"  # in data/recorded: what lessons drew, which no lesson reads
 
 
 def executed(lessons: Iterable[Path], folder: Path) -> dict[str, NotebookNode]:
@@ -112,7 +113,9 @@ def _kept(path: Path, digest: str) -> NotebookNode | None:
 def _package_files() -> Iterator[Path]:
     """All that a lesson may read: the package, and what it ships."""
     for folder in (Path(__file__).parents[1], workspace.data_folder()):
-        yield from (path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".pyc")
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and path.suffix != ".pyc" and FIGURES not in path.parts:
+                yield path
 
 
 def _digest(files: Iterable[Path], *words: str) -> str:

@@ -1,4 +1,4 @@
-"""What `minirlhf book` and `minirlhf slides` do: find the lessons, run what changed, bind them or lay them out."""
+"""What `minirlhf book`, `slides` and `figures` do: find the lessons, run what changed, bind what they showed."""
 
 from pathlib import Path
 
@@ -27,6 +27,16 @@ def make_slides(notebooks: Path, runs: Path) -> Path:
     require_ours(runs / "slides")
     build_slides(_lessons(notebooks, runs), runs / "slides")
     return runs / "slides" / "index.html"
+
+
+def make_figures(notebooks: Path, runs: Path, target: Path) -> Path:
+    """Run all lessons of a folder and keep what they drew in target; the page that lists it."""
+    _require_tools()
+    from minirlhf.book.figures import keep_figures
+    from minirlhf.book.pages import require_ours
+
+    require_ours(target)
+    return keep_figures(_lessons(notebooks, runs), target)
 
 
 def _lessons(notebooks: Path, runs: Path) -> dict[str, NotebookNode]:
