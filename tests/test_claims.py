@@ -1,5 +1,7 @@
 """What a lesson's text claims stands there to the letter, was measured with three seeds, and is measured anew."""
 
+import inspect
+import json
 from pathlib import Path
 
 import nbformat
@@ -52,4 +54,12 @@ def test_measured_anew_it_keeps_to_the_band(number):
 
 def test_every_recorded_file_is_made_by_a_command():
     """What a figure calls recorded can be recorded again."""
-    assert {path.stem for path in recorded_folder().glob("*.json")} == {BANDS, *sweeps()}
+    found = {
+        path.stem: json.loads(path.read_text(encoding="utf-8")) for path in recorded_folder().glob("*.json")
+    }
+    assert found.keys() == {BANDS, *sweeps()}
+    for name, sweep in sweeps().items():
+        assert found[name]["about"] == (inspect.getdoc(sweep) or "").splitlines()[0]
+        assert found[name]["made_by"] == f"minirlhf sweeps {name}"
+        seeds = {row["seed"] for row in found[name]["rows"]}
+        assert len(seeds) >= 3, name
