@@ -82,7 +82,7 @@ def test_the_strip_tells_the_arithmetic_of_a_token(capsys):
 
 def test_above_each_place_stands_what_it_must_say():
     texts = said(FIGURES["arrows"]())
-    assert texts.count("⟨end⟩") == 2 or texts.count("(end)") == 2  # read once, said once
+    assert texts.count("⟨end⟩") == 2  # read once, said once
     assert "the package's predictors" in FIGURES["arrows"]().get_suptitle()
 
 

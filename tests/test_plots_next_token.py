@@ -20,7 +20,7 @@ from minirlhf.tokenizer import Tokenizer
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 TOKENIZER = Tokenizer.train(TEXTS, TYPED.vocab_size)
-PIECES, ODDS = ["(end)", "a", " b", "$x^2$", "\n"], [0.0, 0.5, 0.25, 0.2, 0.05]
+PIECES, ODDS = ["⟨end⟩", "a", " b", "$x^2$", "\n"], [0.0, 0.5, 0.25, 0.2, 0.05]
 GUESSES = [("b", 0.9), ("c", 0.4), ("🐟", 0.001)]
 
 

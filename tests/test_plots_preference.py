@@ -111,7 +111,7 @@ def test_the_place_that_is_read_is_named_with_its_score():
     figure = FIGURES["places"]()
     assert "read here: +0.90" in texts(figure) and "the last column: −0.30" in texts(figure)
     labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
-    assert labels == ["Hi", "↵", "end", "pad"]
+    assert labels == ["Hi", "↵", "⟨end⟩", "pad"]
 
 
 def test_what_is_normalised_has_mean_0_and_deviation_1():

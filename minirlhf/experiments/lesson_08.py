@@ -46,7 +46,7 @@ CLAIMS = (
     Claim("foreseen_of_coins", says="*Foreseen* comes to half on average", low=26, high=34),
     Claim("farthest_coin", says="a single coin may stray by a dozen either way", high=15),
     Claim("least_pleased", says="everybody but the coin prefers the new model", low=0.6, high=1.0),
-    Claim("price_of_soon", says="loses more than a point", low=1.0, high=3.0),
+    Claim("price_of_soon", says="loses from half a point to nearly two", low=0.2, high=2.4),
 )  # fmt: skip
 
 

@@ -297,6 +297,7 @@ def three_judges(
     ax.set_yticks(range(len(scores)), list(scores), fontsize=MEDIUM)
     ax.invert_yaxis()
     ax.margins(x=0.16)
+    figure.supxlabel("black: 95 % intervals", x=0.01, ha="left", fontsize=SMALL, color=PALE)
     up = [judge for judge, rise in rises.items() if rise > 0]
     headline(figure, f"Who says it is better now? {len(up)} of {len(scores)} judges")
     return figure

@@ -15,6 +15,7 @@ from minirlhf.model import CausalLM
 from minirlhf.ops import Mask, Tokens
 from minirlhf.plots.language import (
     BEHIND,
+    END,
     GRID,
     INK,
     MEDIUM,
@@ -82,7 +83,7 @@ def _supervised(t: int, pieces: Sequence[str], cost: float, first: str) -> str:
 
 def token_name(i: int, tokenizer: Tokenizer) -> str:
     """A token as a reader wants to see it: end of text and padding have names."""
-    special = {tokenizer.eos_id: "⟨end⟩", tokenizer.pad_id: "⟨pad⟩"}
+    special = {tokenizer.eos_id: END, tokenizer.pad_id: "⟨pad⟩"}
     return special.get(i) or tokenizer.decode([i])
 
 

@@ -35,6 +35,7 @@ BEHIND = {
     "alpha": 0.75,
     "pad": 1,
 }  # keeps text readable over lines
+END = "⟨end⟩"  # how the end of a text is shown
 Grid = Literal["x", "y", "both"]
 
 

@@ -14,7 +14,7 @@ from minirlhf.advantages import gae
 from minirlhf.losses import clipped_policy_loss
 from minirlhf.model import CausalLM
 from minirlhf.ops import PerToken, log_probs_and_entropy, masked_mean, predictors
-from minirlhf.plots.language import signed
+from minirlhf.plots.language import END, signed
 from minirlhf.plots.strip import TokenStrip
 from minirlhf.ppo import Estimate, PPOConfig
 from minirlhf.rollout import Rollout
@@ -192,6 +192,6 @@ def _require_own(rollout: Rollout, rewards: PerToken, estimates: Estimate, confi
 def pieces_of(rollout: Rollout, tokenizer: Tokenizer, row: int) -> list[str]:
     """Each token of a row as text; the end-of-text by its name."""
     return [
-        "⟨end⟩" if i == tokenizer.eos_id else tokenizer.decode([i]) if i < tokenizer.vocab_size else ""
+        END if i == tokenizer.eos_id else tokenizer.decode([i]) if i < tokenizer.vocab_size else ""
         for i in rollout.tokens[row].tolist()
     ]

@@ -19,6 +19,7 @@ from minirlhf.model import CausalLM
 from minirlhf.ops import Mask, PerToken, Tokens, token_log_probs
 from minirlhf.plots.language import (
     BEHIND,
+    END,
     INK,
     MEDIUM,
     PALE,
@@ -40,7 +41,6 @@ from minirlhf.tokenizer import Tokenizer
 
 LogProbs = Callable[[torch.Tensor, Tokens, Mask], PerToken]
 
-END = "(end)"  # how the end of a text is shown
 LIKELIEST = 5  # how many guesses stand under the cursor
 DRAWN = 0.001  # a stretch any shorter is not seen
 WIDE = 0.035  # a stretch of the line from 0 to 1 that has room for its name

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from minirlhf.plots.language import (
     BEHIND,
+    END,
     INK,
     MEDIUM,
     NORMAL,
@@ -150,7 +151,7 @@ def score_scales(scores: Mapping[str, tuple[Sequence[float], float, float]]) -> 
 
 def _visible(piece: str) -> str:
     """A piece's text on an axis; what ends a text has none."""
-    return drawable(piece.strip() or ("↵" if "\n" in piece else "end"))
+    return drawable(piece.strip() or ("↵" if "\n" in piece else END))
 
 
 def _win(lead: float) -> float:
