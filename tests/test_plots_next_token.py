@@ -168,7 +168,7 @@ def test_every_run_is_drawn_from_its_first_step_and_named_with_its_end():
     assert {"base 1.00", "shuffled 6.20", "ln 512", "low"} <= words
     assert ax.lines[0].get_linestyle() != ax.lines[1].get_linestyle()  # not told apart by colour alone
     assert ax.get_xlim() == (0, 9) and ax.get_ylim()[0] == 0 and ax.get_ylim()[1] > 6.24
-    assert figure.get_suptitle() == "The loss: base 1.00 at step 2, shuffled 6.20 at step 1"
+    assert figure.get_suptitle() == "The last loss: base 1.00, shuffled 6.20"
     alone = loss_curves({"base": records(6.2, 1.0)})
     assert alone.get_suptitle() == "The loss, from 6.20 at step 1 to 1.00 at step 2"
 

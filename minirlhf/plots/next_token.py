@@ -265,8 +265,8 @@ def loss_curves(
         text.set_bbox(BEHIND)
     first = next(iter(runs.values()))
     fall = f"from {first[0].loss:.2f} at step 1 to {first[-1].loss:.2f} at step {first[-1].step}"
-    lasts = ", ".join(f"{name} {run[-1].loss:.2f} at step {run[-1].step}" for name, run in runs.items())
-    headline(figure, f"The loss, {fall}" if len(runs) == 1 else f"The loss: {lasts}")
+    lasts = ", ".join(f"{name} {run[-1].loss:.2f}" for name, run in runs.items())
+    headline(figure, f"The loss, {fall}" if len(runs) == 1 else f"The last loss: {lasts}")
     return figure
 
 
