@@ -80,7 +80,7 @@ def two_scores(message: str, replies: Sequence[str], scores: Sequence[float]) ->
             xs, line, color=colour("proxy"), linewidth=2, linestyle="-" if sign > 0 else (0, (4, 2))
         )
         _dot(surprise, lead, height)
-        surprise.annotate(f"{name} is chosen: {height:.2f}", (-sign * 0.55 * reach, log1p(exp(0.55 * reach))),
+        surprise.annotate(f"{name} is chosen: {height:.2f}", (-sign * 0.92 * reach, log1p(exp(0.92 * reach))),
                           xytext=(8 * sign, 8), textcoords="offset points", ha="left" if sign > 0 else "right",
                           fontsize=SMALL, fontweight="bold", color=ink("proxy"), bbox=BEHIND)  # fmt: skip
     at_least(surprise, -0.2, 1.12 * reach)
