@@ -139,7 +139,7 @@ SWEEPS = {"over_optimisation": over_optimisation, "remedies": remedies}
 CLAIMS = (
     Claim("proxy_gain", says="climbs by more than three deviations", low=3.0),
     Claim("best_gold_gain", says="stays near where it began for some updates", low=0.0, high=0.4),
-    Claim("gold_lost", says="ends below where it began", low=0.2),
+    Claim("gold_lost", says="and ends below", low=0.2),
     Claim("remedy_lost", says="is less often the right thing", low=0.1),
     Claim("repetition_gained", says="*repetition*, which was hardly there before", low=0.05),
     Claim("longer", says="The replies grow longer", low=3.0),
