@@ -9,6 +9,7 @@ from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from html import escape
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -56,7 +57,11 @@ def write_figures(lessons: Mapping[str, NotebookNode], target: Path) -> None:
         shown = list(_shown(notebook))
         if not shown:
             continue
-        body = "\n".join(_section(target, name, *one) for one in shown)
+        names = (target / f"{name[:2]}_{n:02d}.png" for n in count())
+        body = "\n".join(
+            _section(names, f"lesson {name[:2]}, cell {number}", heading, data)
+            for number, heading, data in shown
+        )
         title = f"{_title(notebook)}: recorded figures"
         note = "Drawn by one run of the lesson, and recorded. Your own run will differ where chance plays a part."
         (target / f"{name}.html").write_text(_page(title, note, body), encoding="utf-8")
@@ -85,22 +90,21 @@ def _shown(notebook: NotebookNode) -> Iterator[tuple[int, str, NotebookNode]]:
                 yield number, heading, data
 
 
-def _section(target: Path, name: str, number: int, heading: str, data: NotebookNode) -> str:
+def _section(names: Iterator[Path], place: str, heading: str, data: NotebookNode) -> str:
     """A picture or a table under its heading; pictures, also those inside a table, become files of their own."""
-    place, count = f"{name[:2]}, cell {number}", 0
 
     def kept(png: str) -> str:
-        nonlocal count
-        file = f"{name[:2]}_{number:02d}_{count}.png"
-        count += 1
-        _marked(png, f"recorded: lesson {place}").save(target / file, optimize=True)
-        return f'src="{file}" alt="{escape(heading)}"'
+        file = next(names)
+        _marked(png, f"recorded: {place}").save(file, optimize=True)
+        return f'src="{file.name}" alt="{escape(heading)}"'
 
     if "image/png" in data:
         inside = f"<img {kept(data['image/png'])}>"
     else:
         inside = INLINE.sub(lambda found: kept(found[1]), data["text/html"])
-    return f'<section>\n<h2>{escape(heading)}</h2>\n<p class="note">recorded: lesson {place}</p>\n{inside}\n</section>'
+    return (
+        f'<section>\n<h2>{escape(heading)}</h2>\n<p class="note">recorded: {place}</p>\n{inside}\n</section>'
+    )
 
 
 def _marked(png: str, words: str) -> Image.Image:

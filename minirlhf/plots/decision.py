@@ -23,6 +23,7 @@ from minirlhf.plots.language import (
     MEDIUM,
     PALE,
     SMALL,
+    caption,
     colour,
     dress,
     headline,
@@ -102,8 +103,8 @@ def win_rates(
         ax.set_xticks([0, 25, 50, 75, 100])
     _method_names(panels[0], methods)
     seeds = len({row["seed"] for row in rows})
-    caption = f"recorded, {seeds} seeds: a dot each; bar: all of them, 95 % by {by or 'the package’s wilson_interval'}"
-    _caption(figure, caption + ("; ring: made here" if live else ""))
+    marks = f"recorded, {seeds} seeds: a dot each; bar: all of them, 95 % by {by or 'the package’s wilson_interval'}"
+    caption(figure, marks + ("; ring: made here" if live else ""))
     judge = "The reward model says" if wins == "wins_by_reward" else "First"
     headline(figure, fill(f"{judge}: " + "; ".join(f"{t}: {_first(rows, t, wins)}" for t in tasks), 95))
     return figure
@@ -143,11 +144,6 @@ def _family(method: str) -> str:
     if "random" in method:
         return "base"
     return START if method.startswith(START) else method
-
-
-def _caption(figure: Figure, text: str) -> None:
-    """Whose runs these are, and what the marks mean, below everything."""
-    figure.supxlabel(text, x=0.01, ha="left", fontsize=SMALL, color=PALE)
 
 
 def _method_names(ax: Axes, methods: Sequence[str]) -> None:
@@ -199,7 +195,7 @@ def cost_table(rows: Sequence[Row], task: str) -> Figure:
         ax.tick_params(left=False)
     _method_names(panels[0], methods)
     seeds = len({row["seed"] for row in mine})
-    _caption(figure, f"recorded, means of {seeds} seeds; dots: each seed; ≤: the bound ln n − (n − 1)/n")
+    caption(figure, f"recorded, means of {seeds} seeds; dots: each seed; ≤: the bound ln n − (n − 1)/n")
     dearest = max(methods, key=lambda method: _mean(mine, method, "seconds"))
     headline(figure, f"Task: {task}. Longest in training: {dearest}")
     return figure
@@ -232,7 +228,7 @@ def two_verdicts(rows: Sequence[Row]) -> Figure:
         ax.axvline(50, color=INK, linewidth=1.2, linestyle=(0, (5, 3)), zorder=0)
         ax.set_xlim(0, 104)
     _method_names(panels[0], methods)
-    _caption(
+    caption(
         figure,
         "recorded, all seeds together; ring: judged by the votes' reward model, diamond: by the person's own rule",
     )
@@ -280,7 +276,7 @@ def score_by_minutes(rows: Sequence[Row], demonstration: float | int = 3, best: 
     ax.minorticks_off()
     ax.set_xlim(4, 20_000)  # room for a name behind the dearest demonstrations
     name_ends(ax, ends)
-    _caption(figure, "recorded; numbers: human answers; small dots: seeds")
+    caption(figure, "recorded; numbers: human answers; small dots: seeds")
     headline(
         figure, f"If writing one reply takes as long as {demonstration:g} vote{'s' * (demonstration != 1)}"
     )

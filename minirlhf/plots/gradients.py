@@ -17,6 +17,7 @@ from minirlhf.plots.language import (
     PALE,
     SMALL,
     at_least,
+    caption,
     colour,
     draw_runs,
     drawable,
@@ -66,9 +67,8 @@ def bandit_progress(records: Sequence[BanditRecord], steps: int | None = None) -
     dress(paid, "What is it paid?", "step", "reward, mean of the batch")
     last = records[-1]
     ranked = sorted(last.chances, key=lambda reply: last.chances[reply])
-    rival = max(
-        ranked[:-1], key=lambda reply: max(r.chances[reply] for r in records)
-    )  # who once stood highest
+    # Of the others, the one that once stood highest.
+    rival = max(ranked[:-1], key=lambda reply: max(r.chances[reply] for r in records))
     tones = dict.fromkeys(ranked, "base") | {rival: "SFT", ranked[-1]: "RLHF"}
     for reply in ranked:
         chances.plot(
@@ -251,8 +251,9 @@ def reuse_plot(runs: Mapping[str, Sequence[Tensor]]) -> Figure:
     stand.set_yticks(range(len(runs)), list(runs), fontsize=MEDIUM)
     stand.set_ylim(len(runs) - 0.4, -0.6)
     stand.set_ylabel("way to learn", fontsize=SMALL + 0.5, color=INK)
-    figure.supxlabel("approximate KL: half the mean square of log ρ; right: 98 tokens in 100, thick: half of them",
-                     x=0.01, ha="left", fontsize=SMALL, color=PALE)  # fmt: skip
+    caption(
+        figure, "approximate KL: half the mean square of log ρ; right: 98 tokens in 100, thick: half of them"
+    )
     said = " · ".join(f"{name}: {y:.2g}" for _, y, name, _ in ends)
     taken = max(map(len, runs.values())) - 1
     headline(figure, f"How far in {taken} steps? {said} nats a token")
@@ -315,8 +316,7 @@ def lambda_spread(estimates: Mapping[float, Sequence[float]]) -> Figure:
                 fontsize=SMALL, color=ink("RLHF"))  # fmt: skip
     ax.set_ylim(top=top + 0.12 * (top - ax.get_ylim()[0]))
     ax.set_xticks(range(len(estimates)), [f"{lam:g}" for lam in estimates], fontsize=MEDIUM)
-    figure.supxlabel("a dot: one way to go on; diamond: their mean; bar: ± one standard deviation", x=0.01, ha="left",
-                     fontsize=SMALL, color=PALE)  # fmt: skip
+    caption(figure, "a dot: one way to go on; diamond: their mean; bar: ± one standard deviation")
     headline(
         figure, f"The same token: ± {spreads[0]:.2f} at the smallest λ, ± {spreads[-1]:.2f} at the largest"
     )

@@ -15,6 +15,7 @@ from minirlhf.plots.language import (
     PALE,
     SMALL,
     at_least,
+    caption,
     colour,
     dress,
     headline,
@@ -297,7 +298,7 @@ def three_judges(
     ax.set_yticks(range(len(scores)), list(scores), fontsize=MEDIUM)
     ax.invert_yaxis()
     ax.margins(x=0.16)
-    figure.supxlabel("black: 95 % intervals", x=0.01, ha="left", fontsize=SMALL, color=PALE)
+    caption(figure, "black: 95 % intervals")
     up = [judge for judge, rise in rises.items() if rise > 0]
     headline(figure, f"Who says it is better now? {len(up)} of {len(scores)} judges")
     return figure

@@ -106,6 +106,11 @@ def headline(figure: Figure, text: str) -> None:
     figure.suptitle(text, x=0.01, ha="left", fontsize=LARGE, fontweight="bold", color=INK)
 
 
+def caption(figure: Figure, text: str) -> None:
+    """Whose runs these are, and what the marks mean, below everything."""
+    figure.supxlabel(text, x=0.01, ha="left", fontsize=SMALL, color=PALE)
+
+
 def whole_numbers(ax: Axes) -> None:
     """Updates and steps are counted: no update 2.5."""
     ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))

@@ -15,6 +15,7 @@ from minirlhf.plots.language import (
     MEDIUM,
     PALE,
     SMALL,
+    caption,
     colour,
     dress,
     headline,
@@ -97,8 +98,11 @@ def voters_compared(rows: Sequence[Mapping[str, Any]], yours: Mapping[str, Any])
         ax.axvline(0 if column == "gold" else 50, color=PALE, linewidth=1.2, linestyle=(0, (5, 3)), zorder=1)
     _name_voters(panels[0], [yours["taste"], *names])
     seeds = len({row["seed"] for row in rows})
-    figure.supxlabel(f"recorded, simulated voters, {seeds} seeds: a dot each, | the mean; ring: made here; "
-                     "dashed: a coin, no change", x=0.01, ha="left", fontsize=SMALL, color=PALE)  # fmt: skip
+    caption(
+        figure,
+        f"recorded, simulated voters, {seeds} seeds: a dot each, | the mean; ring: made here; "
+        "dashed: a coin, no change",
+    )
     liked = sum(_mean_of(rows, name, "pleased") > 0.5 for name in names)
     poorer = sum(_mean_of(rows, name, "gold") < 0 for name in names)
     headline(

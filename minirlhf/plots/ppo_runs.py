@@ -16,8 +16,8 @@ from minirlhf.metrics import METRICS
 from minirlhf.plots.language import (
     INK,
     PALE,
-    SMALL,
     at_least,
+    caption,
     colour,
     draw_runs,
     dress,
@@ -159,8 +159,10 @@ def leash_plot(
         ax.set_xticks(range(len(betas)), [f"{beta:g}" for beta in betas])
         ax.set_xlim(-0.3, len(betas) - 0.5)
     name_ends(worth, ends, gap=0.16)
-    figure.supxlabel("thin: a seed each; band: lowest to highest. Gold and reward model's score: each in its own unit",
-                     x=0.01, ha="left", fontsize=SMALL, color=PALE)  # fmt: skip
+    caption(
+        figure,
+        "thin: a seed each; band: lowest to highest. Gold and reward model's score: each in its own unit",
+    )
     seeds = len({row["seed"] for row in rows})
     star = "; star: your run" if live else ""
     gold = {

@@ -15,6 +15,7 @@ from minirlhf.plots.language import (
     NORMAL,
     PALE,
     SMALL,
+    caption,
     colour,
     drawable,
     dress,
@@ -82,8 +83,9 @@ def customer_squares(leads: Mapping[str, Sequence[tuple[float, float]]]) -> Figu
             xs, ys, s=22, color=TONES.get(name, colour("proxy")), edgecolor="white", linewidth=0.4, zorder=3
         )
         ax.set(xlim=(-reach, reach), ylim=(-reach, reach))
-    figure.supxlabel("a dot: two customers and the same two replies; A is right for one of them, B for the other",
-                     x=0.01, ha="left", fontsize=SMALL, color=PALE)  # fmt: skip
+    caption(
+        figure, "a dot: two customers and the same two replies; A is right for one of them, B for the other"
+    )
     headline(figure, "Does the remedy fit this customer?  " + ", ".join(said))
     return figure
 
