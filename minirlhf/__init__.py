@@ -1,7 +1,35 @@
 """minirlhf: how people tune a language model, small enough to read and quick enough to watch.
 
-Nothing is loaded until it is used: `minirlhf.gae` fetches `minirlhf/advantages.py` when first asked for.
-So `import minirlhf` costs next to nothing, and a reader of one module need not wait for all of them.
+Read in this order; each file needs only those above it:
+
+    ops            masks, the one shift, log-probabilities
+    losses         every loss, an equation: tensors in, (scalar, dict of floats) out
+    advantages     from a score a response to an advantage a token: the KL penalty, GAE
+    tokenizer      byte-level BPE of 512 entries
+    data           rows of text as the stages read them
+    model          a small GPT and its four heads
+    rollout        sampling, and what one batch of it leaves behind
+    training       one optimiser step, the state of a run, stopping well
+    sft            stage 1: imitate good answers
+    reward         stage 2: a score from people's choices (Bradley-Terry)
+    ppo            stage 3: move the policy towards the score, near its reference
+
+That is SFT, reward model and PPO. The other stages and what is done with them:
+
+    reinforce, bandit, best_of_n, ensemble, classify
+    evaluate       is it good: win rates with intervals, exact KL, calibration
+    metrics        what each reported number means, and TRL's name for it
+    checkpoint     save, load, resume
+    pipeline       the whole line in one go
+    taste          from your own votes to a changed model
+    paths, cli     where things are; the command `minirlhf`
+
+    worlds/        the small worlds that the models talk about
+    feedback/      votes: store, meaning, agreement, selection; card/ on the screen, formats/ in and out
+    course/        all that exists only for the lessons: show and check, exercises, figures, book, bench
+
+Nothing is loaded until it is used: `minirlhf.gae` fetches `minirlhf/advantages.py` when first asked for. So
+`import minirlhf` costs next to nothing, and a reader of one module need not wait for all of them.
 """
 
 from importlib import import_module
@@ -11,55 +39,67 @@ __version__ = "0.1.0"
 # Every public module, and the names in it that `from minirlhf import …` finds.
 # A name stands in one place only, and is never the name of a module.
 PUBLIC = {
-    "ops": "last_true log_probs_and_entropy masked_mean masked_sum masked_whiten predictors scatter "
-    "token_kl token_log_probs wins",
+    "ops": "last_true masked_mean masked_sum masked_whiten pairwise_wins predicting_positions token_kl token_log_probs",
     "losses": "approval_loss bradley_terry_loss clipped_policy_loss clipped_value_loss cross_entropy "
     "policy_gradient_loss sft_loss",
-    "advantages": "gae token_rewards",
+    "advantages": "gae leave_one_out token_rewards",
     "tokenizer": "Tokenizer",
     "model": "CausalLM Classifier GPT GPTConfig RewardModel ValueModel",
     "data": "Comparisons Demonstrations Judgements Prompts collate",
-    "workspace": "data_folder",
-    "rollout": "Rollout Samples collect pick sample",
-    "training": "TrainState paced pin_threads",
-    "classify": "ClassifierConfig ClassifierRecord Labelled PictureClassifier add_labels encode_texts "
-    "label_accuracy label_probabilities mislabel train_classifier",
-    "sft": "SFTConfig SFTRecord train_sft",
-    "reward": "AdditiveReward RewardConfig RewardRecord fit_additive normalise train_reward",
-    "ppo": "Estimate PPOConfig PPORecord adapt_beta improve train_ppo",
-    "reinforce": "Bandit BanditRecord ReinforceConfig ReinforceRecord bandit_gradient leave_one_out train_bandit "
-    "train_reinforce",
-    "best_of_n": "Candidates best_of_n_kl best_of_n_score draw_candidates",
+    "paths": "data_folder",
+    "rollout": "Rollout Samples collect inverse_cdf_sample sample",
+    "training": "TrainState pin_threads time_limited",
+    "classify": "ClassifierConfig Labelled PictureClassifier add_labels encode_texts label_accuracy "
+    "label_probabilities mislabel train_classifier",
+    "sft": "SFTConfig train_sft",
+    "reward": "AdditiveReward RewardConfig fit_additive normalise train_reward",
+    "ppo": "Estimate PPOConfig adapt_beta ppo_update train_ppo",
+    "reinforce": "ReinforceConfig train_reinforce",
+    "bandit": "Bandit bandit_gradient train_bandit",
+    "best_of_n": "best_of_n_kl best_of_n_score draw_candidates",
     "ensemble": "Ensemble pessimistic resample",
-    "evaluate": "Replies WinRate accuracy_ceiling calibration compare exact_kl pair_accuracy score_pairs "
+    "evaluate": "Replies accuracy_ceiling calibration compare exact_kl pair_accuracy score_pairs "
     "wilson_interval win_rate",
-    "overoptimisation": "GaoFit Standing fit_gao follow gain_at mean_interval refit runs_of score_pool stand "
-    "stopped which_is_better",
     "checkpoint": "load_policy load_state",
-    "metrics": "explain named",
-    "recorded": "read_recorded write_recorded",
-    "feedback": "",
+    "pipeline": "load_shipped tune",
+    "taste": "Reading Taste TasteConfig learn_taste",
     "feedback.votes": "Question Vote",
     "feedback.store": "FeedbackStore",
-    "feedback.card": "FeedbackCard",
+    "feedback.card.widget": "FeedbackCard",
     "feedback.simulated": "simulate",
     "feedback.asking": "blind_test preferred write_questions",
-    "feedback.pairs": "chosen_and_rejected clicks",
+    "feedback.pairs": "chosen_and_rejected",
     "feedback.meaning": "demonstrations judgements preferences",
     "feedback.agreement": "cohen_kappa fleiss_kappa krippendorff_alpha left_bias self_agreement",
-    "feedback.selection": "at_random gold_questions most_uncertain with_gold with_repeats",
     "feedback.formats": "export preference_dataset sft_dataset unpaired_dataset",
-    "pipeline": "load_shipped tune",
-    "plots": "LivePlot TokenStrip explore",  # and a figure is plots.its_name: there are some sixty
-    "lessons": "author check show",
-    "taste": "Reading Taste TasteConfig learn_taste",
-    "experiments": "",
-    "experiments.claims": "Claim",
+    "course.check": "author check show",
+    "course.plots": "LivePlot TokenStrip explore",  # and a figure is plots.its_name: there are some sixty
+    "course.recorded": "read_recorded write_recorded",
+    "course.overoptimisation": "bootstrap_fits fit_gao interpolate_gain recorded_runs score_pool t_interval track "
+    "truncate which_is_better",
 }
 
 HOME_OF = {name: module for module, names in PUBLIC.items() for name in names.split()}
 
-MODULES = [module for module in PUBLIC if "." not in module]
+MODULES = {module.split(".")[-1]: module for module in PUBLIC if "." not in module} | {
+    "metrics": "metrics",
+    "feedback": "feedback",
+    "plots": "course.plots",
+}
+
+# Lessons that somebody has changed keep the names of the day they were copied.
+RENAMED = {
+    "follow": "track",
+    "gain_at": "interpolate_gain",
+    "improve": "ppo_update",
+    "mean_interval": "t_interval",
+    "paced": "time_limited",
+    "pick": "inverse_cdf_sample",
+    "predictors": "predicting_positions",
+    "refit": "bootstrap_fits",
+    "runs_of": "recorded_runs",
+    "stopped": "truncate",
+}
 
 __all__ = sorted([*MODULES, *HOME_OF])
 
@@ -67,9 +107,10 @@ __all__ = sorted([*MODULES, *HOME_OF])
 def __getattr__(name: str):
     """Fetch a public module or name at its first use."""
     if name in MODULES:
-        return import_module(f"{__name__}.{name}")
-    if name in HOME_OF:
-        found = getattr(import_module(f"{__name__}.{HOME_OF[name]}"), name)
+        return import_module(f"{__name__}.{MODULES[name]}")
+    current = RENAMED.get(name, name)
+    if current in HOME_OF:
+        found = getattr(import_module(f"{__name__}.{HOME_OF[current]}"), current)
         globals()[name] = found  # the next use finds it here, without asking again
         return found
     raise AttributeError(f"minirlhf has no public name {name!r}; dir(minirlhf) lists them")

@@ -4,9 +4,13 @@ The score stands at the last token that counts and the value after it is 0. Othe
 place later and keeps a value there; the two agree when gamma = lam = 1.
 """
 
+from collections.abc import Callable
+
 import torch
 
 from minirlhf.ops import Mask, PerSequence, PerToken, last_true
+
+Advantages = Callable[[PerSequence], PerSequence]
 
 
 def token_rewards(
@@ -39,3 +43,12 @@ def gae(
         running = torch.where(mask[:, t], deltas[:, t] + gamma * lam * running, 0.0)
         advantages[:, t] = running
     return advantages, torch.where(mask, advantages + values, 0.0)
+
+
+def leave_one_out(rewards: PerSequence) -> PerSequence:
+    """How much better was each than the others of its batch: its reward minus the mean of theirs.
+
+    The others know nothing of this one, so as a baseline they change no expectation (Kool et al., 2019).
+    """
+    others = (rewards.sum() - rewards) / max(len(rewards) - 1, 1)
+    return rewards - others

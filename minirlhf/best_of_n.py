@@ -16,7 +16,7 @@ from torch import Tensor
 from minirlhf.data import Ids
 from minirlhf.model import CausalLM
 from minirlhf.ops import PerSequence, Scalar
-from minirlhf.rollout import Reward, sample
+from minirlhf.rollout import RewardFn, sample
 from minirlhf.training import require
 
 Pool = Float[Tensor, "P N"]  # N replies to each of P prompts
@@ -39,7 +39,7 @@ class Candidates:
 
 def draw_candidates(
     policy: CausalLM,
-    reward_model: Reward,
+    reward_model: RewardFn,
     prompts: Sequence[Ids],
     n: int,
     max_new_tokens: int,

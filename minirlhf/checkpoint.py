@@ -18,7 +18,7 @@ from torch import nn
 from minirlhf.model import GPT, CausalLM, GPTConfig, RewardModel, ValueModel
 from minirlhf.reward import AdditiveReward
 from minirlhf.tokenizer import Tokenizer
-from minirlhf.training import TrainState, start
+from minirlhf.training import TrainState, new_state
 
 FORMAT = 1
 KINDS = {"causal_lm": CausalLM, "value_model": ValueModel, "reward_model": RewardModel}
@@ -74,16 +74,12 @@ def load_state(folder: Path, **models: nn.Module) -> TrainState:
     """Read where a run stood, with optimisers for the models as they are now (load those first)."""
     path = folder / "state.json"
     if not path.exists():
-        raise FileNotFoundError(
-            f"{path}: this checkpoint was saved without a state, so a run cannot go on from it."
-        )
+        raise FileNotFoundError(f"{path}: this checkpoint was saved without a state, so a run cannot go on from it.")
     saved = _read_json(path)
     tensors = _read_tensors(folder / "state.safetensors")
-    state = start(0, **models)
+    state = new_state(0, **models)
     if set(saved["optimizers"]) != set(models):
-        raise ValueError(
-            f"{path}: holds optimisers for {saved['optimizers']}, and {sorted(models)} were given."
-        )
+        raise ValueError(f"{path}: holds optimisers for {saved['optimizers']}, and {sorted(models)} were given.")
     state.step, state.numbers = saved["step"], saved["numbers"]
     state.generator.set_state(tensors["generator"])
     for name, optimizer in state.optimizers.items():
@@ -107,12 +103,7 @@ def fingerprint(model: nn.Module) -> str:
 
 def _describe(model: Model) -> dict:
     if isinstance(model, AdditiveReward):
-        return {
-            "format": FORMAT,
-            "kind": "additive_reward",
-            "words": model.words,
-            "count_length": model.count_length,
-        }
+        return {"format": FORMAT, "kind": "additive_reward", "words": model.words, "count_length": model.count_length}
     kind = next(name for name, cls in KINDS.items() if isinstance(model, cls))
     return {"format": FORMAT, "kind": kind, "config": asdict(model.trunk.config)}
 
@@ -126,9 +117,7 @@ def _read_config(path: Path) -> dict:
     if not isinstance(described, dict) or "kind" not in described or "format" not in described:
         raise ValueError(f"{path}: written by another program; minirlhf's say 'format' and 'kind'.")
     if described["format"] > FORMAT:
-        raise ValueError(
-            f"{path}: written by a newer minirlhf (format {described['format']}); update this one."
-        )
+        raise ValueError(f"{path}: written by a newer minirlhf (format {described['format']}); update this one.")
     return described
 
 
@@ -169,9 +158,7 @@ def _load_weights(model: nn.Module, path: Path) -> None:
 
 def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
     if not path.exists():
-        raise FileNotFoundError(
-            f"{path}: missing, so the checkpoint is not whole. Copy it again or make it anew."
-        )
+        raise FileNotFoundError(f"{path}: missing, so the checkpoint is not whole. Copy it again or make it anew.")
     try:
         return safetensors.torch.load_file(str(path))
     except safetensors.SafetensorError as error:

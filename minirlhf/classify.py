@@ -22,14 +22,14 @@ from minirlhf.ops import Scalar
 from minirlhf.tokenizer import Tokenizer
 from minirlhf.training import (
     TrainState,
-    descend,
     linear_lr,
+    new_state,
+    optimizer_step,
     require,
     require_between,
     require_counts,
     require_positive,
-    stage,
-    start,
+    resumable,
 )
 
 if TYPE_CHECKING:
@@ -111,11 +111,15 @@ class PictureClassifier(nn.Module):
     def __init__(self, classes: int) -> None:
         super().__init__()
         self.look = nn.Sequential(
-            nn.Conv2d(3, 24, kernel_size=4, stride=4), nn.ReLU(),  # 6 by 6 patches
-            nn.Conv2d(24, 48, kernel_size=3, padding=1), nn.ReLU(),
-            nn.Conv2d(48, 32, kernel_size=3, padding=1), nn.ReLU(),
-            nn.AdaptiveMaxPool2d(2), nn.Flatten(),
-        )  # fmt: skip
+            nn.Conv2d(3, 24, kernel_size=4, stride=4),
+            nn.ReLU(),  # 6 by 6 patches
+            nn.Conv2d(24, 48, kernel_size=3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(48, 32, kernel_size=3, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveMaxPool2d(2),
+            nn.Flatten(),
+        )
         self.head = zero_head(4 * 32, classes)
 
     def forward(self, pixels: Pixels) -> Float[Tensor, "N K"]:
@@ -164,14 +168,14 @@ def train_classifier(
 ) -> Iterator[ClassifierRecord]:
     """Make the given label of each example more probable; one record a step."""
     require(len(labelled) > 0, "There are no labels to learn from.")
-    state = state or start(config.seed, classifier=model)
-    with stage("The classifier", state):
+    state = state or new_state(config.seed, classifier=model)
+    with resumable("The classifier", state):
         for rows in islice(epochs(len(labelled), config.batch_size, config.seed), state.step, config.steps):
             inputs, labels = tuple(x[rows] for x in labelled.inputs), labelled.labels[rows]
             mean, stats = loss(model(*inputs).log_softmax(dim=1), labels)
             lr = linear_lr(config.lr, state.step, config.steps, config.warmup)
             batch = {"inputs": inputs[0], "labels": labels}
-            norm = descend(mean, state.optimizers["classifier"], lr, config.max_grad_norm, **batch)
+            norm = optimizer_step(mean, state.optimizers["classifier"], lr, config.max_grad_norm, **batch)
             state.step += 1
             yield ClassifierRecord(state.step, mean.item(), stats["accuracy"], norm, lr)
 
@@ -194,9 +198,7 @@ def label_probabilities(model: AnyClassifier, *inputs: Tensor) -> Float[Tensor, 
 
 def label_accuracy(model: AnyClassifier, labelled: Labelled) -> float:
     """The share of examples whose likeliest label is the given one."""
-    return (
-        (label_probabilities(model, *labelled.inputs).argmax(dim=1) == labelled.labels).float().mean().item()
-    )
+    return (label_probabilities(model, *labelled.inputs).argmax(dim=1) == labelled.labels).float().mean().item()
 
 
 def mislabel(labels: Int[Tensor, "N"], share: float | int, classes: int, seed: int) -> Int[Tensor, "N"]:

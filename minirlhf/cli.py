@@ -14,7 +14,8 @@ from typing import Annotated, Any
 
 import tyro
 
-from minirlhf import workspace
+from minirlhf import paths
+from minirlhf.course import copies
 
 SHOW_TRACEBACK = "MINIRLHF_TRACEBACK"  # set this environment variable to see where an error comes from
 Folder = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
@@ -59,20 +60,20 @@ def lessons(folder: Folder = None, port: int = 8888, browser: bool = True) -> No
     """
     from jupyterlab.labapp import LabApp
 
-    folder = (folder or workspace.lessons_folder()).resolve()
+    folder = (folder or paths.lessons_folder()).resolve()
     print(f"Your lessons are in {folder}")
-    for copy in workspace.copy_lessons(target=folder):
+    for copy in copies.copy_lessons(target=folder):
         print(f"  {copy}")
     print("Starting JupyterLab. To stop it, press Ctrl-C here twice.", flush=True)
     LabApp.launch_instance(
         [
             f"--ServerApp.root_dir={folder}",
-            f"--LabApp.default_url=/lab/tree/{workspace.FIRST_LESSON}",
+            f"--LabApp.default_url=/lab/tree/{copies.FIRST_LESSON}",
             "--ServerApp.ip=127.0.0.1",
             f"--ServerApp.port={port}",
             f"--ServerApp.open_browser={browser and can_open_browser()}",
             f"--ServerApp.allow_root={hasattr(os, 'geteuid') and os.geteuid() == 0}",
-            f"--LabApp.app_settings_dir={Path(__file__).with_name('lab_settings')}",  # does not ask about news
+            f"--LabApp.app_settings_dir={Path(copies.__file__).with_name('lab_settings')}",  # does not ask about news
             "--LabApp.news_url=None",  # and fetches none
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             "--Application.log_level=WARN",  # so that the address is not lost among the reports of its parts
@@ -97,7 +98,7 @@ def demo() -> None:
 
 def doctor() -> int:
     """Look at this installation and say what to do about each problem."""
-    from minirlhf.doctor import findings, report
+    from minirlhf.course.doctor import findings, report
 
     return 0 if report(findings()) else 1
 
@@ -112,9 +113,9 @@ def data(folder: Folder = None) -> None:
     Args:
         folder: where to write them, if not into data/
     """
-    from minirlhf.worlds.texts import write_texts
+    from minirlhf.course.texts import write_texts
 
-    write_texts(folder or workspace.data_folder())
+    write_texts(folder or paths.data_folder())
 
 
 def checkpoints(folder: Folder = None) -> None:
@@ -125,7 +126,7 @@ def checkpoints(folder: Folder = None) -> None:
     """
     from minirlhf.pipeline import build_checkpoints
 
-    build_checkpoints(folder or workspace.data_folder())
+    build_checkpoints(folder or paths.data_folder())
 
 
 def sweeps(names: tyro.conf.Positional[tuple[str, ...]] = (), seeds: int = 3) -> None:
@@ -135,7 +136,7 @@ def sweeps(names: tyro.conf.Positional[tuple[str, ...]] = (), seeds: int = 3) ->
         names: which ones, by the names of their files; all if none is named
         seeds: how many seeds each is run with
     """
-    from minirlhf.experiments.sweeps import record_sweeps
+    from minirlhf.course.experiments.sweeps import record_sweeps
     from minirlhf.training import pin_threads
 
     pin_threads()
@@ -150,7 +151,7 @@ def bands(lessons: tyro.conf.Positional[tuple[str, ...]] = (), seeds: int = 3) -
         lessons: which ones, by their numbers ("05 07"); all if none is named
         seeds: how many seeds each is run with
     """
-    from minirlhf.experiments.claims import measure_bands
+    from minirlhf.course.experiments.claims import measure_bands
     from minirlhf.training import pin_threads
 
     pin_threads()
@@ -166,9 +167,9 @@ def book(folder: Folder = None, notebooks: Folder = None) -> None:
         folder: where book/ and the lessons as they ran are put, if not in runs/
         notebooks: where the lessons are, if not in notebooks/
     """
-    from minirlhf.book.make import make_book
+    from minirlhf.course.book.make import make_book
 
-    print(f"The book: {make_book(notebooks or workspace.notebooks_folder(), folder or Path('runs'))}")
+    print(f"The book: {make_book(notebooks or paths.notebooks_folder(), folder or Path('runs'))}")
 
 
 def slides(folder: Folder = None, notebooks: Folder = None) -> None:
@@ -178,9 +179,9 @@ def slides(folder: Folder = None, notebooks: Folder = None) -> None:
         folder: where slides/ and the lessons as they ran are put, if not in runs/
         notebooks: where the lessons are, if not in notebooks/
     """
-    from minirlhf.book.make import make_slides
+    from minirlhf.course.book.make import make_slides
 
-    print(f"The slides: {make_slides(notebooks or workspace.notebooks_folder(), folder or Path('runs'))}")
+    print(f"The slides: {make_slides(notebooks or paths.notebooks_folder(), folder or Path('runs'))}")
 
 
 def figures(folder: Folder = None, notebooks: Folder = None, to: Folder = None) -> None:
@@ -191,11 +192,11 @@ def figures(folder: Folder = None, notebooks: Folder = None, to: Folder = None) 
         notebooks: where the lessons are, if not in notebooks/
         to: where the figures are put, if not in data/recorded/figures
     """
-    from minirlhf.book.make import make_figures
-    from minirlhf.recorded import recorded_folder
+    from minirlhf.course.book.make import make_figures
+    from minirlhf.course.recorded import recorded_folder
 
     runs, target = folder or Path("runs"), to or recorded_folder() / "figures"
-    print(f"The figures: {make_figures(notebooks or workspace.notebooks_folder(), runs, target)}")
+    print(f"The figures: {make_figures(notebooks or paths.notebooks_folder(), runs, target)}")
 
 
 COMMANDS = {
@@ -216,7 +217,7 @@ COMMANDS = {
 def _loaded(name: str) -> Callable[..., Any]:
     """The command with its options. The demo's are the fields of its config, the bench has its own."""
     if name == "demo":
-        from minirlhf import demo as home
+        from minirlhf.course import demo as home
 
         def run_demo(config: Annotated[home.DemoConfig, tyro.conf.arg(name="")]) -> None:
             home.demo(config)
@@ -224,7 +225,7 @@ def _loaded(name: str) -> Callable[..., Any]:
         run_demo.__doc__ = demo.__doc__
         return run_demo
     if name == "bench":
-        from minirlhf.bench.table import main as measure
+        from minirlhf.course.bench.table import main as measure
 
         return measure
     return COMMANDS[name]

@@ -90,9 +90,7 @@ class Comparisons:
 
     def at(self, rows: Sequence[int]) -> "Comparisons":
         """These rows, in this order; a row may come twice."""
-        prompts, chosen, rejected = (
-            [column[i] for i in rows] for column in (self.prompts, self.chosen, self.rejected)
-        )
+        prompts, chosen, rejected = ([column[i] for i in rows] for column in (self.prompts, self.chosen, self.rejected))
         return Comparisons(prompts, chosen, rejected, [self.preference[i] for i in rows])
 
     def take(self, n: int) -> "Comparisons":
@@ -114,11 +112,7 @@ class Comparisons:
 
     @classmethod
     def from_rows(
-        cls,
-        rows: Sequence[tuple[int, dict]],
-        tokenizer: Tokenizer,
-        context: int,
-        source: Path | str = "votes",
+        cls, rows: Sequence[tuple[int, dict]], tokenizer: Tokenizer, context: int, source: Path | str = "votes"
     ) -> "Comparisons":
         """Encode numbered rows, each with `prompt`, `chosen`, `rejected`, and `preference` where it is not 1."""
         return cls._encoded(((f"{source}, line {n}", row) for n, row in rows), tokenizer, context)
@@ -126,10 +120,7 @@ class Comparisons:
     @classmethod
     def of(cls, choices: Iterable["Choice"], tokenizer: Tokenizer, context: int) -> "Comparisons":
         """Encode choices that are in memory, such as what `preferences(votes)` found."""
-        rows = (
-            (_vote_on(choice.prompt), {name: getattr(choice, name, None) for name in CHOICE})
-            for choice in choices
-        )
+        rows = ((_vote_on(choice.prompt), {name: getattr(choice, name, None) for name in CHOICE}) for choice in choices)
         return cls._encoded(rows, tokenizer, context)
 
     @classmethod
@@ -226,9 +217,7 @@ def read_jsonl(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict]]:
     import datasets  # here and not above: it takes a second to import
 
     if not path.is_file():
-        raise FileNotFoundError(
-            f"{path}: no such file. `minirlhf data` writes the texts that the lessons use."
-        )
+        raise FileNotFoundError(f"{path}: no such file. `minirlhf data` writes the texts that the lessons use.")
     datasets.disable_progress_bars()  # a bar for a tenth of a second is only noise
     with tempfile.TemporaryDirectory() as cache:  # never a stale copy from a shared cache
         try:
@@ -306,12 +295,8 @@ def _encode(where: str, row: dict, columns: tuple[str, ...], tokenizer: Tokenize
     read, *responses = (tokenizer.encode(row[column]) for column in columns)
     for response in responses:
         response.append(tokenizer.eos_id)
-    lengths = {
-        f"{columns[0]} + {name}": len(read) + len(r) for name, r in zip(columns[1:], responses, strict=True)
-    }
-    for what, length in (
-        lengths or {columns[0]: len(read) + 1}
-    ).items():  # a token must still fit behind a text
+    lengths = {f"{columns[0]} + {name}": len(read) + len(r) for name, r in zip(columns[1:], responses, strict=True)}
+    for what, length in (lengths or {columns[0]: len(read) + 1}).items():  # a token must still fit behind a text
         if length > context:
             raise ValueError(
                 f"{where}: {what} is {length} tokens long, the model reads {context}; "

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from minirlhf.data import Comparisons
 from minirlhf.ops import Mask, PerSequence, Tokens
-from minirlhf.rollout import Reward
+from minirlhf.rollout import RewardFn
 
 MemberScores = Float[Tensor, "K B"]  # what each of K members gives each reply
 
@@ -35,7 +35,7 @@ class Ensemble:
 
     def __init__(
         self,
-        members: Sequence[Reward],
+        members: Sequence[RewardFn],
         caution: float | int = 1.0,
         combine: Callable[[MemberScores, float | int], PerSequence] = pessimistic,
     ) -> None:

@@ -11,8 +11,8 @@ import torch
 
 from minirlhf.data import Comparisons, Prompts
 from minirlhf.model import CausalLM
-from minirlhf.ops import Mask, PerSequence, Tokens, masked_sum, token_kl, wins
-from minirlhf.rollout import Reward, Samples, sample
+from minirlhf.ops import Mask, PerSequence, Tokens, masked_sum, pairwise_wins, token_kl
+from minirlhf.rollout import RewardFn, Samples, sample
 from minirlhf.tokenizer import Tokenizer
 
 Judge = Callable[[str, str], float]  # (prompt, reply) -> how good it is
@@ -138,7 +138,7 @@ def frontier(points: Sequence[FrontierPoint]) -> list[FrontierPoint]:
 
 @torch.no_grad()
 def score_pairs(
-    reward_model: Reward, comparisons: Comparisons, pad_id: int, batch_size: int = 256
+    reward_model: RewardFn, comparisons: Comparisons, pad_id: int, batch_size: int = 256
 ) -> tuple[PerSequence, PerSequence]:
     """The scores of all chosen and all rejected responses."""
     chosen, rejected = [], []
@@ -153,7 +153,7 @@ def score_pairs(
 
 def pair_accuracy(chosen: PerSequence, rejected: PerSequence) -> float:
     """The share of pairs that the scores order as the person did; equal scores count half."""
-    return wins(chosen, rejected).mean().item()
+    return pairwise_wins(chosen, rejected).mean().item()
 
 
 def accuracy_ceiling(probabilities: Sequence[float]) -> tuple[float, float]:
@@ -173,12 +173,10 @@ def calibration(difference: PerSequence, bins: int = 5) -> list[CalibrationBin]:
     Every pair is looked at from the side that the model prefers, so predictions run from ½ to 1.
     """
     predicted = torch.sigmoid(difference.abs())
-    right = wins(difference, torch.zeros_like(difference))
+    right = pairwise_wins(difference, torch.zeros_like(difference))
     which = ((predicted - 0.5) * 2 * bins).long().clamp(0, bins - 1)
     return [
-        CalibrationBin(
-            predicted[which == b].mean().item(), right[which == b].mean().item(), int((which == b).sum())
-        )
+        CalibrationBin(predicted[which == b].mean().item(), right[which == b].mean().item(), int((which == b).sum()))
         for b in range(bins)
         if (which == b).any()
     ]

@@ -8,7 +8,17 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from minirlhf.ops import Logits, Mask, PerSequence, PerToken, Scalar, Tokens, masked_mean, predictors, wins
+from minirlhf.ops import (
+    Logits,
+    Mask,
+    PerSequence,
+    PerToken,
+    Scalar,
+    Tokens,
+    masked_mean,
+    pairwise_wins,
+    predicting_positions,
+)
 
 Stats = dict[str, float]
 
@@ -29,7 +39,7 @@ def sft_loss(logits: Logits, tokens: Tokens, mask: Mask) -> tuple[Scalar, Stats]
     -1/n Σ log π(token t | tokens before t), over the n tokens where the mask is True: the response and its
     end-of-text, never the prompt, never the padding. An untrained model starts at ln V.
     """
-    predictions, said = logits[predictors(mask)], tokens[:, 1:][mask[:, 1:]]
+    predictions, said = logits[predicting_positions(mask)], tokens[:, 1:][mask[:, 1:]]
     loss = F.cross_entropy(predictions, said, reduction="sum") / max(len(said), 1)
     with torch.no_grad():
         hits = (predictions.argmax(dim=-1) == said).sum().item()
@@ -37,10 +47,7 @@ def sft_loss(logits: Logits, tokens: Tokens, mask: Mask) -> tuple[Scalar, Stats]
 
 
 def bradley_terry_loss(
-    chosen: PerSequence,
-    rejected: PerSequence,
-    preference: PerSequence | None = None,
-    margin: PerSequence | float = 0.0,
+    chosen: PerSequence, rejected: PerSequence, preference: PerSequence | None = None, margin: PerSequence | float = 0.0
 ) -> tuple[Scalar, Stats]:
     """How surprised a reward model is by the choices: -log σ(chosen - rejected - margin), on average.
 
@@ -51,14 +58,12 @@ def bradley_terry_loss(
     p = torch.ones_like(difference) if preference is None else preference
     loss = -(p * F.logsigmoid(difference) + (1 - p) * F.logsigmoid(-difference)).mean()
     return loss, {
-        "accuracy": wins(chosen, rejected).mean().item(),
+        "accuracy": pairwise_wins(chosen, rejected).mean().item(),
         "margin": (chosen - rejected).mean().item(),
     }
 
 
-def approval_loss(
-    score: PerSequence, label: Bool[Tensor, "B"], threshold: Scalar | float
-) -> tuple[Scalar, Stats]:
+def approval_loss(score: PerSequence, label: Bool[Tensor, "B"], threshold: Scalar | float) -> tuple[Scalar, Stats]:
     """How surprised a reward model is by the thumbs: -log σ(±(score - threshold)), + for up and - for down, on average.
 
     Logistic regression (Cox, 1958). The threshold is learned with the scores: where most replies were fine it sinks,
@@ -67,7 +72,7 @@ def approval_loss(
     """
     lead = torch.where(label, score - threshold, threshold - score)
     return -F.logsigmoid(lead).mean(), {
-        "accuracy": wins(lead, torch.zeros_like(lead)).mean().item(),
+        "accuracy": pairwise_wins(lead, torch.zeros_like(lead)).mean().item(),
         "margin": lead.mean().item(),
     }
 
@@ -80,8 +85,8 @@ def policy_gradient_loss(log_probs: PerToken, advantages: PerToken, mask: Mask) 
     """
     loss = -masked_mean(advantages.detach() * log_probs, mask)
     with torch.no_grad():
-        surprise = -masked_mean(log_probs, mask).item()
-    return loss, {"surprise": surprise}
+        nll = -masked_mean(log_probs, mask).item()
+    return loss, {"nll": nll}
 
 
 def clipped_policy_loss(

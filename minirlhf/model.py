@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from minirlhf.ops import Mask, PerSequence, PerToken, Tokens, last_true, predictors, scatter
+from minirlhf.ops import Mask, PerSequence, PerToken, Tokens, last_true, predicting_positions, to_positions
 
 Hidden = Float[Tensor, "B T C"] | Float[Tensor, "N C"]
 
@@ -34,9 +34,7 @@ class GPTConfig:
             if getattr(self, name) < 1:
                 raise ValueError(f"GPTConfig.{name} is {getattr(self, name)}; it must be 1 or more.")
         if self.channels % self.heads:
-            raise ValueError(
-                f"GPTConfig.channels ({self.channels}) must be a multiple of heads ({self.heads})."
-            )
+            raise ValueError(f"GPTConfig.channels ({self.channels}) must be a multiple of heads ({self.heads}).")
 
 
 @dataclass
@@ -76,12 +74,10 @@ class Block(nn.Module):
         future = torch.full((config.context, config.context), float("-inf")).triu(1)
         self.register_buffer("causal", future, persistent=False)
 
-    def forward(
-        self, x: Float[Tensor, "B T C"], cache: Cache | None = None, where: Mask | None = None
-    ) -> Hidden:
+    def forward(self, x: Float[Tensor, "B T C"], cache: Cache | None = None, at: Mask | None = None) -> Hidden:
         x = x + self.attention_out(self.attend(self.attention_norm(x), cache))
-        if where is not None:  # what nobody asks about goes no further
-            x = x[where]
+        if at is not None:  # keep only the positions asked for
+            x = x[at]
         return x + self.contract(F.relu(self.expand(self.feed_forward_norm(x))))
 
     def attend(self, x: Float[Tensor, "B T C"], cache: Cache | None) -> Float[Tensor, "B T C"]:
@@ -97,9 +93,7 @@ class Block(nn.Module):
             scores = torch.bmm(q, k.transpose(1, 2)) * D**-0.5
         else:
             read = k.shape[1] - T
-            scores = torch.baddbmm(
-                self.causal[read : read + T, : read + T], q, k.transpose(1, 2), alpha=D**-0.5
-            )
+            scores = torch.baddbmm(self.causal[read : read + T, : read + T], q, k.transpose(1, 2), alpha=D**-0.5)
         mixed = scores.softmax(dim=-1) @ v
         return mixed.view(B, H, T, D).transpose(1, 2).reshape(B, T, C)
 
@@ -119,7 +113,7 @@ class GPT(nn.Module):
             if name.endswith(("attention_out.weight", "contract.weight")):
                 nn.init.normal_(weight, std=0.02 / (2 * config.layers) ** 0.5)  # the stream keeps its scale
 
-    def forward(self, tokens: Tokens, cache: Cache | None = None, where: Mask | None = None) -> Hidden:
+    def forward(self, tokens: Tokens, cache: Cache | None = None, at: Mask | None = None) -> Hidden:
         """What the model makes of each token and all before it: (B, T, C), or (N, C) at the N places asked for.
 
         With a cache, only new tokens are given.
@@ -135,7 +129,7 @@ class GPT(nn.Module):
         *blocks, last = self.blocks
         for block in blocks:
             x = block(x, cache)
-        x = last(x, cache, where)
+        x = last(x, cache, at)
         if cache is not None:
             cache.length = end
         return self.final_norm(x)
@@ -144,18 +138,16 @@ class GPT(nn.Module):
 class CausalLM(nn.Module):
     """A language model: logits[:, t] speak about token t + 1, given tokens 0 to t.
 
-    With `where`, only the logits of those N places are computed: (N, V).
+    With `at`, only the logits of those N places are computed: (N, V).
     """
 
     def __init__(self, trunk: GPT) -> None:
         super().__init__()
         self.trunk = trunk
 
-    def forward(self, tokens: Tokens, cache: Cache | None = None, where: Mask | None = None) -> Tensor:
-        speakable = self.trunk.token_embedding.weight[
-            : self.trunk.config.vocab_size
-        ]  # all rows but padding's
-        return F.linear(self.trunk(tokens, cache, where), speakable)
+    def forward(self, tokens: Tokens, cache: Cache | None = None, at: Mask | None = None) -> Tensor:
+        speakable = self.trunk.token_embedding.weight[: self.trunk.config.vocab_size]  # all rows but padding's
+        return F.linear(self.trunk(tokens, cache, at), speakable)
 
 
 class ValueModel(nn.Module):
@@ -167,8 +159,8 @@ class ValueModel(nn.Module):
         self.head = zero_head(trunk.config.channels)
 
     def forward(self, tokens: Tokens, response_mask: Mask) -> PerToken:
-        return scatter(
-            self.head(self.trunk(tokens, where=predictors(response_mask))).squeeze(-1), response_mask
+        return to_positions(
+            self.head(self.trunk(tokens, at=predicting_positions(response_mask))).squeeze(-1), response_mask
         )
 
 
@@ -188,7 +180,7 @@ class RewardModel(nn.Module):
     def forward(self, tokens: Tokens, response_mask: Mask) -> PerSequence:
         position = torch.arange(tokens.shape[1], device=tokens.device)
         last = last_true(response_mask).clamp(min=0).unsqueeze(1)
-        raw = self.head(self.trunk(tokens, where=position == last)).squeeze(-1)
+        raw = self.head(self.trunk(tokens, at=position == last)).squeeze(-1)
         return (raw - self.mean) / self.std
 
 
@@ -202,7 +194,7 @@ class Classifier(nn.Module):
 
     def forward(self, tokens: Tokens, mask: Mask) -> Float[Tensor, "B K"]:
         position = torch.arange(tokens.shape[1], device=tokens.device)
-        return self.head(self.trunk(tokens, where=position == last_true(mask).unsqueeze(1)))
+        return self.head(self.trunk(tokens, at=position == last_true(mask).unsqueeze(1)))
 
 
 def zero_head(channels: int, outputs: int = 1) -> nn.Linear:

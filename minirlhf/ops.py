@@ -20,7 +20,7 @@ Logits = Float[Tensor, "B T V"]
 Scalar = Float[Tensor, ""]
 
 
-def predictors(mask: Mask) -> Mask:
+def predicting_positions(mask: Mask) -> Mask:
     """Where a causal model speaks about the tokens that count: one place to the left of each.
 
     What a model makes of tokens 0 to t is about token t + 1. This function is the only place that knows it.
@@ -28,7 +28,7 @@ def predictors(mask: Mask) -> Mask:
     return torch.cat([mask[:, 1:], torch.zeros_like(mask[:, :1])], dim=1)
 
 
-def scatter(x: Float[Tensor, "N"], mask: Mask) -> PerToken:
+def to_positions(x: Float[Tensor, "N"], mask: Mask) -> PerToken:
     """Put the N numbers that stand for the tokens that count in their places; 0 elsewhere.
 
     Nothing predicts a row's first token, so it never counts.
@@ -63,7 +63,7 @@ def masked_whiten(x: PerToken, mask: Mask) -> PerToken:
     return torch.where(mask, centred * torch.rsqrt(variance + 1e-8), 0.0)
 
 
-def wins(scores: Float[Tensor, "*n"], others: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+def pairwise_wins(scores: Float[Tensor, "*n"], others: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
     """1 where a score beats its opponent, 0 where it loses, ½ where they tie: knowing nothing is worth one half."""
     return (scores > others).float() + 0.5 * (scores == others).float()
 
@@ -74,19 +74,17 @@ def token_log_probs(logits: Logits, tokens: Tokens, mask: Mask) -> PerToken:
     Only the rows that count are normalised: with a large vocabulary that is where the time goes.
     """
     said = tokens[:, 1:][mask[:, 1:]]
-    return scatter(-F.cross_entropy(logits[predictors(mask)], said, reduction="none"), mask)
+    return to_positions(-F.cross_entropy(logits[predicting_positions(mask)], said, reduction="none"), mask)
 
 
-def log_probs_and_entropy(
-    predictions: Float[Tensor, "N V"], tokens: Tokens, mask: Mask
-) -> tuple[PerToken, PerToken]:
+def log_probs_and_entropy(predictions: Float[Tensor, "N V"], tokens: Tokens, mask: Mask) -> tuple[PerToken, PerToken]:
     """`token_log_probs`, and the entropy in nats of what each token was drawn from, from logits already selected.
 
-    `predictions` are the logits at `predictors(mask)`: a training step computes no others.
+    `predictions` are the logits at `predicting_positions(mask)`: a training step computes no others.
     """
     log_p = torch.log_softmax(predictions, dim=-1)
     log_probs = log_p.gather(1, tokens[:, 1:][mask[:, 1:]].unsqueeze(1)).squeeze(1)
-    return scatter(log_probs, mask), scatter(-(log_p.exp() * log_p).sum(dim=-1), mask)
+    return to_positions(log_probs, mask), to_positions(-(log_p.exp() * log_p).sum(dim=-1), mask)
 
 
 def token_kl(logits: Logits, other_logits: Logits, mask: Mask) -> PerToken:
@@ -94,5 +92,5 @@ def token_kl(logits: Logits, other_logits: Logits, mask: Mask) -> PerToken:
 
     Exact where `log_probs - ref_log_probs` of the sampled token is an estimate: same expectation, less variance.
     """
-    log_p, log_q = (torch.log_softmax(x[predictors(mask)], dim=-1) for x in (logits, other_logits))
-    return scatter((log_p.exp() * (log_p - log_q)).sum(dim=-1), mask)
+    log_p, log_q = (torch.log_softmax(x[predicting_positions(mask)], dim=-1) for x in (logits, other_logits))
+    return to_positions((log_p.exp() * (log_p - log_q)).sum(dim=-1), mask)

@@ -19,13 +19,13 @@ from minirlhf.data import Comparisons, Demonstrations, Prompts, read_jsonl
 from minirlhf.feedback.asking import drafts
 from minirlhf.feedback.simulated import PATIENT, Person, SimulatedChoice, vote
 from minirlhf.model import GPT, CausalLM, GPTConfig, RewardModel, ValueModel
+from minirlhf.paths import data_folder
 from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
 from minirlhf.reward import AdditiveReward, RewardConfig, RewardRecord, normalise, train_reward
 from minirlhf.rollout import sample
 from minirlhf.sft import SFTConfig, SFTRecord, train_sft
 from minirlhf.tokenizer import Tokenizer
 from minirlhf.training import pin_threads
-from minirlhf.workspace import data_folder
 
 CONTEXT = 64
 MAX_NEW_TOKENS = 40
@@ -53,7 +53,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Shipped:
+class Checkpoints:
     """What data/checkpoints holds: the three states of one model, and the reward model that led to the last."""
 
     tokenizer: Tokenizer
@@ -74,7 +74,7 @@ class Shipped:
 
 
 @dataclass
-class Made:
+class PipelineResult:
     """The models of one run, and what each stage reported on the way."""
 
     base: CausalLM
@@ -105,21 +105,17 @@ def build_checkpoints(data: Path, recipe: Recipe | None = None) -> None:
         save(data / "checkpoints" / name, model, tokenizer)
 
 
-def load_shipped() -> Shipped:
+def load_shipped() -> Checkpoints:
     """Open the models of data/checkpoints."""
     folder = data_folder() / "checkpoints"
     base, tokenizer = load_policy(folder / "base")
     reward_model, _ = load(folder / "reward_model")
     if not isinstance(reward_model, RewardModel):
-        raise ValueError(
-            f"{folder / 'reward_model'}: holds a {type(reward_model).__name__}, not a RewardModel."
-        )
-    return Shipped(
-        tokenizer, base, load_policy(folder / "sft")[0], reward_model, load_policy(folder / "rlhf")[0]
-    )
+        raise ValueError(f"{folder / 'reward_model'}: holds a {type(reward_model).__name__}, not a RewardModel.")
+    return Checkpoints(tokenizer, base, load_policy(folder / "sft")[0], reward_model, load_policy(folder / "rlhf")[0])
 
 
-def tune(base: CausalLM, tokenizer: Tokenizer, data: Path, recipe: Recipe, person: Person = PATIENT) -> Made:
+def tune(base: CausalLM, tokenizer: Tokenizer, data: Path, recipe: Recipe, person: Person = PATIENT) -> PipelineResult:
     """From a base model to one that people (here: a simulated one) have tuned; shows a bar for every stage."""
     demonstrations = Demonstrations.load(data / "demonstrations_train.jsonl", tokenizer, CONTEXT)
     prompts = Prompts.load(data / "prompts_train.jsonl", tokenizer, CONTEXT)
@@ -132,12 +128,12 @@ def tune(base: CausalLM, tokenizer: Tokenizer, data: Path, recipe: Recipe, perso
     reward_model = RewardModel(deepcopy(sft.trunk))
     reward_stage = train_reward(reward_model, comparisons, recipe.reward)
     reward_records = watch(reward_stage, recipe.reward.steps, "reward model", "accuracy")
-    settle(reward_model, sft, prompts, tokenizer, recipe.reward.seed)
+    normalise_on(reward_model, sft, prompts, tokenizer, recipe.reward.seed)
 
     rlhf, value_model = deepcopy(sft), ValueModel(deepcopy(reward_model.trunk))
     ppo_stage = train_ppo(rlhf, sft, reward_model, value_model, prompts, recipe.ppo, eos_id=tokenizer.eos_id)
     ppo_records = watch(ppo_stage, recipe.ppo.updates, "PPO", "score")
-    return Made(base, sft, reward_model, rlhf, votes, sft_records, reward_records, ppo_records)
+    return PipelineResult(base, sft, reward_model, rlhf, votes, sft_records, reward_records, ppo_records)
 
 
 def ask(
@@ -148,7 +144,7 @@ def ask(
     return vote([(asked, first, second) for asked, (first, second) in drafted], person, Random(seed))
 
 
-def settle(
+def normalise_on(
     reward_model: RewardModel | AdditiveReward,
     reference: CausalLM,
     prompts: Prompts,

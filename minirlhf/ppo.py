@@ -20,19 +20,19 @@ from minirlhf.advantages import gae, token_rewards
 from minirlhf.data import Prompts
 from minirlhf.losses import clipped_policy_loss, clipped_value_loss
 from minirlhf.model import CausalLM, ValueModel
-from minirlhf.ops import PerToken, log_probs_and_entropy, masked_mean, masked_sum, masked_whiten, predictors
-from minirlhf.rollout import Reward, Rollout, collect
+from minirlhf.ops import PerToken, log_probs_and_entropy, masked_mean, masked_sum, masked_whiten, predicting_positions
+from minirlhf.rollout import RewardFn, Rollout, collect
 from minirlhf.training import (
     TrainState,
-    descend,
     linear_lr,
+    new_state,
+    optimizer_step,
     require,
     require_between,
     require_counts,
     require_own_weights,
     require_positive,
-    stage,
-    start,
+    resumable,
 )
 
 
@@ -63,9 +63,7 @@ class PPOConfig:
     def __post_init__(self) -> None:
         require_counts(self, "updates", "batch_size", "epochs", "minibatches", "max_new_tokens", "kl_horizon")
         require_positive(self, "lr", "value_lr", "clip", "value_clip", "max_grad_norm")
-        require_positive(
-            self, *(name for name in ("kl_target", "stop_kl") if getattr(self, name) is not None)
-        )
+        require_positive(self, *(name for name in ("kl_target", "stop_kl") if getattr(self, name) is not None))
         require_between(self, 0, 1, "gamma", "lam")
         require_between(self, 0, sys.float_info.max, "beta", "entropy_bonus")
         require(isfinite(self.missing_eos_score), f"PPOConfig.missing_eos_score is {self.missing_eos_score}.")
@@ -125,7 +123,7 @@ def adapt_beta(beta: float, kl: float, target: float, episodes: int, horizon: in
 def train_ppo(
     policy: CausalLM,
     reference: CausalLM,
-    reward_model: Reward,
+    reward_model: RewardFn,
     value_model: ValueModel,
     prompts: Prompts,
     config: PPOConfig,
@@ -135,15 +133,15 @@ def train_ppo(
     value_loss: Callable = clipped_value_loss,
     advantages: Callable = gae,
     rewards: Callable = token_rewards,
-    leash: Callable = adapt_beta,
+    kl_controller: Callable = adapt_beta,
     state: TrainState | None = None,
 ) -> Iterator[PPORecord]:
     """Move the policy towards what the reward model likes, on a leash of KL to the reference; a record an update."""
     require(len(prompts) > 0, "There are no prompts to answer.")
     require_own_weights(policy=policy, reference=reference, value_model=value_model)
-    state = state or start(config.seed, policy=policy, value_model=value_model)
+    state = state or new_state(config.seed, policy=policy, value_model=value_model)
     beta = state.numbers.setdefault("beta", config.beta)
-    with stage("PPO", state, "update"):
+    with resumable("PPO", state, "update"):
         while state.step < config.updates:
             chosen = torch.randint(len(prompts), (config.batch_size,), generator=state.generator).tolist()
             asked = [prompts.prompts[i] for i in chosen]
@@ -158,10 +156,10 @@ def train_ppo(
                 config.missing_eos_score,
             )
             estimates = estimate(rollout, value_model, beta, config, advantages, rewards)
-            losses = improve(policy, value_model, rollout, estimates, config, state, policy_loss, value_loss)
+            losses = ppo_update(policy, value_model, rollout, estimates, config, state, policy_loss, value_loss)
             record = _record(rollout, estimates, losses, beta, state.step + 1)
             if config.kl_target is not None:
-                beta = float(leash(beta, record.kl, config.kl_target, config.batch_size, config.kl_horizon))
+                beta = float(kl_controller(beta, record.kl, config.kl_target, config.batch_size, config.kl_horizon))
             state.numbers["beta"], state.step = beta, state.step + 1
             yield record
 
@@ -184,7 +182,7 @@ def estimate(
     return Estimate(values, masked_whiten(raw_advantages, mask), returns)
 
 
-def improve(
+def ppo_update(
     policy: CausalLM,
     value_model: ValueModel,
     rollout: Rollout,
@@ -205,23 +203,17 @@ def improve(
             advantages, returns = estimates.advantages[rows], estimates.returns[rows]
             batch = {"tokens": tokens, "mask": mask, "advantages": advantages}
 
-            predictions = policy(tokens, where=predictors(mask))
+            predictions = policy(tokens, at=predicting_positions(mask))
             log_probs, entropies = log_probs_and_entropy(predictions, tokens, mask)
             loss, stats = policy_loss(log_probs, old_log_probs, advantages, mask, config.clip)
             entropy = masked_mean(entropies, mask)
             total = loss - config.entropy_bonus * entropy if config.entropy_bonus else loss
-            norm = descend(total, state.optimizers["policy"], lr, config.max_grad_norm, **batch)
+            norm = optimizer_step(total, state.optimizers["policy"], lr, config.max_grad_norm, **batch)
 
             values = value_model(tokens, mask)
             error, value_stats = value_loss(values, old_values, returns, mask, config.value_clip)
-            value_norm = descend(
-                error, state.optimizers["value_model"], value_lr, config.max_grad_norm, **batch
-            )
-            policy_step = {
-                "policy_loss": loss.item(),
-                "policy_entropy": entropy.item(),
-                "policy_grad_norm": norm,
-            }
+            value_norm = optimizer_step(error, state.optimizers["value_model"], value_lr, config.max_grad_norm, **batch)
+            policy_step = {"policy_loss": loss.item(), "policy_entropy": entropy.item(), "policy_grad_norm": norm}
             value_step = {"value_loss": error.item(), "value_grad_norm": value_norm}
             value_step["value_clip_fraction"] = value_stats["clip_fraction"]
             steps.append(stats | policy_step | value_step | {"lr": lr})

@@ -21,20 +21,18 @@ from minirlhf.ops import Mask, PerSequence, Scalar, Tokens
 from minirlhf.tokenizer import Tokenizer
 from minirlhf.training import (
     TrainState,
-    descend,
     linear_lr,
+    new_state,
+    optimizer_step,
     require,
     require_between,
     require_counts,
     require_positive,
-    stage,
-    start,
+    resumable,
 )
 
 PreferenceLoss = Callable[..., tuple[Scalar, Stats]]
-THRESHOLD_RIDGE = (
-    0.001  # far weaker than the words': whoever likes everything has a low threshold, and no taste
-)
+THRESHOLD_RIDGE = 0.001  # far weaker than the words': whoever likes everything has a low threshold, and no taste
 
 
 @dataclass(frozen=True)
@@ -77,23 +75,25 @@ def train_reward(
 ) -> Iterator[RewardRecord]:
     """Raise the score of what was chosen above that of what was rejected; one record a step."""
     require(len(comparisons) > 0, "There are no comparisons to learn from.")
-    state = state or start(config.seed, reward_model=reward_model)
+    state = state or new_state(config.seed, reward_model=reward_model)
     pad_id = reward_model.trunk.config.vocab_size
-    with stage("The reward model", state):
-        for rows in islice(
-            epochs(len(comparisons), config.batch_size, config.seed), state.step, config.steps
-        ):
+    with resumable("The reward model", state):
+        for rows in islice(epochs(len(comparisons), config.batch_size, config.seed), state.step, config.steps):
             tokens, mask, preference = comparisons.batch(rows, pad_id)
             chosen, rejected = reward_model(tokens, mask).chunk(2)
             mean, stats = loss(chosen, rejected, preference)
             lr = linear_lr(config.lr, state.step, config.steps, config.warmup)
             batch = {"tokens": tokens, "mask": mask}
-            norm = descend(mean, state.optimizers["reward_model"], lr, config.max_grad_norm, **batch)
+            norm = optimizer_step(mean, state.optimizers["reward_model"], lr, config.max_grad_norm, **batch)
             state.step += 1
             yield RewardRecord(
-                state.step, mean.item(), **stats,
-                chosen_score=chosen.mean().item(), rejected_score=rejected.mean().item(), grad_norm=norm,
-            )  # fmt: skip
+                state.step,
+                mean.item(),
+                **stats,
+                chosen_score=chosen.mean().item(),
+                rejected_score=rejected.mean().item(),
+                grad_norm=norm,
+            )
 
 
 class AdditiveReward(nn.Module):
@@ -118,9 +118,7 @@ class AdditiveReward(nn.Module):
         self.register_buffer("threshold", torch.zeros(()))
 
     def forward(self, tokens: Tokens, response_mask: Mask) -> PerSequence:
-        texts = [
-            self.tokenizer.decode(row[mask].tolist()) for row, mask in zip(tokens, response_mask, strict=True)
-        ]
+        texts = [self.tokenizer.decode(row[mask].tolist()) for row, mask in zip(tokens, response_mask, strict=True)]
         return self.score(texts)
 
     def score(self, texts: Sequence[str]) -> PerSequence:
@@ -165,9 +163,7 @@ def fit_additive(
     """
     judged = judgements or Judgements([], [], [])
     texts = [
-        tokenizer.decode(ids)
-        for side in (comparisons.chosen, comparisons.rejected, judged.responses)
-        for ids in side
+        tokenizer.decode(ids) for side in (comparisons.chosen, comparisons.rejected, judged.responses) for ids in side
     ]
     words = sorted({word for text in texts for word in split_words(text)})
     model = AdditiveReward(words, tokenizer, count_length)

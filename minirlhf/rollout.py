@@ -13,9 +13,9 @@ from torch import Tensor
 
 from minirlhf.data import Ids, collate
 from minirlhf.model import Cache, CausalLM
-from minirlhf.ops import Mask, PerSequence, PerToken, Tokens, last_true, log_probs_and_entropy, predictors
+from minirlhf.ops import Mask, PerSequence, PerToken, Tokens, last_true, log_probs_and_entropy, predicting_positions
 
-Reward = Callable[[Tokens, Mask], PerSequence]
+RewardFn = Callable[[Tokens, Mask], PerSequence]
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,9 @@ def sample(
     have ended leave the batch once they are half of it, so a few long answers do not keep the rest waiting.
     """
     if not prompts or not all(prompts):
-        raise ValueError(
-            "There is nothing to answer: give at least one prompt, each with at least one token."
-        )
+        raise ValueError("There is nothing to answer: give at least one prompt, each with at least one token.")
     if max_new_tokens < 1 or not temperature > 0:
-        raise ValueError(
-            f"max_new_tokens ({max_new_tokens}) must be 1 or more, temperature ({temperature}) above 0."
-        )
+        raise ValueError(f"max_new_tokens ({max_new_tokens}) must be 1 or more, temperature ({temperature}) above 0.")
     pad_id = model.trunk.config.vocab_size
     tokens, unsaid = collate(prompts, [[pad_id] * max_new_tokens] * len(prompts), pad_id)
     log_probs, start = torch.zeros(tokens.shape), unsaid.long().argmax(dim=1)
@@ -95,9 +91,7 @@ def sample(
     return _cut(tokens, log_probs, start, start + max_new_tokens, eos_id, pad_id)
 
 
-def _cut(
-    tokens: Tokens, log_probs: PerToken, start: Tensor, end: Tensor, eos_id: int | None, pad_id: int
-) -> Samples:
+def _cut(tokens: Tokens, log_probs: PerToken, start: Tensor, end: Tensor, eos_id: int | None, pad_id: int) -> Samples:
     """Cut each response behind its first end of text: rows speak on while they wait for the others."""
     position = torch.arange(tokens.shape[1])
     if eos_id is not None:
@@ -114,11 +108,11 @@ def draw(
 ) -> tuple[Int[Tensor, "B"], Float[Tensor, "B"]]:
     """One token a row, drawn from softmax(logits / temperature), and its log-probability."""
     probabilities = (logits if temperature == 1 else logits / temperature).softmax(dim=-1)
-    drawn = pick(probabilities, torch.rand(len(logits), generator=generator))
+    drawn = inverse_cdf_sample(probabilities, torch.rand(len(logits), generator=generator))
     return drawn, probabilities.gather(1, drawn.unsqueeze(1)).log().squeeze(1)
 
 
-def pick(probabilities: Float[Tensor, "B V"], u: Float[Tensor, "B"]) -> Int[Tensor, "B"]:
+def inverse_cdf_sample(probabilities: Float[Tensor, "B V"], u: Float[Tensor, "B"]) -> Int[Tensor, "B"]:
     """In each row the first token at which the running sum of the probabilities passes u, with u from 0 up to 1.
 
     Inverse transform sampling (Devroye, 1986, III.2): a token owns a stretch of the line from 0 to 1 that is as long
@@ -134,7 +128,7 @@ def pick(probabilities: Float[Tensor, "B V"], u: Float[Tensor, "B"]) -> Int[Tens
 def collect(
     policy: CausalLM,
     reference: CausalLM,
-    reward_model: Reward,
+    reward_model: RewardFn,
     prompts: Sequence[Ids],
     max_new_tokens: int,
     generator: torch.Generator,
@@ -147,7 +141,7 @@ def collect(
     """
     samples = sample(policy, prompts, max_new_tokens, generator, eos_id)
     tokens, mask = samples.tokens, samples.response_mask
-    ref_log_probs, _ = log_probs_and_entropy(reference(tokens, where=predictors(mask)), tokens, mask)
+    ref_log_probs, _ = log_probs_and_entropy(reference(tokens, at=predicting_positions(mask)), tokens, mask)
     score = reward_model(tokens, mask)
     ended = torch.ones(len(tokens), dtype=torch.bool)
     if eos_id is not None:

@@ -14,14 +14,14 @@ from minirlhf.model import CausalLM
 from minirlhf.ops import Scalar
 from minirlhf.training import (
     TrainState,
-    descend,
     linear_lr,
+    new_state,
+    optimizer_step,
     require,
     require_between,
     require_counts,
     require_positive,
-    stage,
-    start,
+    resumable,
 )
 
 SFTLoss = Callable[..., tuple[Scalar, Stats]]
@@ -66,17 +66,13 @@ def train_sft(
 ) -> Iterator[SFTRecord]:
     """Teach the policy to continue each prompt as its demonstrator did; one record a step."""
     require(len(demonstrations) > 0, "There are no demonstrations to learn from.")
-    state = state or start(config.seed, policy=policy)
+    state = state or new_state(config.seed, policy=policy)
     pad_id = policy.trunk.config.vocab_size
-    with stage("SFT", state):
-        for rows in islice(
-            epochs(len(demonstrations), config.batch_size, config.seed), state.step, config.steps
-        ):
+    with resumable("SFT", state):
+        for rows in islice(epochs(len(demonstrations), config.batch_size, config.seed), state.step, config.steps):
             tokens, mask = demonstrations.batch(rows, pad_id)
             lr = linear_lr(config.lr, state.step, config.steps, config.warmup)
             mean, stats = loss(policy(tokens), tokens, mask)
-            norm = descend(
-                mean, state.optimizers["policy"], lr, config.max_grad_norm, tokens=tokens, mask=mask
-            )
+            norm = optimizer_step(mean, state.optimizers["policy"], lr, config.max_grad_norm, tokens=tokens, mask=mask)
             state.step += 1
             yield SFTRecord(state.step, mean.item(), stats["accuracy"], int(mask.sum()), norm, lr)

@@ -22,7 +22,7 @@ from minirlhf.feedback.meaning import Judgement, Preference, advise, judgements,
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Vote
 from minirlhf.model import CausalLM, ValueModel
-from minirlhf.pipeline import MAX_NEW_TOKENS, Shipped, load_shipped, settle
+from minirlhf.pipeline import MAX_NEW_TOKENS, Checkpoints, load_shipped, normalise_on
 from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
 from minirlhf.reward import AdditiveReward, fit_additive
 from minirlhf.tokenizer import Tokenizer
@@ -76,7 +76,7 @@ class Taste:
         self.value_model = ValueModel(deepcopy(self.reference.trunk))
 
     @classmethod
-    def shipped(cls, shipped: Shipped | None = None) -> "Taste":
+    def shipped(cls, shipped: Checkpoints | None = None) -> "Taste":
         """Start from the shipped SFT model."""
         shipped = shipped or load_shipped()
         return cls(deepcopy(shipped.sft), shipped.sft, shipped.prompts("train"), shipped.tokenizer)
@@ -115,11 +115,13 @@ class Reading:
     updates: int  # how many records of PPO will follow
 
     def __str__(self) -> str:
-        return "\n".join([
-            f"{self.votes} votes tell better from worse {self.choices} times, and call a tie {self.ties} times. The "
-            f"words explain {self.explained} of the {self.choices}, and would have foreseen {self.foreseen}.",
-            *self.advice,
-        ])  # fmt: skip
+        return "\n".join(
+            [
+                f"{self.votes} votes tell better from worse {self.choices} times, and call a tie {self.ties} times. "
+                f"The words explain {self.explained} of the {self.choices}, and would have foreseen {self.foreseen}.",
+                *self.advice,
+            ]
+        )
 
 
 TasteRecord = Reading | PPORecord
@@ -136,9 +138,7 @@ def learn_taste(
     """
     config = config or TasteConfig()
     votes = votes.votes() if isinstance(votes, FeedbackStore) else list(votes)
-    taste.reward_model, reading = weigh_votes(
-        votes, taste.tokenizer, taste.policy.trunk.config.context, config
-    )
+    taste.reward_model, reading = weigh_votes(votes, taste.tokenizer, taste.policy.trunk.config.context, config)
     _settle(taste, config.seed)
     yield reading
     if not reading.updates:
@@ -206,5 +206,5 @@ def _explains(reward_model: AdditiveReward, said: Said) -> bool:
 
 def _settle(taste: Taste, seed: int) -> None:
     """Scale the scores to mean 0 and deviation 1 on the reference's replies, but blow no faint liking up to a taste."""
-    settle(taste.reward_model, taste.reference, taste.prompts, taste.tokenizer, seed, replies=256)
+    normalise_on(taste.reward_model, taste.reference, taste.prompts, taste.tokenizer, seed, replies=256)
     taste.reward_model.std.clamp_(min=LEAST_SPREAD)

@@ -37,10 +37,7 @@ class Tokenizer:
         bpe.train_from_iterator(
             texts,
             trainers.BpeTrainer(
-                vocab_size=vocab_size,
-                initial_alphabet=alphabet,
-                special_tokens=[END_OF_TEXT],
-                show_progress=False,
+                vocab_size=vocab_size, initial_alphabet=alphabet, special_tokens=[END_OF_TEXT], show_progress=False
             ),
         )
         return cls(bpe)
@@ -53,9 +50,7 @@ class Tokenizer:
         try:
             return cls(tokenizers.Tokenizer.from_file(str(path)))
         except Exception as error:  # the library raises bare Exception
-            raise ValueError(
-                f"{path}: not a tokenizer file ({error}). `minirlhf checkpoints` makes it anew."
-            ) from None
+            raise ValueError(f"{path}: not a tokenizer file ({error}). `minirlhf checkpoints` makes it anew.") from None
 
     def save(self, path: Path) -> None:
         """Write the merges as one JSON file."""
@@ -67,9 +62,7 @@ class Tokenizer:
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of some ids; end of text and padding say nothing."""
-        return self._bpe.decode(
-            [i for i in ids if i not in (self.eos_id, self.pad_id)], skip_special_tokens=False
-        )
+        return self._bpe.decode([i for i in ids if i not in (self.eos_id, self.pad_id)], skip_special_tokens=False)
 
     def pieces(self, text: str) -> list[str]:
         """The text cut into the pieces that the model reads, for looking at."""

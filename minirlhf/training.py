@@ -32,11 +32,10 @@ class TrainState:
     numbers: dict[str, float] = field(default_factory=dict)
 
 
-def start(seed: int, **models: nn.Module) -> TrainState:
+def new_state(seed: int, **models: nn.Module) -> TrainState:
     """A fresh state: step 0, a generator of its own, an Adam for each model (eps 1e-5, as PPO has always had)."""
     optimizers = {
-        name: torch.optim.Adam(model.parameters(), lr=0.0, eps=1e-5, fused=True)
-        for name, model in models.items()
+        name: torch.optim.Adam(model.parameters(), lr=0.0, eps=1e-5, fused=True) for name, model in models.items()
     }
     return TrainState(optimizers, torch.Generator().manual_seed(seed))
 
@@ -48,7 +47,7 @@ def linear_lr(peak: float, step: int, steps: int, warmup: int = 0) -> float:
     return peak * (steps - step) / max(steps - warmup, 1)
 
 
-def descend(
+def optimizer_step(
     loss: Scalar, optimizer: torch.optim.Optimizer, lr: float, max_grad_norm: float = 1.0, **batch: Tensor
 ) -> float:
     """One step down the gradient, clipped to a norm; returns the norm before clipping. Leaves no gradient behind.
@@ -95,7 +94,7 @@ def save_batch(batch: dict[str, Tensor]) -> Path:
 
 
 @contextmanager
-def stage(name: str, state: TrainState, step_name: str = "step") -> Iterator[None]:
+def resumable(name: str, state: TrainState, step_name: str = "step") -> Iterator[None]:
     """Whatever ends a stage early leaves usable models, no pending gradient, and a word on how to go on."""
     try:
         yield
@@ -127,20 +126,14 @@ def require_positive(config: object, *names: str) -> None:
     """Fields that are rates and sizes: above 0, and finite."""
     for name in names:
         value = getattr(config, name)
-        require(
-            0 < value < float("inf"),
-            f"{type(config).__name__}.{name} is {value}; it must be above 0 and finite.",
-        )
+        require(0 < value < float("inf"), f"{type(config).__name__}.{name} is {value}; it must be above 0 and finite.")
 
 
 def require_between(config: object, low: float | int, high: float | int, *names: str) -> None:
     """Fields with a range, its ends included."""
     for name in names:
         value = getattr(config, name)
-        require(
-            low <= value <= high,
-            f"{type(config).__name__}.{name} is {value}; it must be from {low} to {high}.",
-        )
+        require(low <= value <= high, f"{type(config).__name__}.{name} is {value}; it must be from {low} to {high}.")
 
 
 def require_own_weights(**models: nn.Module) -> None:
@@ -150,8 +143,7 @@ def require_own_weights(**models: nn.Module) -> None:
         for parameter in model.parameters():
             other = owner.setdefault(parameter.data_ptr(), name)
             require(
-                other == name,
-                f"{name} shares its weights with {other}; give it a copy (copy.deepcopy) of its own.",
+                other == name, f"{name} shares its weights with {other}; give it a copy (copy.deepcopy) of its own."
             )
 
 
@@ -165,15 +157,15 @@ def pin_threads(threads: int = 2) -> None:
     torch.set_num_threads(min(threads, limit, os.cpu_count() or 1))
 
 
-def paced(records: Iterable[Record]) -> Iterator[Record]:
+def time_limited(records: Iterable[Record]) -> Iterator[Record]:
     """The same records, for no longer than the environment variable MINIRLHF_SECONDS allows, but at least one.
 
     So a slow laptop can run every lesson, each training cut short: stopping a stage early leaves usable models.
     """
-    limit, start = seconds_allowed(), perf_counter()
+    limit, began = seconds_allowed(), perf_counter()
     for record in records:
         yield record
-        if perf_counter() - start > limit:
+        if perf_counter() - began > limit:
             return
 
 

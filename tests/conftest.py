@@ -9,9 +9,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
-os.environ.setdefault(
-    "MINIRLHF_PROGRESS", str(Path(tempfile.mkdtemp()) / "progress.json")
-)  # never the learner's own
+os.environ.setdefault("MINIRLHF_PROGRESS", str(Path(tempfile.mkdtemp()) / "progress.json"))  # never the learner's own
 os.environ.setdefault("MINIRLHF_VOTES", str(Path(tempfile.mkdtemp()) / "votes.db"))
 
 import pytest

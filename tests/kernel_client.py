@@ -77,8 +77,7 @@ class Kernel:
         self.await_reply(cell)
         return self.hear(
             lambda message: (
-                message["parent_header"].get("msg_id") == cell
-                and message["content"].get("execution_state") == "idle"
+                message["parent_header"].get("msg_id") == cell and message["content"].get("execution_state") == "idle"
             )
         )
 

@@ -38,10 +38,7 @@ def running_lab(folder: Path, theme: str = "light"):
     settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     (settings / "themes.jupyterlab-settings").write_text(json.dumps({"theme": THEMES[theme]}))
-    private |= {
-        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
-        "MINIRLHF_VOTES": str(folder / "votes.db"),
-    }
+    private |= {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "MINIRLHF_VOTES": str(folder / "votes.db")}
     private |= {"MINIRLHF_PROGRESS": str(folder / "progress.json")}
     command = [sys.executable, "-m", "minirlhf.cli", "lessons", "--no-browser"]
     said = folder / "said.txt"
@@ -120,9 +117,7 @@ class Reader:
 
     def run_cells(self, until: str, seconds: float = 120) -> None:
         """Run from the selected cell on, a click a cell, up to the one that holds these words."""
-        run = self.page.locator(
-            ".jp-NotebookPanel-toolbar [data-command='notebook:run-cell-and-select-next']"
-        )
+        run = self.page.locator(".jp-NotebookPanel-toolbar [data-command='notebook:run-cell-and-select-next']")
         for _ in range(200):
             selected = self.page.locator(".jp-Notebook .jp-Cell.jp-mod-active").first
             last = until in selected.inner_text()

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minirlhf.course.check.checking import examine
+from minirlhf.course.exercises import EXERCISES
 from minirlhf.feedback.agreement import (
     LEVELS,
     agreement,
@@ -23,14 +25,12 @@ from minirlhf.feedback.agreement import (
     left_bias,
     self_agreement,
 )
+from minirlhf.feedback.card.session import Session
 from minirlhf.feedback.pairs import BOTH_BAD, LEFT, RIGHT, TIE, chosen_and_rejected, clicks
 from minirlhf.feedback.selection import at_random, gold_questions, with_gold, with_repeats
-from minirlhf.feedback.session import Session
 from minirlhf.feedback.simulated import CARELESS, HURRIED, PATIENT
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Better, BothBad, Question, Ranking, Skip, Thumb, Tie, Vote
-from minirlhf.lessons.checking import examine
-from minirlhf.lessons.exercises import EXERCISES
 from minirlhf.losses import bradley_terry_loss
 
 # ---- numbers in print
@@ -58,14 +58,11 @@ FOURTEEN_RATERS = [
 
 
 def yes_and_no(both, only_a, only_b, neither):
-    return "Y" * (both + only_a) + "N" * (
-        only_b + neither
-    ), "Y" * both + "N" * only_a + "Y" * only_b + "N" * neither
+    return "Y" * (both + only_a) + "N" * (only_b + neither), "Y" * both + "N" * only_a + "Y" * only_b + "N" * neither
 
 
 @pytest.mark.parametrize(
-    ("table", "kappa"),
-    [((20, 5, 10, 15), 0.4), ((45, 15, 25, 15), 0.1304), ((25, 35, 5, 35), 0.2593)],
+    ("table", "kappa"), [((20, 5, 10, 15), 0.4), ((45, 15, 25, 15), 0.1304), ((25, 35, 5, 35), 0.2593)]
 )
 def test_cohens_kappa_in_print(table, kappa):
     """Fifty grant proposals; and two tables with the same raw agreement and different habits."""
@@ -93,9 +90,7 @@ def test_alpha_of_two_observers_in_print():
 TWO_RATERS = st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=2, max_size=30)
 TABLES = st.integers(2, 4).flatmap(
     lambda raters: st.lists(
-        st.lists(st.sampled_from([None, 1, 2, 3, 4]), min_size=raters, max_size=raters),
-        min_size=2,
-        max_size=15,
+        st.lists(st.sampled_from([None, 1, 2, 3, 4]), min_size=raters, max_size=raters), min_size=2, max_size=15
     ).map(lambda items: [list(row) for row in zip(*items, strict=True)])
 )
 SAME = {"nan_ok": True, "abs": 1e-9}
@@ -224,9 +219,7 @@ def test_what_cannot_be_compared_is_refused():
 # ---- on votes
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-QUESTIONS = [
-    Question("pair", f"Where is kettle {i}?", (f"{i}: On its way.", f"{i}: No idea.")) for i in range(12)
-]
+QUESTIONS = [Question("pair", f"Where is kettle {i}?", (f"{i}: On its way.", f"{i}: No idea.")) for i in range(12)]
 SWAPPED = {"shown": (1, 0)}
 
 
@@ -242,9 +235,7 @@ def vote(question, answer, voter="Ada", minute=0, shown=(0, 1)):
 def test_people_who_chose_the_same_reply_agree_whatever_order_they_saw():
     """Choices half and half, each of the same text: full agreement, though Bo saw and listed all the other way."""
     votes = [vote(q, Better(i % 2)) for i, q in enumerate(QUESTIONS)]
-    votes += [
-        vote(the_other_way_round(q), Better(1 - i % 2), "Bo", **SWAPPED) for i, q in enumerate(QUESTIONS)
-    ]
+    votes += [vote(the_other_way_round(q), Better(1 - i % 2), "Bo", **SWAPPED) for i, q in enumerate(QUESTIONS)]
     found = agreement(votes)
     assert (found.voters, found.pairs, found.raw, found.alpha, found.kappa) == (2, 12, 1.0, 1.0, 1.0)
     assert str(found) == "2 voters, 12 pairs in common: 100% alike, α 1.00, κ 1.00"
@@ -332,10 +323,7 @@ def test_three_voters_with_gaps():
     """Worked by hand: Cy judged two of the four pairs, so people met 8 times, and once they did not agree."""
     said = {"Ada": "0110", "Bo": "0111", "Cy": "01  "}
     votes = [
-        vote(QUESTIONS[i], Better(int(c)), voter)
-        for voter, row in said.items()
-        for i, c in enumerate(row)
-        if c != " "
+        vote(QUESTIONS[i], Better(int(c)), voter) for voter, row in said.items() for i, c in enumerate(row) if c != " "
     ]
     found = agreement(votes)
     assert (found.voters, found.pairs, found.kappa) == (3, 4, None)
@@ -358,9 +346,7 @@ def test_self_agreement_holds_each_answer_against_the_one_before():
         vote(a, Better(0), minute=0),
         vote(replace(a, purpose="repeat"), Better(0), minute=9, **SWAPPED),  # as before
         vote(replace(a, round=2), Better(1), minute=20),  # another opinion
-        vote(
-            replace(the_other_way_round(a), round=3), Better(0), minute=30
-        ),  # that one again, listed otherwise
+        vote(replace(the_other_way_round(a), round=3), Better(0), minute=30),  # that one again, listed otherwise
         vote(b, Tie(), minute=1),
         vote(replace(b, purpose="repeat"), Skip(), minute=8),  # says nothing
         vote(c, Better(0), minute=2),
@@ -406,10 +392,7 @@ def test_a_bias_needs_evidence():
 def test_attention_is_passed_of_answered():
     checks = gold_questions(4)
     right = [Better(check.expected) for check in checks]
-    votes = [
-        vote(q, answer, **SWAPPED)
-        for q, answer in zip(checks, (right[0], right[1], Tie(), Skip()), strict=True)
-    ]
+    votes = [vote(q, answer, **SWAPPED) for q, answer in zip(checks, (right[0], right[1], Tie(), Skip()), strict=True)]
     found = attention([*votes, vote(QUESTIONS[0], Better(0))])
     assert (found.count, found.n) == (2, 3)
 
@@ -547,20 +530,11 @@ def test_clicks_read_row_by_row_by_gather_and_by_arithmetic_all_pass():
 @pytest.mark.parametrize(
     ("outputs", "word"),
     [
-        (
-            "shown[:, 0].float(), shown[:, 1], side / 1",
-            "its chosen holds torch.float32; an ordinary tensor of whole",
-        ),
-        (
-            "side == 0, side == 1, side / 1",
-            "its chosen holds torch.bool; an ordinary tensor of whole numbers",
-        ),
+        ("shown[:, 0].float(), shown[:, 1], side / 1", "its chosen holds torch.float32; an ordinary tensor of whole"),
+        ("side == 0, side == 1, side / 1", "its chosen holds torch.bool; an ordinary tensor of whole numbers"),
         ("side.tolist(), side, side / 1", "its chosen is a list of 4; a tensor is asked for"),
         ("0, 1, 1.0", "its chosen is an int; a tensor is asked for"),
-        (
-            "side, side, side",
-            "its preference holds torch.int64; an ordinary tensor of floating-point numbers",
-        ),
+        ("side, side, side", "its preference holds torch.int64; an ordinary tensor of floating-point numbers"),
     ],
 )
 def test_what_is_no_table_of_replies_is_named(outputs, word):

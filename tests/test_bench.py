@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from minirlhf.bench.machine import Sizes, cost_of, import_seconds, matmul_rate
-from minirlhf.bench.measure import count_a, our_updates, time_to
-from minirlhf.bench.row import HEAD, Row, quotients
-from minirlhf.bench.table import write
-from minirlhf.bench.trl_ppo import CountReward, Update
+from minirlhf.course.bench.machine import Sizes, cost_of, import_seconds, matmul_rate
+from minirlhf.course.bench.measure import count_a, our_updates, time_to
+from minirlhf.course.bench.row import HEAD, Row, quotients
+from minirlhf.course.bench.table import write
+from minirlhf.course.bench.trl_ppo import CountReward, Update
 from minirlhf.model import GPT, CausalLM, GPTConfig
 
 TINY = Sizes(width=4, layers=1, vocabulary=10, prompt=2, response=3, episodes=2, epochs=3)
@@ -38,9 +38,7 @@ def test_the_floor_of_the_comparison_is_the_one_that_was_seen_beforehand():
 def test_our_model_has_the_parameters_that_the_floor_counts():
     sizes = Sizes()
     model = CausalLM(GPT(GPTConfig(vocab_size=sizes.vocabulary, layers=sizes.layers, channels=sizes.width)))
-    products = sum(
-        p.numel() for name, p in model.named_parameters() if p.dim() == 2 and "position" not in name
-    )
+    products = sum(p.numel() for name, p in model.named_parameters() if p.dim() == 2 and "position" not in name)
     assert products - sizes.width == sizes.parameters  # the padding's row of the embedding enters no product
 
 
@@ -50,10 +48,7 @@ def test_a_speed_up_is_better_when_larger_and_a_multiple_of_the_floor_when_small
 
 
 def test_quotients_are_taken_within_a_round():
-    assert quotients([2.0, 40.0], [1.0, 10.0]) == [
-        2.0,
-        4.0,
-    ]  # the second round was disturbed, both sides of it
+    assert quotients([2.0, 40.0], [1.0, 10.0]) == [2.0, 4.0]  # the second round was disturbed, both sides of it
     with pytest.raises(ValueError):
         quotients([1.0], [])
 

@@ -16,14 +16,14 @@ from PIL import Image
 from playwright.sync_api import expect
 from test_packaging import PROJECT, constraints
 
-from minirlhf.book.execute import executed, tidied
-from minirlhf.book.figures import BELOW, WIDEST
-from minirlhf.book.formulas import mathml, with_formulas
-from minirlhf.book.links import relinked, slug
-from minirlhf.book.make import make_book
-from minirlhf.book.slides import columns
-from minirlhf.recorded import recorded_folder
-from minirlhf.workspace import notebooks_folder
+from minirlhf.course.book.execute import executed, tidied
+from minirlhf.course.book.figures import BELOW, WIDEST
+from minirlhf.course.book.formulas import mathml, with_formulas
+from minirlhf.course.book.links import relinked, slug
+from minirlhf.course.book.make import make_book
+from minirlhf.course.book.slides import columns
+from minirlhf.course.recorded import recorded_folder
+from minirlhf.paths import notebooks_folder
 
 STRIP = """
 from minirlhf import TokenStrip
@@ -34,7 +34,7 @@ from minirlhf import explore
 explore(lambda beta: f"a leash of {beta}", beta=[0.1, 0.2], start={"beta": 0.2})
 """
 FIGURE = """
-from minirlhf.plots.language import new_figure
+from minirlhf.course.plots.language import new_figure
 figure = new_figure(3.0, 2.0)
 figure.add_subplot().plot([1, 2])
 figure
@@ -46,17 +46,13 @@ print("votes:", os.environ["MINIRLHF_VOTES"], "progress:", os.environ["MINIRLHF_
 print(f"{5}/10", file=sys.stderr)
 """
 LESSON = (
-    new_markdown_cell(
-        "# 00 · A first lesson\n\nA [reward model](glossary.ipynb#Reward-model) gives $s_A - s_B$."
-    ),
+    new_markdown_cell("# 00 · A first lesson\n\nA [reward model](glossary.ipynb#Reward-model) gives $s_A - s_B$."),
     new_code_cell(ONCE.strip()),
     new_markdown_cell("## Look\n\n*Guess first:* which way?\n\n$$L = -\\frac{1}{n} \\sum_t \\log \\pi$$"),
     new_code_cell(FIGURE.strip()),
     new_code_cell(STRIP.strip()),
     new_code_cell(SLIDER.strip()),
-    new_markdown_cell(
-        "## Questions\n\n1. Why?\n\n   <details><summary>An answer</summary>Because.</details>"
-    ),
+    new_markdown_cell("## Questions\n\n1. Why?\n\n   <details><summary>An answer</summary>Because.</details>"),
 )
 GLOSSARY = (
     new_markdown_cell("# Words"),
@@ -87,9 +83,7 @@ def made(tmp_path_factory):
     (notebooks / "teaching" / "00.md").write_text("# Notes on the first\n\n## Plans\n\nAsk for a walrus.\n")
     where = ["--folder", str(runs), "--notebooks", str(notebooks)]
     for command, more in (("book", []), ("slides", []), ("figures", ["--to", str(runs / "figures")])):
-        subprocess.run(
-            [sys.executable, "-m", "minirlhf.cli", command, *where, *more], check=True, timeout=120
-        )
+        subprocess.run([sys.executable, "-m", "minirlhf.cli", command, *where, *more], check=True, timeout=120)
     return runs
 
 
@@ -152,14 +146,9 @@ def test_a_link_to_a_word_goes_to_its_heading(made, kind):
 
 
 def test_a_lesson_runs_once_for_both_and_never_among_the_learners_votes(made):
-    drawn = {
-        re.search(r"drawn once: (\w{16})", page(made, f"{kind}/00_first.html"))[1]
-        for kind in ("book", "slides")
-    }
+    drawn = {re.search(r"drawn once: (\w{16})", page(made, f"{kind}/00_first.html"))[1] for kind in ("book", "slides")}
     assert len(drawn) == 1
-    votes, progress = re.search(
-        r"votes: (\S+) progress: (\S+)", page(made, "executed/00_first.ipynb")
-    ).groups()
+    votes, progress = re.search(r"votes: (\S+) progress: (\S+)", page(made, "executed/00_first.ipynb")).groups()
     assert os.environ["MINIRLHF_VOTES"] not in votes and os.environ["MINIRLHF_PROGRESS"] not in progress
 
 
@@ -180,16 +169,7 @@ def test_a_cell_that_fails_is_named(tmp_path):
 def test_a_link_to_a_word_that_nobody_explains_stops_the_book(tmp_path):
     write(tmp_path / "00_first.ipynb", [new_markdown_cell("# 00\n\nSee [pay](glossary.ipynb#pay).")])
     write(tmp_path / "glossary.ipynb", GLOSSARY[:1])
-    command = [
-        sys.executable,
-        "-m",
-        "minirlhf.cli",
-        "book",
-        "--folder",
-        str(tmp_path),
-        "--notebooks",
-        str(tmp_path),
-    ]
+    command = [sys.executable, "-m", "minirlhf.cli", "book", "--folder", str(tmp_path), "--notebooks", str(tmp_path)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 2
     assert "00_first.ipynb" in ended.stderr and "pay" in ended.stderr
@@ -283,9 +263,7 @@ class Visitor:
     def __init__(self, chromium, folder: Path, scheme: str) -> None:
         self.folder, self.strangers, self.errors = folder, [], []
         self.page = chromium.new_page(color_scheme=scheme)
-        self.page.on(
-            "request", lambda r: None if r.url.startswith("file:") or OWN.match(r.url) else self.stranger(r)
-        )
+        self.page.on("request", lambda r: None if r.url.startswith("file:") or OWN.match(r.url) else self.stranger(r))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def stranger(self, request) -> None:

@@ -10,17 +10,7 @@ from lab import Reader, running_lab
 from playwright.sync_api import expect
 
 from minirlhf.feedback.store import FeedbackStore
-from minirlhf.feedback.votes import (
-    MODES,
-    Better,
-    BothBad,
-    Ranking,
-    Skip,
-    Stars,
-    Text,
-    Thumb,
-    Tie,
-)
+from minirlhf.feedback.votes import MODES, Better, BothBad, Ranking, Skip, Stars, Text, Thumb, Tie
 
 pytestmark = pytest.mark.browser
 
@@ -36,7 +26,7 @@ class Desk:
         self.reader, self.page, self.voter = reader, reader.page, name
         replies = REPLIES[: COUNT[mode]] if replies is None else replies
         card = (
-            "from minirlhf.feedback.card import FeedbackCard\n"
+            "from minirlhf.feedback.card.widget import FeedbackCard\n"
             "from minirlhf.feedback.votes import Question\n"
             f"questions = [Question({mode!r}, f'{name} {{i}}', {replies!r}) for i in range({n})]\n"
             f"card = FeedbackCard(questions, voter={name!r}, title={name!r})\n"
@@ -142,9 +132,7 @@ def test_every_mode_by_mouse_and_by_keyboard(reader, mode, say):
     expected = say(desk, mode)
     desk.counts("2 of 4")
     votes = desk.votes()
-    said = [
-        wanted(vote) if callable(wanted) else wanted for wanted, vote in zip(expected, votes, strict=True)
-    ]
+    said = [wanted(vote) if callable(wanted) else wanted for wanted, vote in zip(expected, votes, strict=True)]
     assert [vote.answer for vote in votes] == said
     assert all(vote.origin == "human" and vote.response_ms > 0 for vote in votes)
     expect(desk.page.locator(".jp-Notebook .jp-CodeCell")).to_have_count(1)  # no shortcut of JupyterLab's ran
@@ -293,9 +281,7 @@ def test_sixty_clicks_in_lesson_08_change_the_replies(chromium, tmp_path, theme)
         clicks = 60 if theme == "light" else 3
         for n in range(clicks):
             replies = [card.get_by_role("group", name=f"Reply {side}").inner_text() for side in "AB"]
-            better = max(
-                (0, 1), key=lambda side: replies[side].count("!")
-            )  # somebody who loves exclamation marks
+            better = max((0, 1), key=lambda side: replies[side].count("!"))  # somebody who loves exclamation marks
             card.get_by_role("button", name=f"{'AB'[better]} is better").click()
             expect(card).to_contain_text(f"{n + 1} of 60", timeout=15_000)
         reader.look(SCREENSHOTS, f"lesson-08-card-{theme}")

@@ -28,7 +28,7 @@ strip
 """
 SLIDERS = """
 from minirlhf import explore
-from minirlhf.plots.language import dress, headline, new_figure
+from minirlhf.course.plots.language import dress, headline, new_figure
 def draw(temperature, customer):
     figure = new_figure(6.0, 2.5)
     headline(figure, f"temperature {temperature}, customer {customer}")
@@ -104,9 +104,7 @@ def test_the_strip_by_mouse(reader):
     expect(strip.shade("response")).to_be_checked()
     expect(strip.shade("advantage")).not_to_be_checked()
     expect(strip.panel).to_contain_text("response: yes")
-    assert [token.bounding_box() for token in strip.card.get_by_role("option").all()] == places, (
-        "no token moves"
-    )
+    assert [token.bounding_box() for token in strip.card.get_by_role("option").all()] == places, "no token moves"
     expect(ask(reader, "strip.chosen, strip.shading")).to_have_text("answer: 10 response")
 
 

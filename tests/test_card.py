@@ -11,20 +11,16 @@ import pytest
 from ipywidgets import HTML, Button, Dropdown, IntProgress, Text, Textarea
 
 from minirlhf.feedback import buttons
-from minirlhf.feedback.buttons import plain_card
-from minirlhf.feedback.card import FeedbackCard
-from minirlhf.feedback.session import Session
+from minirlhf.feedback.card.buttons import plain_card
+from minirlhf.feedback.card.session import Session
+from minirlhf.feedback.card.widget import FeedbackCard
 from minirlhf.feedback.simulated import CARELESS, PATIENT
 from minirlhf.feedback.store import FeedbackStore, StoreError
 from minirlhf.feedback.votes import Better, BothBad, Question, Ranking, Skip, Stars, Thumb, Tie
 from minirlhf.feedback.votes import Text as Written
 
 PROMPT = "Customer: My lamp is dead.\nAgent:"
-REPLIES = (
-    " Good day. Please turn your lamp off and on.",
-    " Yes? We will look. Bye.",
-    " Sorry! A new lamp comes.",
-)
+REPLIES = (" Good day. Please turn your lamp off and on.", " Yes? We will look. Bye.", " Sorry! A new lamp comes.")
 COUNT = {"pair": 2, "thumbs": 1, "stars": 1, "ranking": 3, "correction": 1, "demonstration": 0}
 HOSTILE = "<img src=x onerror=\"alert('taken')\"><script>alert('taken')</script>&lt;"
 
@@ -115,9 +111,7 @@ def test_shown_again_the_card_has_looked_at_the_store_again(store):
     counted, customer, left, right, how = data["text/plain"].splitlines()
     assert counted == f"minirlhf card: 1 of 4 answered, kept in {store.path}."
     assert customer == f"The customer: {card.view['prompt']}"
-    assert [left, right] == [
-        f"{side}: {reply.strip()}" for side, reply in zip("AB", card.view["replies"], strict=True)
-    ]
+    assert [left, right] == [f"{side}: {reply.strip()}" for side, reply in zip("AB", card.view["replies"], strict=True)]
     assert "card.choose('A')" in how and "card.plain()" in how
 
 
@@ -155,13 +149,24 @@ def test_the_card_is_read_from_its_files_once_and_no_file_is_watched(store):
 def test_the_script_puts_texts_in_as_texts_and_fetches_nothing():
     script = files("minirlhf.feedback").joinpath("card.js").read_text("utf-8")
     for way in (
-        "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "createContextualFragment", "DOMParser",
-        "srcdoc", "eval(", "new Function", "http", "fetch(", "XMLHttpRequest", "WebSocket", "import ", "import(",
-    ):  # fmt: skip
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "createContextualFragment",
+        "DOMParser",
+        "srcdoc",
+        "eval(",
+        "new Function",
+        "http",
+        "fetch(",
+        "XMLHttpRequest",
+        "WebSocket",
+        "import ",
+        "import(",
+    ):
         assert way not in script
-    assert not re.search(
-        r"url\(|@import|http", files("minirlhf.feedback").joinpath("card.css").read_text("utf-8")
-    )
+    assert not re.search(r"url\(|@import|http", files("minirlhf.feedback").joinpath("card.css").read_text("utf-8"))
 
 
 # The plain twin.
@@ -273,9 +278,7 @@ def test_a_double_click_on_the_twin_counts_once(store, monkeypatch):
     box = plain_card(Session(ask(), store))
     monkeypatch.setattr(buttons, "UNSEEN_MS", 0)
     click(box, "A is better")
-    monkeypatch.setattr(
-        buttons, "UNSEEN_MS", 60_000
-    )  # longer than any machine takes from one click to the next
+    monkeypatch.setattr(buttons, "UNSEEN_MS", 60_000)  # longer than any machine takes from one click to the next
     click(box, "A is better")
     click(box, "Undo")
     assert len(store.votes()) == 1
@@ -330,9 +333,7 @@ def test_the_card_and_its_twin_stay_in_step(store, no_wait):
 def test_hostile_texts_are_only_texts_in_the_twin(mode, store, no_wait):
     replies = tuple(f"{HOSTILE}{i}" for i in range(COUNT[mode]))
     models = tuple(f"{HOSTILE}{i}" for i in range(COUNT[mode]))
-    session = Session(
-        [Question(mode, HOSTILE, replies, models, round=i) for i in range(2)], store, title=HOSTILE
-    )
+    session = Session([Question(mode, HOSTILE, replies, models, round=i) for i in range(2)], store, title=HOSTILE)
     box = plain_card(session)
     seen = [page(box)]
     session.receive({"do": HOSTILE})

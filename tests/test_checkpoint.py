@@ -13,7 +13,7 @@ from minirlhf.data import Comparisons
 from minirlhf.model import CausalLM, RewardModel, ValueModel
 from minirlhf.reward import fit_additive
 from minirlhf.tokenizer import Tokenizer
-from minirlhf.training import descend, start
+from minirlhf.training import new_state, optimizer_step
 
 
 def additive():
@@ -51,9 +51,9 @@ def folder(tmp_path, saved_files):
 
 def stepped(policy):
     """A state after one step of the optimiser."""
-    state = start(3, policy=policy)
+    state = new_state(3, policy=policy)
     state.step, state.numbers["beta"] = 7, 0.1 + 0.2
-    descend(policy(torch.tensor([[1, 2, 3]])).square().mean(), state.optimizers["policy"], 1e-3)
+    optimizer_step(policy(torch.tensor([[1, 2, 3]])).square().mean(), state.optimizers["policy"], 1e-3)
     torch.rand(5, generator=state.generator)
     return state
 
@@ -100,11 +100,7 @@ def test_saving_again_replaces_and_leaves_nothing_of_the_old(folder):
     (folder.parent / "policy.writing" / "rubbish").write_text("half a file")
     save(folder, model := talker(2, TYPED), small_tokenizer())
     assert fingerprint(load(folder)[0]) == fingerprint(model)
-    assert {path.name for path in folder.iterdir()} == {
-        "config.json",
-        "tokenizer.json",
-        "weights.safetensors",
-    }
+    assert {path.name for path in folder.iterdir()} == {"config.json", "tokenizer.json", "weights.safetensors"}
     assert [path.name for path in folder.parent.iterdir()] == ["policy"]
 
 
@@ -173,9 +169,7 @@ def test_a_foreign_config_is_named(folder, content, says):
 
 def test_a_tokenizer_of_another_size_does_not_belong(folder):
     Tokenizer.train(TEXTS, vocab_size=290).save(folder / "tokenizer.json")
-    with pytest.raises(
-        ValueError, match=r"policy: the model speaks 300 tokens and its tokenizer 290.*checkpoints"
-    ):
+    with pytest.raises(ValueError, match=r"policy: the model speaks 300 tokens and its tokenizer 290.*checkpoints"):
         load(folder)
 
 
@@ -184,8 +178,7 @@ def test_weights_of_another_model_are_refused_with_the_first_that_differs(folder
     save(other, lively(RewardModel(trunk(0, TYPED))), small_tokenizer())
     (other / "weights.safetensors").rename(folder / "weights.safetensors")
     with pytest.raises(
-        ValueError,
-        match=r"weights\.safetensors: these weights are for another model.*'head\.bias'.*Nothing was loaded",
+        ValueError, match=r"weights\.safetensors: these weights are for another model.*'head\.bias'.*Nothing was loaded"
     ):
         load(folder)
 

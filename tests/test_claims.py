@@ -7,9 +7,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from minirlhf.experiments.claims import BANDS, SEEDS, experiments
-from minirlhf.experiments.sweeps import sweeps
-from minirlhf.recorded import read_recorded, recorded_folder
+from minirlhf.course.experiments.claims import BANDS, SEEDS, experiments
+from minirlhf.course.experiments.sweeps import sweeps
+from minirlhf.course.recorded import read_recorded, recorded_folder
 from minirlhf.training import pin_threads
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
@@ -47,16 +47,17 @@ def test_measured_anew_it_keeps_to_the_band(number):
     """One seed of the three: `make bands` takes all. How long it takes on a busy machine is not the question here."""
     pin_threads()
     measured = EXPERIMENTS[number].run(SEEDS[-1])
-    outside = {claim.name: measured[claim.name] for claim in EXPERIMENTS[number].claims
-               if not claim.holds(measured[claim.name])}  # fmt: skip
+    outside = {
+        claim.name: measured[claim.name]
+        for claim in EXPERIMENTS[number].claims
+        if not claim.holds(measured[claim.name])
+    }
     assert not outside
 
 
 def test_every_recorded_file_is_made_by_a_command():
     """What a figure calls recorded can be recorded again."""
-    found = {
-        path.stem: json.loads(path.read_text(encoding="utf-8")) for path in recorded_folder().glob("*.json")
-    }
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in recorded_folder().glob("*.json")}
     assert found.keys() == {BANDS, *sweeps()}
     for name, sweep in sweeps().items():
         assert found[name]["about"] == (inspect.getdoc(sweep) or "").splitlines()[0]

@@ -32,7 +32,7 @@ from minirlhf.classify import (
 )
 from minirlhf.losses import cross_entropy
 from minirlhf.model import Classifier
-from minirlhf.training import NotFiniteError, start
+from minirlhf.training import NotFiniteError, new_state
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -54,15 +54,19 @@ def network(classes=3, seed=0):
 
 def make(model=None, config=CONFIG, **hearts) -> Run:
     model = model or network()
-    return Run(
-        {"classifier": model}, lambda state: train_classifier(model, blots(), config, state=state, **hearts)
+    return Run({"classifier": model}, lambda state: train_classifier(model, blots(), config, state=state, **hearts))
+
+
+TEXTS = [
+    {"text": text, "mood": mood}
+    for text, mood in (
+        ("my lamp came broken", "sad"),
+        ("thank you", "glad"),
+        ("where is my order of two chairs?", "sad"),
+        ("it comes tomorrow", "glad"),
+        ("I am sorry", "sad"),
     )
-
-
-TEXTS = [{"text": text, "mood": mood} for text, mood in (
-    ("my lamp came broken", "sad"), ("thank you", "glad"), ("where is my order of two chairs?", "sad"),
-    ("it comes tomorrow", "glad"), ("I am sorry", "sad"),
-)]  # fmt: skip
+]
 
 
 # ---- the loss
@@ -220,7 +224,7 @@ def test_breaking_leaves_a_usable_model():
 def test_going_on_is_bit_for_bit_the_same():
     whole, broken = make(), make()
     records = list(whole.train(None))
-    state = start(CONFIG.seed, **broken.models)
+    state = new_state(CONFIG.seed, **broken.models)
     found = list(islice(broken.train(state), 2))
     found += list(broken.train(state))
     assert found == records

@@ -13,7 +13,8 @@ import urllib.request
 
 import pytest
 
-from minirlhf import cli, workspace
+from minirlhf import cli
+from minirlhf.course import copies
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])
@@ -143,7 +144,7 @@ def fetch(address):
 
 def test_lessons_opens_jupyterlab_on_the_first_lesson(lessons_running):
     folder, said, server = lessons_running
-    address = rf"http://127\.0\.0\.1:\d+/lab/tree/{re.escape(workspace.FIRST_LESSON)}\?token=\w+"
+    address = rf"http://127\.0\.0\.1:\d+/lab/tree/{re.escape(copies.FIRST_LESSON)}\?token=\w+"
     found = wait_for(lambda: re.search(address, said.read_text()), server, said)
     assert str(folder) in said.read_text()
     page = wait_for(lambda: fetch(found[0]), server, said)
@@ -151,7 +152,7 @@ def test_lessons_opens_jupyterlab_on_the_first_lesson(lessons_running):
     assert '"news": {"disabled": true}' in page, "JupyterLab would ask the network for news"
 
     listing, token = found[0].split("/lab/")[0] + "/api/contents?", found[0].split("?")[1]
-    assert f'"{workspace.FIRST_LESSON}"' in fetch(listing + token)
+    assert f'"{copies.FIRST_LESSON}"' in fetch(listing + token)
     assert fetch(listing) is None, "without its token the server must not answer"
 
     server.send_signal(signal.SIGTERM)

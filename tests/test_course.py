@@ -44,9 +44,7 @@ def test_the_first_cell_says_what_it_costs_and_what_it_is_good_for(path):
 @each_lesson
 def test_every_exercise_says_how_hard_it_is_and_how_long_it_takes(path):
     asked = sum(cell.count("= check(") for cell in code(path))
-    announced = re.findall(
-        r"\*\*Exercise \d+\*\* \((?:easy|medium|hard), \d+ minutes\)", "\n".join(texts(path))
-    )
+    announced = re.findall(r"\*\*Exercise \d+\*\* \((?:easy|medium|hard), \d+ minutes\)", "\n".join(texts(path)))
     assert len(announced) == asked
 
 

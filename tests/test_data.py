@@ -47,8 +47,7 @@ def test_demonstrations_come_back_word_for_word_and_end(tmp_path_factory, pairs,
     path.write_bytes("\n".join(json.dumps(row, ensure_ascii=escaped) for row in rows).encode())
     found = Demonstrations.load(path, tokenizer, context=200)
     assert [
-        (tokenizer.decode(p), tokenizer.decode(r))
-        for p, r in zip(found.prompts, found.responses, strict=True)
+        (tokenizer.decode(p), tokenizer.decode(r)) for p, r in zip(found.prompts, found.responses, strict=True)
     ] == pairs
     for prompt, response in zip(found.prompts, found.responses, strict=True):
         assert (prompt + response).count(tokenizer.eos_id) == 1 and response[-1] == tokenizer.eos_id
@@ -78,11 +77,7 @@ def test_of_a_text_all_but_the_first_token_is_learned(tmp_path):
 
 def test_other_columns_and_blank_lines_do_no_harm(tmp_path):
     path = write(
-        tmp_path / "p.jsonl",
-        {"prompt": "a", "person": "simulated"},
-        "",
-        {"person": None, "prompt": "b"},
-        "  ",
+        tmp_path / "p.jsonl", {"prompt": "a", "person": "simulated"}, "", {"person": None, "prompt": "b"}, "  "
     )
     assert [(n, row["prompt"]) for n, row in read_jsonl(path, ("prompt",))] == [(1, "a"), (3, "b")]
 
@@ -170,9 +165,7 @@ def test_a_row_may_say_how_clearly_it_was_chosen(tmp_path):
 @pytest.mark.parametrize("preference", ["a tie", 1.5, -0.5, float("nan")])
 def test_a_preference_that_is_none_is_named_with_its_line(preference):
     row = (7, good_row(LOADERS["comparisons"][1]) | {"preference": preference})
-    with pytest.raises(
-        ValueError, match=r"votes, line 7: 'preference' is .*0\.5 for a tie.*Nothing was loaded"
-    ):
+    with pytest.raises(ValueError, match=r"votes, line 7: 'preference' is .*0\.5 for a tie.*Nothing was loaded"):
         Comparisons.from_rows([row], small_tokenizer(), CONTEXT)
 
 
@@ -180,8 +173,10 @@ def test_a_preference_that_is_none_is_named_with_its_line(preference):
 
 
 def test_choices_in_memory_are_what_they_would_be_in_a_file(tmp_path):
-    rows = [{"prompt": "p 1", "chosen": "a", "rejected": "b", "preference": 0.5},
-            {"prompt": "p 2", "chosen": "b", "rejected": "a"}]  # fmt: skip
+    rows = [
+        {"prompt": "p 1", "chosen": "a", "rejected": "b", "preference": 0.5},
+        {"prompt": "p 2", "chosen": "b", "rejected": "a"},
+    ]
     loaded = Comparisons.load(write(tmp_path / "c.jsonl", *rows), small_tokenizer(), CONTEXT)
     assert Comparisons.of([Preference(**row) for row in rows], small_tokenizer(), CONTEXT) == loaded
     simulated = SimulatedChoice("p 2", "b", "a", 0.8, "somebody (simulated)")
@@ -202,10 +197,7 @@ def test_judgements_come_back_word_for_word_and_end():
 
 def test_a_vote_on_a_text_that_is_too_long_is_named():
     long, says = "zyx " * 50, r"The vote on 'why\?': prompt \+ {} is \d+ tokens long, the model reads 64"
-    for column, vote in {
-        "chosen": Preference("why?", long, "no"),
-        "rejected": Preference("why?", "no", long),
-    }.items():
+    for column, vote in {"chosen": Preference("why?", long, "no"), "rejected": Preference("why?", "no", long)}.items():
         with pytest.raises(ValueError, match=says.format(column)):
             Comparisons.of([Preference("ok?", "yes", "no"), vote], small_tokenizer(), CONTEXT)
     with pytest.raises(ValueError, match=says.format("completion")):

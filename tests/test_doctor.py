@@ -5,15 +5,11 @@ import shutil
 
 import pytest
 
-from minirlhf import cli, doctor, workspace
-from minirlhf.doctor import Finding
+from minirlhf import cli
+from minirlhf.course import doctor
+from minirlhf.course.doctor import Finding
 
-GOOD = {
-    "jupyterlab": (4, 6, 6),
-    "ipywidgets": (8, 1, 9),
-    "jupyterlab_widgets": (3, 0, 17),
-    "ipykernel": (7, 4, 0),
-}
+GOOD = {"jupyterlab": (4, 6, 6), "ipywidgets": (8, 1, 9), "jupyterlab_widgets": (3, 0, 17), "ipykernel": (7, 4, 0)}
 
 
 def by_name(findings):

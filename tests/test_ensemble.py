@@ -53,9 +53,7 @@ def test_nobody_is_no_ensemble():
 
 def test_a_resample_keeps_rows_whole_and_leaves_about_a_third_out():
     n = 600
-    votes = Comparisons(
-        [[i] for i in range(n)], [[i, 1] for i in range(n)], [[i, 2] for i in range(n)], [1.0] * n
-    )
+    votes = Comparisons([[i] for i in range(n)], [[i, 1] for i in range(n)], [[i, 2] for i in range(n)], [1.0] * n)
     drawn = resample(votes, seed=4)
     assert len(drawn) == n
     for prompt, chosen, rejected in zip(drawn.prompts, drawn.chosen, drawn.rejected, strict=True):

@@ -60,10 +60,7 @@ def test_a_model_against_itself_stands_at_one_half():
 
 
 def test_more_pairs_make_surer():
-    few, many = (
-        win_rate([1.0, 1.0, 0.0], [0.0, 0.0, 1.0]),
-        win_rate([1.0, 1.0, 0.0] * 100, [0.0, 0.0, 1.0] * 100),
-    )
+    few, many = (win_rate([1.0, 1.0, 0.0], [0.0, 0.0, 1.0]), win_rate([1.0, 1.0, 0.0] * 100, [0.0, 0.0, 1.0] * 100))
     assert many.rate == few.rate and many.high - many.low < 0.2 * (few.high - few.low)
     assert str(many) == "67% [61%, 72%]"
 

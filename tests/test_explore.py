@@ -11,8 +11,8 @@ import torch
 from ipywidgets import HTML, Button, Dropdown, SelectionSlider
 from kernel_client import running_kernel
 
-from minirlhf.plots import TokenStrip, explore
-from minirlhf.plots.language import headline, new_figure
+from minirlhf.course.plots import TokenStrip, explore
+from minirlhf.course.plots.language import headline, new_figure
 
 HOSTILE = "<script>alert('taken')</script>"
 
@@ -216,9 +216,7 @@ def test_a_slider_moves_in_every_kernel_and_on_every_queue(version, tmp_path):
 
             def shown(heard):
                 content = heard["content"]
-                return content.get("comm_id") == place and shows in content["data"].get("state", {}).get(
-                    "value", ""
-                )
+                return content.get("comm_id") == place and shows in content["data"].get("state", {}).get("value", "")
 
             kernel.hear(shown, since)
 
@@ -227,9 +225,7 @@ def test_a_slider_moves_in_every_kernel_and_on_every_queue(version, tmp_path):
             move(broken, 1, "draw(x=2, broken=1) stopped", queue)
             move(broken, 0, "x is 2", queue)
             move(x, 3, "x is 4", queue)
-        if (
-            subshell
-        ):  # a cell that runs keeps no slider waiting, once the slider has been heard of on this queue
+        if subshell:  # a cell that runs keeps no slider waiting, once the slider has been heard of on this queue
             move(x, 2, "x is 3", subshell)
             os.mkfifo(tmp_path / "door")
             cell = kernel.start(BUSY.format(door=str(tmp_path / "door")))

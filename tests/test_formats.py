@@ -40,17 +40,15 @@ from minirlhf.feedback.votes import (
     Tie,
     Vote,
 )
+from minirlhf.paths import data_folder
 from minirlhf.tokenizer import END_OF_TEXT, Tokenizer
-from minirlhf.workspace import data_folder
 
 SAMPLES = Path(__file__).parent / "samples"
 HAT, LAMP = "Customer: My hat is too small.\nAgent:", "Customer: Where is my lamp?\nAgent:"
 GOOD, POOR, OTHER = " We will send a bigger hat.", " Yes? Bye.", " Hi there! We will look."
 
 
-def vote(
-    mode: str, replies: tuple[str, ...], answer: Answer, voter: str = "you", prompt: str = HAT, **asked
-) -> Vote:
+def vote(mode: str, replies: tuple[str, ...], answer: Answer, voter: str = "you", prompt: str = HAT, **asked) -> Vote:
     shown = tuple(reversed(range(len(replies))))
     return Vote(Question(mode, prompt, replies, **asked), answer, shown, voter, response_ms=1234)
 
@@ -174,16 +172,28 @@ def trainer(name: str, rows: datasets.Dataset, hf_tokenizer, folder: Path):
     import trl
 
     config = transformers.GPT2Config(
-        vocab_size=len(hf_tokenizer), n_positions=64, n_embd=16, n_layer=2, n_head=2, num_labels=1,
-        bos_token_id=hf_tokenizer.eos_token_id, eos_token_id=hf_tokenizer.eos_token_id,
+        vocab_size=len(hf_tokenizer),
+        n_positions=64,
+        n_embd=16,
+        n_layer=2,
+        n_head=2,
+        num_labels=1,
+        bos_token_id=hf_tokenizer.eos_token_id,
+        eos_token_id=hf_tokenizer.eos_token_id,
         pad_token_id=hf_tokenizer.pad_token_id,
-    )  # fmt: skip
+    )
     kind = "GPT2ForSequenceClassification" if name == "Reward" else "GPT2LMHeadModel"
     model, reference = (getattr(transformers, kind)(config) for _ in range(2))
     arguments = getattr(trl, f"{name}Config")(
-        output_dir=str(folder), max_steps=1, per_device_train_batch_size=2, max_length=64, use_cpu=True,
-        report_to=[], disable_tqdm=True, save_strategy="no",
-    )  # fmt: skip
+        output_dir=str(folder),
+        max_steps=1,
+        per_device_train_batch_size=2,
+        max_length=64,
+        use_cpu=True,
+        report_to=[],
+        disable_tqdm=True,
+        save_strategy="no",
+    )
     more = {"ref_model": reference} if name in ("DPO", "KTO") else {}
     return getattr(trl, f"{name}Trainer")(
         model=model, args=arguments, train_dataset=rows, processing_class=hf_tokenizer, **more
@@ -238,10 +248,7 @@ class TestTRL:
         votes = [v for v in VOTES if "你" not in str(v.answer)]
         prepared = trainer("SFT", sft_dataset(votes, conversational), hf_tokenizer, tmp_path)
         for row, wanted in zip(prepared.train_dataset, sft_dataset(votes), strict=True):
-            ids, prompt = (
-                our_ids(wanted["prompt"] + wanted["completion"]),
-                our_ids(wanted["prompt"], end=False),
-            )
+            ids, prompt = (our_ids(wanted["prompt"] + wanted["completion"]), our_ids(wanted["prompt"], end=False))
             assert row["input_ids"] == ids
             assert row["labels"] == [-100] * len(prompt) + ids[len(prompt) :]  # the prompt is no one's lesson
         self.train(prepared)
@@ -256,8 +263,7 @@ class TestTRL:
         apart = unpair_preference_dataset(preference_dataset(chosen, conversational))
         columns = ["prompt", "completion", "label"]
         assert (
-            apart.select_columns(columns).to_list()
-            == unpaired_dataset(chosen, conversational, choices=True).to_list()
+            apart.select_columns(columns).to_list() == unpaired_dataset(chosen, conversational, choices=True).to_list()
         )
         # And the prompt that it finds where the column is missing is the one that stood there.
         if conversational:
@@ -280,8 +286,9 @@ def test_a_round_trip_changes_nothing(tmp_path):
 def test_what_was_written_says_the_same_when_it_is_read(kind, conversational, tmp_path):
     wrote = export(VOTES, tmp_path, (kind,), conversational)
     assert [path.name for path in wrote.paths] == [
-        *(f"{name}.{kind}" for name in ("preference", "unpaired", "sft")), "votes.jsonl",
-    ]  # fmt: skip
+        *(f"{name}.{kind}" for name in ("preference", "unpaired", "sft")),
+        "votes.jsonl",
+    ]
     rows = {name: read_votes(tmp_path / f"{name}.{kind}") for name in ("preference", "unpaired", "sft")}
     assert wrote.rows == {name: len(found) for name, found in rows.items()} | {"votes": len(VOTES)}
     assert list(map(words, preferences(rows["preference"]))) == [
@@ -318,11 +325,7 @@ def test_nothing_is_overwritten_unless_asked(tmp_path):
     # An old sft.jsonl beside new choices would be taken for a part of them.
     (tmp_path / "notes.txt").write_text("mine")
     export(VOTES[:1], tmp_path, overwrite=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "notes.txt",
-        "preference.jsonl",
-        "votes.jsonl",
-    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "preference.jsonl", "votes.jsonl"]
     with pytest.raises(FileExistsError):
         export(VOTES, tmp_path, ("parquet",))
 
@@ -332,13 +335,7 @@ def test_what_is_not_written_is_said(tmp_path):
     assert [path.name for path in wrote.paths] == ["preference.jsonl", "votes.jsonl"]
     assert wrote.rows == {"preference": 1, "unpaired": 0, "sft": 0, "votes": 3}
     said = str(wrote)
-    for part in (
-        "preference.jsonl: 1 row",
-        "unpaired was not written",
-        "sft was not written",
-        "Ties",
-        "Attention",
-    ):
+    for part in ("preference.jsonl: 1 row", "unpaired was not written", "sft was not written", "Ties", "Attention"):
         assert part in said
     nothing = export([], tmp_path / "none")
     assert nothing.paths == () and "there is no vote" in str(nothing)
@@ -399,9 +396,7 @@ def test_hh_rlhf_keeps_the_whole_dialogue_as_the_prompt():
         (row["chosen"], row["rejected"]) for row in rows
     ]
     assert found[1].prompt.endswith("Human: In the snow.\n\nAssistant:") and found[1].rejected == " Yes."
-    assert (
-        found[2].chosen == " The sky, on a good day."
-    )  # cut where the turn begins, not where the texts part
+    assert found[2].chosen == " The sky, on a good day."  # cut where the turn begins, not where the texts part
 
 
 def test_ultrafeedback_takes_equal_scores_for_a_tie():
@@ -450,11 +445,7 @@ def test_argilla_counts_what_was_submitted_and_ties_are_pairs():
     record = json.loads((SAMPLES / "argilla.jsonl").read_text("utf-8").split("\n")[0])
     replies = [record[f"response-{n}"] for n in (1, 2, 3)]
     said = {(p.chosen, p.rejected, p.preference) for p in preferences(votes[1:])}
-    assert said == {
-        (replies[0], replies[1], 1.0),
-        (replies[0], replies[2], 1.0),
-        (replies[1], replies[2], 0.5),
-    }
+    assert said == {(replies[0], replies[1], 1.0), (replies[0], replies[2], 1.0), (replies[1], replies[2], 0.5)}
 
 
 def test_argilla_keeps_a_ranking_of_two_as_a_pair(tmp_path):
@@ -481,10 +472,7 @@ def test_no_side_is_favoured_where_the_file_knows_none():
     left = sum(v.chose_left for v in votes)
     assert abs(left - 300) < 4 * 600**0.5 / 2  # four standard deviations of a coin
     # The lot looks at the texts alone: who thinks otherwise is asked the same question.
-    flipped = [
-        {"prompt": HAT, "chosen": POOR, "rejected": GOOD},
-        {"prompt": HAT, "chosen": GOOD, "rejected": POOR},
-    ]
+    flipped = [{"prompt": HAT, "chosen": POOR, "rejected": GOOD}, {"prompt": HAT, "chosen": GOOD, "rejected": POOR}]
     first, second = (FORMATS["preference"].votes(row, fields())[0] for row in flipped)
     assert first.question == second.question and first.answer != second.answer
 
@@ -544,13 +532,7 @@ RECORD = {
     "prompt": HAT,
     "a": GOOD,
     "b": POOR,
-    "best": [
-        {
-            "user_id": "1",
-            "value": [{"rank": 1, "value": "a"}, {"rank": 2, "value": "b"}],
-            "status": "submitted",
-        }
-    ],
+    "best": [{"user_id": "1", "value": [{"rank": 1, "value": "a"}, {"rank": 2, "value": "b"}], "status": "submitted"}],
 }
 
 
@@ -640,7 +622,7 @@ BAD_ROWS = {
     "own: shown in part": (own(), own(shown=[0]), "shown must list every reply once"),
     "own: replies of numbers": (own(), own(replies=[1, 2]), "'replies' must be a list in which each item is text"),
     "own: expected without gold": (own(), own(expected=0), "A gold question"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BAD_ROWS)
@@ -672,7 +654,7 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-2, 9) | st.floats() | st.sampled_from(["", "a", HAT, "left", "\ud800"]),
     lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.sampled_from("ab"), inside, max_size=2),
     max_leaves=4,
-)  # fmt: skip
+)
 
 
 @settings(max_examples=300)
@@ -726,7 +708,7 @@ BAD_FILES = {
         json.dumps(RECORD | {"best": [RECORD["best"][0] | {"status": "draft"}]}).encode(),
         "nobody has voted in it",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BAD_FILES)

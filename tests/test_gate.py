@@ -15,9 +15,7 @@ def run_pytest(folder, ci, **files):
     (folder / "conftest.py").write_text(Path(__file__).with_name("conftest.py").read_text())
     for name, code in files.items():
         (folder / f"{name}.py").write_text(code)
-    environment = {name: value for name, value in os.environ.items() if name != "CI"} | (
-        {"CI": "true"} if ci else {}
-    )
+    environment = {name: value for name, value in os.environ.items() if name != "CI"} | ({"CI": "true"} if ci else {})
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 

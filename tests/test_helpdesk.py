@@ -23,9 +23,7 @@ def some_request(problem):
 
 def kind_reply(request, problem):
     """A reply with every courtesy and the first remedy for a problem, which need not be the customer's."""
-    return f" Hi there! I am so sorry! {PROBLEMS[problem].remedies[0]} today! Take care!".format(
-        item=request.item
-    )
+    return f" Hi there! I am so sorry! {PROBLEMS[problem].remedies[0]} today! Take care!".format(item=request.item)
 
 
 # Reading a prompt
@@ -52,13 +50,7 @@ def test_what_is_asked_is_what_is_read():
 
 @pytest.mark.parametrize(
     "foreign",
-    [
-        "",
-        "My kettle is broken.",
-        "Customer: My elephant is broken.\nAgent:",
-        KETTLE + " We",
-        "Customer: Why?\nAgent:",
-    ],
+    ["", "My kettle is broken.", "Customer: My elephant is broken.\nAgent:", KETTLE + " We", "Customer: Why?\nAgent:"],
 )
 def test_a_foreign_prompt_is_named_and_an_example_given(foreign):
     with pytest.raises(ValueError, match="My kettle is late") as error:
@@ -191,8 +183,14 @@ def test_right_help_kindly_given_is_best_and_each_fault_costs(problem):
 
 def test_the_parts_sum_to_the_score():
     assert set(helpdesk.gold_parts(KETTLE, IDEAL)) == {
-        "remedy", "item", "tone", "length", "greeting", "closing", "repetition",
-    }  # fmt: skip
+        "remedy",
+        "item",
+        "tone",
+        "length",
+        "greeting",
+        "closing",
+        "repetition",
+    }
     assert sum(helpdesk.gold_parts(KETTLE, IDEAL).values()) == pytest.approx(GOLD_HIGH)
 
 
@@ -208,41 +206,25 @@ def test_leaving_a_good_part_out_never_helps(courtesy, part):
 def test_naming_every_remedy_is_as_bad_as_naming_the_wrong_one():
     everything = " ".join(problem.remedies[0].format(item="kettle") + "." for problem in PROBLEMS.values())
     only_wrong = PROBLEMS["late"].remedies[0].format(item="kettle")
-    assert (
-        helpdesk.gold_parts(KETTLE, everything)["remedy"]
-        == helpdesk.gold_parts(KETTLE, only_wrong)["remedy"]
-        < 0
-    )
+    assert helpdesk.gold_parts(KETTLE, everything)["remedy"] == helpdesk.gold_parts(KETTLE, only_wrong)["remedy"] < 0
 
 
 @pytest.mark.parametrize(
     "not_a_remedy",
-    [
-        " We will not send a new kettle.",
-        " A new kettle!",
-        " kettle new a send will we",
-        " send new swap pay wash",
-    ],
+    [" We will not send a new kettle.", " A new kettle!", " kettle new a send will we", " send new swap pay wash"],
 )
 def test_only_a_whole_remedy_counts(not_a_remedy):
     assert helpdesk.gold_parts(KETTLE, not_a_remedy)["remedy"] == 0
 
 
 def test_a_stuffed_reply_is_no_match_for_an_honest_one():
-    stuffed = (
-        " Hello. Hi there! sorry sorry kettle kettle new kettle thank you take care Thank you. Take care!"
-    )
+    stuffed = " Hello. Hi there! sorry sorry kettle kettle new kettle thank you take care Thank you. Take care!"
     assert helpdesk.gold(KETTLE, stuffed) < helpdesk.gold(KETTLE, IDEAL) - 1.5
 
 
 @pytest.mark.parametrize(
     "again",
-    [
-        " so sorry so sorry",
-        " sorry sorry",
-        " We will send a new kettle. We will send a new kettle.",
-        " Bye! Bye! Bye!",
-    ],
+    [" so sorry so sorry", " sorry sorry", " We will send a new kettle. We will send a new kettle.", " Bye! Bye! Bye!"],
 )
 def test_saying_it_again_costs(again):
     assert helpdesk.gold_parts(KETTLE, again)["repetition"] < 0
@@ -250,10 +232,7 @@ def test_saying_it_again_costs(again):
 
 def test_agents_hardly_ever_repeat_themselves():
     rng = Random(8)
-    said = [
-        (asked.prompt, helpdesk.reply(asked, rng, BASE))
-        for asked in (helpdesk.request(rng) for _ in range(500))
-    ]
+    said = [(asked.prompt, helpdesk.reply(asked, rng, BASE)) for asked in (helpdesk.request(rng) for _ in range(500))]
     assert sum(helpdesk.gold_parts(*pair)["repetition"] < 0 for pair in said) < 0.02 * len(said)
 
 

@@ -31,8 +31,8 @@ OLD, VERSIONS = "6.31.0", ["6.31.0", "7.3.0", "7.4.0"]
 
 CARD = """
 import json, threading
-from minirlhf.feedback.card import FeedbackCard
-from minirlhf.feedback.session import Session
+from minirlhf.feedback.card.widget import FeedbackCard
+from minirlhf.feedback.card.session import Session
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Question
 

@@ -18,12 +18,13 @@ MODULES = {
 LAYERS = (
     ("ops",),
     ("losses", "advantages"),
-    ("tokenizer", "model", "data", "worlds", "feedback.simulated", "feedback.votes", "workspace"),
+    ("tokenizer", "model", "data", "worlds", "feedback.simulated", "feedback.votes", "paths"),
     ("rollout", "training", "ensemble"),
-    ("sft", "reward", "ppo", "classify", "best_of_n", "reinforce"),
-    ("evaluate", "checkpoint", "metrics", "feedback", "recorded", "overoptimisation"),
-    ("lessons", "plots", "pipeline", "taste", "doctor"),
-    ("demo", "bench", "cli", "experiments", "book"),
+    ("sft", "reward", "ppo", "classify", "best_of_n", "reinforce", "bandit"),
+    ("evaluate", "checkpoint", "metrics", "feedback"),
+    ("pipeline", "taste"),
+    ("course",),
+    ("cli",),
 )
 STAGES = LAYERS[4]
 
@@ -49,9 +50,7 @@ def imports(module, tree):
             source = ".".join([*up, *([node.module] if node.module else [])])
             if source.split(".")[0] == "minirlhf":
                 for alias in node.names:
-                    name = (
-                        minirlhf.HOME_OF.get(alias.name, alias.name) if source == "minirlhf" else alias.name
-                    )
+                    name = minirlhf.HOME_OF.get(alias.name, alias.name) if source == "minirlhf" else alias.name
                     full = f"{source}.{name}"
                     yield full if full in MODULES else source
 
@@ -65,9 +64,7 @@ INSIDE = [module for module in MODULES if module != "minirlhf"]
 def test_imports_never_point_up(module):
     for name in IMPORTS[module] - {"minirlhf"}:
         assert name in MODULES, f"{module} imports {name}, which does not exist"
-        assert layer(name) <= layer(module), (
-            f"{module} (layer {layer(module)}) imports {name} (layer {layer(name)})"
-        )
+        assert layer(name) <= layer(module), f"{module} (layer {layer(module)}) imports {name} (layer {layer(name)})"
 
 
 def test_sideways_makes_no_cycle():
@@ -86,9 +83,7 @@ def test_stages_do_not_know_each_other(stage):
 
 
 def test_no_file_is_named_after_nothing():
-    assert not [
-        module for module in MODULES if module.split(".")[-1] in ("utils", "util", "helpers", "base", "core")
-    ]
+    assert not [module for module in MODULES if module.split(".")[-1] in ("utils", "util", "helpers", "base", "core")]
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import generator, talker
 
+from minirlhf.course.experiments.lesson_02 import shuffle, train, without_the_shift
 from minirlhf.data import Demonstrations
-from minirlhf.experiments.lesson_02 import shuffle, train, without_the_shift
 from minirlhf.losses import sft_loss
-from minirlhf.rollout import draw, pick
+from minirlhf.rollout import draw, inverse_cdf_sample
 from minirlhf.sft import SFTConfig
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -27,14 +27,14 @@ def test_each_token_owns_as_much_of_the_line_as_it_is_probable(parts, power):
     probabilities = torch.tensor(padded, dtype=torch.float32)  # whole numbers: running sums are exact
     u = (torch.arange(total, dtype=torch.float64) / total + 0.25 / total).float()
     for scale in (1.0, 0.5**power):  # what they add up to does not matter
-        picked = pick((scale * probabilities).expand(total, -1), u)
+        picked = inverse_cdf_sample((scale * probabilities).expand(total, -1), u)
         assert picked.bincount(minlength=len(padded)).tolist() == padded
 
 
 @given(PARTS, st.floats(0, 1, exclude_max=True, width=32), st.floats(0, 1, exclude_max=True, width=32))
 def test_a_larger_number_never_picks_an_earlier_token(parts, one, other):
     probabilities = torch.tensor(parts, dtype=torch.float32).expand(2, -1) / sum(parts)
-    first, second = pick(probabilities, torch.tensor(sorted((one, other)))).tolist()
+    first, second = inverse_cdf_sample(probabilities, torch.tensor(sorted((one, other)))).tolist()
     assert 0 <= first <= second < len(parts)
 
 
@@ -42,13 +42,13 @@ def test_a_larger_number_never_picks_an_earlier_token(parts, one, other):
 def test_nothing_of_probability_0_is_picked_at_either_end(parts):
     probabilities = torch.tensor(parts, dtype=torch.float32).expand(2, -1) / sum(parts)
     ends = torch.tensor([0.0, 1 - 2.0**-24])  # all that torch.rand can return lies between
-    assert all(parts[i] > 0 for i in pick(probabilities, ends).tolist())
+    assert all(parts[i] > 0 for i in inverse_cdf_sample(probabilities, ends).tolist())
 
 
 def test_the_sampler_draws_by_pick_with_one_number_a_row():
     logits = torch.randn(50, 11, generator=generator(3))
     drawn, _ = draw(logits, generator(4))
-    assert torch.equal(drawn, pick(logits.softmax(dim=-1), torch.rand(50, generator=generator(4))))
+    assert torch.equal(drawn, inverse_cdf_sample(logits.softmax(dim=-1), torch.rand(50, generator=generator(4))))
 
 
 def test_shuffling_keeps_every_piece_and_every_length():

@@ -7,10 +7,9 @@ import pytest
 import torch
 from tiny import TYPED, small_tokenizer, talker
 
-from minirlhf.data import Demonstrations, collate
-from minirlhf.experiments import lesson_03
-from minirlhf.experiments.lesson_02 import without_the_shift
-from minirlhf.experiments.lesson_03 import (
+from minirlhf.course.experiments import lesson_03
+from minirlhf.course.experiments.lesson_02 import without_the_shift
+from minirlhf.course.experiments.lesson_03 import (
     divided_by_all,
     end_left_out,
     held_out_loss,
@@ -20,6 +19,7 @@ from minirlhf.experiments.lesson_03 import (
     right_remedies,
     rude,
 )
+from minirlhf.data import Demonstrations, collate
 from minirlhf.losses import sft_loss
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "03_supervised_fine_tuning.ipynb"
@@ -57,10 +57,7 @@ def test_dividing_by_everything_only_makes_the_number_smaller():
 @pytest.fixture(scope="module")
 def demonstrations():
     tokenizer = small_tokenizer()
-    pairs = [
-        ("Customer: My lamp is late.\nAgent:", " Hi."),
-        ("Customer: My mug is broken.\nAgent:", " You again?"),
-    ]
+    pairs = [("Customer: My lamp is late.\nAgent:", " Hi."), ("Customer: My mug is broken.\nAgent:", " You again?")]
     ids = [(tokenizer.encode(asked), [*tokenizer.encode(said), tokenizer.eos_id]) for asked, said in pairs]
     return Demonstrations([p for p, _ in ids] * 3, [r for _, r in ids] * 3)
 
@@ -73,11 +70,7 @@ def test_imitating_leaves_the_base_model_alone_and_brings_the_loss_down(demonstr
     base = talker(config=type(TYPED)(**SMALL))
     before = held_out_loss(base, demonstrations, tokenizer)
     policy, last = imitate(base, demonstrations, steps=20)
-    assert (
-        held_out_loss(base, demonstrations, tokenizer)
-        == before
-        > held_out_loss(policy, demonstrations, tokenizer)
-    )
+    assert held_out_loss(base, demonstrations, tokenizer) == before > held_out_loss(policy, demonstrations, tokenizer)
     assert last < before
 
 
@@ -101,7 +94,5 @@ def test_remedies_and_rudeness_are_counted_in_100():
 
 @pytest.mark.parametrize("claim", lesson_03.CLAIMS, ids=lambda claim: claim.name)
 def test_a_claim_stands_in_the_text(claim):
-    lines = [
-        line for cell in nbformat.read(NOTEBOOK, as_version=4).cells for line in cell.source.splitlines()
-    ]
+    lines = [line for cell in nbformat.read(NOTEBOOK, as_version=4).cells for line in cell.source.splitlines()]
     assert any(claim.says in line for line in lines)

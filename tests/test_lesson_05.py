@@ -5,9 +5,9 @@ from functools import cache
 import pytest
 import torch
 
+from minirlhf.course.experiments import lesson_05
 from minirlhf.data import Comparisons
 from minirlhf.evaluate import pair_accuracy, score_pairs
-from minirlhf.experiments import lesson_05
 from minirlhf.pipeline import CONTEXT, load_shipped
 from minirlhf.reward import fit_additive
 from minirlhf.rollout import sample
@@ -68,9 +68,7 @@ def test_shuffled_votes_are_the_same_pairs():
 
 
 def test_the_last_column_hears_the_padding_and_the_last_token_does_not():
-    tokens, mask, _ = lesson_05.shipped_choices("held_out", shipped()).batch(
-        range(4), shipped().tokenizer.pad_id
-    )
+    tokens, mask, _ = lesson_05.shipped_choices("held_out", shipped()).batch(range(4), shipped().tokenizer.pad_id)
     model, pad = shipped().reward_model, shipped().tokenizer.pad_id
     wide = torch.nn.functional.pad(tokens, (0, 3), value=pad)
     wide_mask = torch.nn.functional.pad(mask, (0, 3))

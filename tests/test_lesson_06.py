@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from minirlhf.advantages import gae
-from minirlhf.experiments import lesson_06
-from minirlhf.reinforce import Bandit
+from minirlhf.bandit import Bandit
+from minirlhf.course.experiments import lesson_06
 from minirlhf.worlds import helpdesk
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "06_policy_gradients.ipynb"
@@ -30,9 +30,7 @@ def test_the_experiment_measures_the_very_bandit_of_the_lesson():
     assert names["bandit"].best == lesson_06.LINES[0]
 
 
-@pytest.mark.parametrize(
-    ("lam", "wanted"), [(0.0, [0.5, -0.8, 1.8]), (0.5, [0.55, 0.1, 1.8]), (1.0, [1.5, 1.0, 1.8])]
-)
+@pytest.mark.parametrize(("lam", "wanted"), [(0.0, [0.5, -0.8, 1.8]), (0.5, [0.55, 0.1, 1.8]), (1.0, [1.5, 1.0, 1.8])])
 def test_the_three_tokens_worked_by_hand(lam, wanted):
     rewards, values = torch.tensor([[0.0, 0.0, 2.0]]), torch.tensor([[0.5, 1.0, 0.2]])
     advantages, _ = gae(rewards, values, torch.ones(1, 3, dtype=torch.bool), 1.0, lam)

@@ -7,8 +7,8 @@ import torch
 from test_ppo import CONFIG, make
 
 from minirlhf.advantages import gae, token_rewards
-from minirlhf.experiments.lesson_07 import BUGS, CLAIMS, SWEEPS
-from minirlhf.lessons.exercises.exercise import RAGGED, normal
+from minirlhf.course.exercises.exercise import RAGGED, normal
+from minirlhf.course.experiments.lesson_07 import BUGS, CLAIMS, SWEEPS
 from minirlhf.losses import clipped_policy_loss, clipped_value_loss
 from minirlhf.ppo import adapt_beta
 
@@ -24,9 +24,12 @@ def train(**hearts):
 
 def test_all_of_the_packages_own_functions_together_change_nothing():
     own = train(
-        policy_loss=clipped_policy_loss, value_loss=clipped_value_loss, advantages=gae, rewards=token_rewards,
-        leash=adapt_beta,
-    )  # fmt: skip
+        policy_loss=clipped_policy_loss,
+        value_loss=clipped_value_loss,
+        advantages=gae,
+        rewards=token_rewards,
+        kl_controller=adapt_beta,
+    )
     assert own == train()
 
 
@@ -41,7 +44,7 @@ def test_another_value_loss_steers_the_value_model_only_at_first():
 
 
 def test_a_leash_that_always_says_the_same_holds_beta_there():
-    betas = [record.beta for record in train(leash=lambda *_: torch.tensor(0.125))]
+    betas = [record.beta for record in train(kl_controller=lambda *_: torch.tensor(0.125))]
     assert betas == [CONFIG.beta, *[0.125] * (CONFIG.updates - 1)]
     assert all(isinstance(beta, float) for beta in betas)
 

@@ -4,9 +4,8 @@ import pytest
 import torch
 
 from minirlhf.best_of_n import best_of_n_kl
-from minirlhf.data import Demonstrations
-from minirlhf.experiments import lesson_10
-from minirlhf.experiments.contest import (
+from minirlhf.course.experiments import lesson_10
+from minirlhf.course.experiments.contest import (
     ASKED,
     BY_THE_BOOK,
     DEFINITE,
@@ -18,12 +17,13 @@ from minirlhf.experiments.contest import (
     half_wins,
     written,
 )
-from minirlhf.experiments.lesson_10 import CLAIMS, LADDER, WAYS, claimed, imitate, liked, ppo_entry, size
+from minirlhf.course.experiments.lesson_10 import CLAIMS, LADDER, WAYS, claimed, imitate, liked, ppo_entry, size
+from minirlhf.course.plots.decision import shares_of
+from minirlhf.course.recorded import read_recorded
+from minirlhf.data import Demonstrations
 from minirlhf.feedback.simulated import sorrow
+from minirlhf.paths import data_folder
 from minirlhf.pipeline import CONTEXT, load_shipped
-from minirlhf.plots.decision import shares_of
-from minirlhf.recorded import read_recorded
-from minirlhf.workspace import data_folder
 
 
 @pytest.fixture(scope="module")
@@ -39,17 +39,12 @@ def rows():
 
 def said(demonstrations, tokenizer):
     prompts = [tokenizer.decode(ids) for ids in demonstrations.prompts]
-    return list(
-        zip(prompts, [tokenizer.decode(ids).strip() for ids in demonstrations.responses], strict=True)
-    )
+    return list(zip(prompts, [tokenizer.decode(ids).strip() for ids in demonstrations.responses], strict=True))
 
 
 def test_whoever_writes_by_the_book_gets_all_the_points():
     shipped = load_shipped()
-    scores = {
-        round(SETTLED.score(*pair), 6)
-        for pair in said(written(BY_THE_BOOK, 60, shipped, 3), shipped.tokenizer)
-    }
+    scores = {round(SETTLED.score(*pair), 6) for pair in said(written(BY_THE_BOOK, 60, shipped, 3), shipped.tokenizer)}
     assert scores == {2.1}
 
 

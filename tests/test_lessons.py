@@ -15,12 +15,12 @@ import torch.nn.functional as F
 
 import minirlhf
 from minirlhf.advantages import gae
-from minirlhf.lessons import author, check, progress, show
-from minirlhf.lessons import checking as checking_module
-from minirlhf.lessons import showing as showing_module
-from minirlhf.lessons.checking import examine
-from minirlhf.lessons.deadline import Deadline, TimeUp
-from minirlhf.lessons.exercises import EXERCISES
+from minirlhf.course.check import author, check, progress, show
+from minirlhf.course.check import checking as checking_module
+from minirlhf.course.check import showing as showing_module
+from minirlhf.course.check.checking import examine
+from minirlhf.course.check.deadline import Deadline, TimeUp
+from minirlhf.course.exercises import EXERCISES
 from minirlhf.losses import bradley_terry_loss, sft_loss
 from minirlhf.ops import masked_mean, token_log_probs
 
@@ -108,9 +108,7 @@ def test_where_the_answers_part_is_shown_side_by_side(capsys):
     said = capsys.readouterr().out
     assert "What fails: the advantages, on rows of different lengths." in said
     assert "advantages[1, 4]: yours 77, ours " in said
-    yours, ours = (
-        line.split()[1:] for line in said.splitlines() if line.startswith(("    yours", "    ours"))
-    )
+    yours, ours = (line.split()[1:] for line in said.splitlines() if line.startswith(("    yours", "    ours")))
     assert yours[4] == "77" and yours[:4] == ours[:4] and yours[5:] == ours[5:]
     assert "no mistake that we know" in said
     given = said.split("It was given gamma = 0.9, lam = 0.8 and:\n")[1].splitlines()[:3]
@@ -235,9 +233,16 @@ def test_a_right_answer_can_be_checked_twice():
 
 @pytest.mark.parametrize(
     "body",
-    ["...", "pass", "raise NotImplementedError", "'''Yours.'''", "return None", "return ...",
-     "total = rewards.sum()\n    ...\n    raise NotImplementedError('yours')"],
-)  # fmt: skip
+    [
+        "...",
+        "pass",
+        "raise NotImplementedError",
+        "'''Yours.'''",
+        "return None",
+        "return ...",
+        "total = rewards.sum()\n    ...\n    raise NotImplementedError('yours')",
+    ],
+)
 def test_an_untouched_stub_is_not_tried_yet_and_the_lesson_goes_on(body, capsys, own_progress):
     stub = from_source(f"def my_gae(rewards, values, mask, gamma=1.0, lam=0.95):\n    {body}\n", "my_gae")
     assert check(stub) is gae
@@ -296,7 +301,7 @@ TROUBLES = {
     "NaN everywhere": ("return rewards * float('nan'), values", "yours nan"),
     "a generator": ("yield rewards\n    yield values", "a generator"),
     "a change of torch's mode": ("torch.set_grad_enabled(False)\n    return rewards, values", "Where: "),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("body", "word"), TROUBLES.values(), ids=TROUBLES)
@@ -438,7 +443,7 @@ def test_time_that_is_not_used_up_costs_nothing():
 def test_progress_survives_a_new_process(capsys):
     check(as_a_learner(GAE))
     assert f"done: 1 of {len(EXERCISES)} exercises" in capsys.readouterr().out
-    script = "from minirlhf.lessons import progress; progress()"
+    script = "from minirlhf.course.check import progress; progress()"
     new = {"env": {**os.environ, "PYTHONUTF8": "1"}, "encoding": "utf-8"}
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, **new).stdout
     assert f"done: 1 of {len(EXERCISES)} exercises" in said and "✓ gae" in said and "· sft_loss" in said
@@ -447,10 +452,7 @@ def test_progress_survives_a_new_process(capsys):
 def test_a_folder_that_cannot_be_written_costs_only_the_memory(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MINIRLHF_PROGRESS", str(tmp_path / "missing" / "progress.json"))
     assert author(check(as_a_learner(GAE))) == "your my_gae"
-    assert (
-        f"done: 1 of {len(EXERCISES)} exercises (not kept for next time: No such file"
-        in capsys.readouterr().out
-    )
+    assert f"done: 1 of {len(EXERCISES)} exercises (not kept for next time: No such file" in capsys.readouterr().out
 
 
 def test_a_broken_progress_file_counts_as_none(own_progress, capsys):
@@ -502,7 +504,7 @@ def test_a_verdict_is_frozen():
 
 
 def test_lessons_are_light_to_import():
-    script = """import sys, minirlhf.lessons
+    script = """import sys, minirlhf.course.check
 print({'matplotlib', 'ipywidgets', 'datasets', 'IPython'} & set(sys.modules))"""
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True).stdout
     assert said == "set()\n"

@@ -11,18 +11,11 @@ import pytest
 from matplotlib.figure import Figure
 from nbclient import NotebookClient
 
-from minirlhf.plots import LivePlot, live, taste_progress, training_dashboard, word_shift
+from minirlhf.course.plots import LivePlot, live, taste_progress, training_dashboard, word_shift
 from minirlhf.ppo import PPORecord
 from minirlhf.taste import Reading
 
-WEIGHTS = {
-    "sorry": 1.2,
-    "$5": 0.4,
-    ":)": 0.3,
-    "pneumonoultramicroscopic": 0.2,
-    "🐟": -0.9,
-    "(ten more words)": -1.0,
-}
+WEIGHTS = {"sorry": 1.2, "$5": 0.4, ":)": 0.3, "pneumonoultramicroscopic": 0.2, "🐟": -0.9, "(ten more words)": -1.0}
 READING = Reading(60, 5, 55, 54, 41, WEIGHTS, (), 12)
 
 
@@ -151,8 +144,13 @@ def test_the_figure_of_a_taste_says_where_it_stands(so_far, tmp_path):
     assert ("training begins" if so_far == 1 else f"update {so_far - 1} of 12") in figure.get_suptitle()
     words, score, kl = figure.axes
     assert [label.get_text() for label in words.get_yticklabels()] == [
-        "(ten more words)", "�", "pneumonoultrami…", ":)", "$5", "sorry",
-    ]  # fmt: skip
+        "(ten more words)",
+        "�",
+        "pneumonoultrami…",
+        ":)",
+        "$5",
+        "sorry",
+    ]
     assert score.get_xlim() == kl.get_xlim() == (0.5, 12.5)
     figure.savefig(tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 3000
@@ -177,9 +175,7 @@ def test_errors_say_what_to_do():
 
 def test_a_word_shift_counts_the_words_that_went_where_they_were_paid_to_go(tmp_path):
     weights = {"sorry": 1.0, "hi": 0.5, "(ten more words)": 0.4, "unsaid": 0.3, "bye": -0.7, "no": -0.8}
-    figure = word_shift(
-        weights, ["Bye.", "No. Bye."], ["Sorry sorry. No.", "Sorry. No.", "Hi. Sorry.", "No."]
-    )
+    figure = word_shift(weights, ["Bye.", "No. Bye."], ["Sorry sorry. No.", "Sorry. No.", "Hi. Sorry.", "No."])
     assert figure.get_suptitle() == "3 of the 4 heaviest words went where their weight said"  # "no" did not
     ax = figure.axes[0]
     assert [label.get_text().split()[0] for label in ax.get_yticklabels()] == ["no", "bye", "hi", "sorry"]
@@ -192,7 +188,7 @@ def test_a_word_shift_counts_the_words_that_went_where_they_were_paid_to_go(tmp_
 
 CELL = """
 from fields_of_ppo import ppo
-from minirlhf.plots import LivePlot, training_dashboard
+from minirlhf.course.plots import LivePlot, training_dashboard
 from functools import partial
 from time import sleep
 board = LivePlot(partial(training_dashboard, updates=4))

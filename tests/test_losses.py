@@ -9,13 +9,7 @@ from hypothesis import strategies as st
 from tiny import EQUATIONS, EXPECTED, PARAMETERS, V, equal, equation, generator
 from transformers.loss.loss_utils import ForCausalLMLoss
 
-from minirlhf.losses import (
-    approval_loss,
-    bradley_terry_loss,
-    clipped_policy_loss,
-    clipped_value_loss,
-    sft_loss,
-)
+from minirlhf.losses import approval_loss, bradley_terry_loss, clipped_policy_loss, clipped_value_loss, sft_loss
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -230,20 +224,12 @@ def test_the_first_step_is_the_policy_gradient():
     loss, stats = clipped_policy_loss(log_probs, log_probs.detach().clone(), advantages, mask, 0.2)
     loss.backward()
     equal(log_probs.grad, -advantages / 8)
-    assert stats == {
-        "clip_fraction": 0.0,
-        "outside_clip": 0.0,
-        "approx_kl": 0.0,
-        "ratio": 1.0,
-        "ratio_variance": 0.0,
-    }
+    assert stats == {"clip_fraction": 0.0, "outside_clip": 0.0, "approx_kl": 0.0, "ratio": 1.0, "ratio_variance": 0.0}
 
 
 def test_the_mean_and_variance_of_the_ratio():
     ratios, nothing = one(0.5, 1.0, 1.5, 9.0), torch.zeros(1, 4, dtype=torch.float64)
-    _, stats = clipped_policy_loss(
-        ratios.log(), nothing, nothing, torch.tensor([[True, True, True, False]]), 0.2
-    )
+    _, stats = clipped_policy_loss(ratios.log(), nothing, nothing, torch.tensor([[True, True, True, False]]), 0.2)
     assert stats["ratio"] == pytest.approx(1.0) and stats["ratio_variance"] == pytest.approx(1 / 6)
 
 
@@ -273,20 +259,13 @@ def test_values_that_foresee_the_returns_have_nothing_to_learn():
 @pytest.mark.parametrize(
     ("value", "moves"),
     [(0.5, False), (-0.5, True), (0.1, True), (1.5, True)],
-    ids=[
-        "past the clip, towards the return",
-        "past the clip, away from it",
-        "within the clip",
-        "overshooting by less",
-    ],
+    ids=["past the clip, towards the return", "past the clip, away from it", "within the clip", "overshooting by less"],
 )
 def test_a_value_gains_nothing_by_moving_further_than_the_clip(value, moves):
     # the old value is 0, the return 1, the clip 0.2
     values = one(value).requires_grad_()
     target = 1.0 if value < 1 else 3.0
-    loss, stats = clipped_value_loss(
-        values, one(0.0 if value < 1 else 1.4), one(target), torch.tensor([[True]]), 0.2
-    )
+    loss, stats = clipped_value_loss(values, one(0.0 if value < 1 else 1.4), one(target), torch.tensor([[True]]), 0.2)
     loss.backward()
     assert (values.grad.item() != 0) == moves
     assert stats["clip_fraction"] == float(not moves)
@@ -318,15 +297,10 @@ def test_what_stands_in_padding_changes_neither_losses_nor_gradients(junk, colum
     mask = torch.tensor([[True] * 4, [True] * 3 + [False], [False, True, False, False]])
 
     def pad(x, filler):
-        return torch.cat(
-            [torch.where(mask, x, filler), torch.full((3, columns), filler, dtype=x.dtype)], dim=1
-        )
+        return torch.cat([torch.where(mask, x, filler), torch.full((3, columns), filler, dtype=x.dtype)], dim=1)
 
     wide_mask = torch.cat([mask, torch.zeros(3, columns, dtype=torch.bool)], dim=1)
-    for loss_function, others in (
-        (clipped_policy_loss, (old, advantages)),
-        (clipped_value_loss, (old, returns)),
-    ):
+    for loss_function, others in ((clipped_policy_loss, (old, advantages)), (clipped_value_loss, (old, returns))):
         plain, padded = new.clone().requires_grad_(), pad(new, junk).requires_grad_()
         wanted, wanted_stats = loss_function(plain, *others, mask, 0.2)
         found, stats = loss_function(padded, *(pad(x, -junk) for x in others), wide_mask, 0.2)

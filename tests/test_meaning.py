@@ -17,19 +17,7 @@ from minirlhf.feedback.meaning import (
     preferences,
 )
 from minirlhf.feedback.simulated import PATIENT
-from minirlhf.feedback.votes import (
-    Answer,
-    Better,
-    BothBad,
-    Question,
-    Ranking,
-    Skip,
-    Stars,
-    Text,
-    Thumb,
-    Tie,
-    Vote,
-)
+from minirlhf.feedback.votes import Answer, Better, BothBad, Question, Ranking, Skip, Stars, Text, Thumb, Tie, Vote
 from minirlhf.worlds import helpdesk
 
 PROMPT = "Customer: My kettle is broken.\nAgent:"
@@ -54,15 +42,10 @@ def pairs(n: int, seed: int = 0, **asked) -> list[Vote]:
     rng, found = Random(seed), []
     while len(found) < n:
         request = helpdesk.request(rng)
-        replies = (
-            helpdesk.reply(request, rng, helpdesk.BASE),
-            helpdesk.reply(request, rng, helpdesk.DEMONSTRATOR),
-        )
+        replies = (helpdesk.reply(request, rng, helpdesk.BASE), helpdesk.reply(request, rng, helpdesk.DEMONSTRATOR))
         if replies[0] != replies[1]:
             answer = PATIENT.answer(Question("pair", request.prompt, replies), rng)
-            found.append(
-                vote("pair", replies, answer, prompt=request.prompt, left=len(found) // 2 % 2, **asked)
-            )
+            found.append(vote("pair", replies, answer, prompt=request.prompt, left=len(found) // 2 % 2, **asked))
     return found
 
 
@@ -290,10 +273,7 @@ def test_few_choices():
 @pytest.mark.parametrize("side, left", [("left", 0), ("right", 1)])
 def test_always_the_same_side(side, left):
     cast = pairs(30)
-    cast = [
-        Vote(v.question, v.answer, (v.answer.winner, 1 - v.answer.winner)[:: 1 - 2 * left], "you")
-        for v in cast
-    ]
+    cast = [Vote(v.question, v.answer, (v.answer.winner, 1 - v.answer.winner)[:: 1 - 2 * left], "you") for v in cast]
     assert f"Every choice fell on the {side} reply (30 choices)" in only(cast)
     assert advise([*cast, *pairs(30, seed=1)]) == []
 
@@ -301,12 +281,7 @@ def test_always_the_same_side(side, left):
 def test_the_only_voter_contradicts_themselves():
     first = pairs(30)
     repeats = [
-        Vote(
-            Question("pair", v.question.prompt, v.question.replies[::-1], purpose="repeat"),
-            v.answer,
-            (0, 1),
-            "you",
-        )
+        Vote(Question("pair", v.question.prompt, v.question.replies[::-1], purpose="repeat"), v.answer, (0, 1), "you")
         for v in first[:6]
     ]  # the replies have changed places, and the same place was chosen: the other reply
     assert "in 6 of 6 repeats" in only(first + repeats)
@@ -320,10 +295,15 @@ def test_the_only_voter_contradicts_themselves():
 def test_length_explains_everything():
     def by_length(longer: bool) -> list[Vote]:
         return [
-            Vote(v.question, Better(max((0, 1), key=lambda i, v=v: (len(v.question.replies[i]), i)) ^ (not longer)),
-                 v.shown, "you")
-            for v in pairs(60) if len(set(map(len, v.question.replies))) == 2
-        ]  # fmt: skip
+            Vote(
+                v.question,
+                Better(max((0, 1), key=lambda i, v=v: (len(v.question.replies[i]), i)) ^ (not longer)),
+                v.shown,
+                "you",
+            )
+            for v in pairs(60)
+            if len(set(map(len, v.question.replies))) == 2
+        ]
 
     assert "The longer reply won every time" in only(by_length(True))
     assert "The shorter reply won every time" in only(by_length(False))

@@ -13,10 +13,23 @@ from minirlhf.sft import SFTRecord
 
 # What TRL 1.12.0's PPOTrainer logs, but for eps (its speed).
 TRL_PPO = {
-    "objective/kl", "objective/entropy", "objective/non_score_reward", "objective/rlhf_reward",
-    "objective/scores", "policy/approxkl_avg", "policy/clipfrac_avg", "policy/entropy_avg", "loss/policy_avg",
-    "loss/value_avg", "val/clipfrac_avg", "val/ratio", "val/ratio_var", "val/num_eos_tokens", "lr", "episode",
-}  # fmt: skip
+    "objective/kl",
+    "objective/entropy",
+    "objective/non_score_reward",
+    "objective/rlhf_reward",
+    "objective/scores",
+    "policy/approxkl_avg",
+    "policy/clipfrac_avg",
+    "policy/entropy_avg",
+    "loss/policy_avg",
+    "loss/value_avg",
+    "val/clipfrac_avg",
+    "val/ratio",
+    "val/ratio_var",
+    "val/num_eos_tokens",
+    "lr",
+    "episode",
+}
 
 
 def numbered(kind):
@@ -52,9 +65,13 @@ def test_ppo_speaks_as_trl_does():
 
 def test_the_other_stages_speak_as_trl_does():
     assert named(SFTRecord(1, 2.5, 0.4, 900, 0.7, 0.001)) == {
-        "minirlhf/step": 1, "loss": 2.5, "mean_token_accuracy": 0.4, "minirlhf/tokens": 900,
-        "grad_norm": 0.7, "learning_rate": 0.001,
-    }  # fmt: skip
+        "minirlhf/step": 1,
+        "loss": 2.5,
+        "mean_token_accuracy": 0.4,
+        "minirlhf/tokens": 900,
+        "grad_norm": 0.7,
+        "learning_rate": 0.001,
+    }
     assert {"loss", "accuracy", "margin", "grad_norm"} < set(named(numbered(RewardRecord)))
 
 

@@ -23,10 +23,19 @@ def as_gpt2(model: CausalLM) -> GPT2LMHeadModel:
     """The same weights in transformers' GPT-2, whose linear layers are stored the other way round."""
     ours = model.trunk
     config = GPT2Config(
-        vocab_size=V + 1, n_positions=SIZES.context, n_embd=SIZES.channels, n_layer=SIZES.layers, n_head=SIZES.heads,
-        activation_function="relu", resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
-        attn_implementation="eager", bos_token_id=0, eos_token_id=0,
-    )  # fmt: skip
+        vocab_size=V + 1,
+        n_positions=SIZES.context,
+        n_embd=SIZES.channels,
+        n_layer=SIZES.layers,
+        n_head=SIZES.heads,
+        activation_function="relu",
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        attn_implementation="eager",
+        bos_token_id=0,
+        eos_token_id=0,
+    )
     theirs = GPT2LMHeadModel(config).eval()
     pairs = [
         (theirs.transformer.wte, ours.token_embedding),
@@ -103,16 +112,12 @@ def test_asking_about_some_places_only_changes_nothing_there(rows, cached):
     model, values, read, where = talker(), lively(ValueModel(trunk())), tokens(), torch.tensor(rows)
     everywhere = torch.ones_like(where)
     with torch.no_grad():
-        equal(model(read, where=where), model(read)[where], 1e-5)
+        equal(model(read, at=where), model(read)[where], 1e-5)
         wanted = torch.where(where, values(read, everywhere), 0.0)
         equal(values(read, where), wanted, 1e-5)
         cache = Cache()
         model(read[:, :cached], cache) if cached else None
-        equal(
-            model(read[:, cached:], cache, where[:, cached:]),
-            model(read)[:, cached:][where[:, cached:]],
-            1e-5,
-        )
+        equal(model(read[:, cached:], cache, where[:, cached:]), model(read)[:, cached:][where[:, cached:]], 1e-5)
         assert cache.length == 10, "and a cache remembers all that was read"
 
 
@@ -148,10 +153,7 @@ def test_scores_are_scaled_by_what_normalising_measured():
 def test_a_fresh_reward_or_value_model_has_no_opinion_and_no_dead_head():
     read = tokens()
     mask = torch.ones_like(read, dtype=torch.bool)
-    for model, output in (
-        (r := RewardModel(trunk()), r(read, mask)),
-        (v := ValueModel(trunk()), v(read, mask)),
-    ):
+    for model, output in ((r := RewardModel(trunk()), r(read, mask)), (v := ValueModel(trunk()), v(read, mask))):
         assert (output == 0).all()
         (output + 1).square().sum().backward()
         assert model.head.weight.grad.abs().sum() > 0

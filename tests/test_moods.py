@@ -8,10 +8,10 @@ from random import Random
 
 import pytest
 
+from minirlhf.course.texts import held_out
+from minirlhf.paths import data_folder
 from minirlhf.tokenizer import Tokenizer
-from minirlhf.workspace import data_folder
 from minirlhf.worlds.moods import MOODS, labelled_message, message
-from minirlhf.worlds.texts import held_out
 
 DATA = Path(__file__).parent.parent / "data"
 WORDS = re.compile(r"[a-z]+|[^\w\s]")

@@ -11,7 +11,7 @@ import pytest
 from nbclient import NotebookClient
 
 import minirlhf
-from minirlhf.lessons.exercises import EXERCISES
+from minirlhf.course.exercises import EXERCISES
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -56,9 +56,7 @@ def test_is_stripped(path):
     for number, cell in enumerate(code_cells(path)):
         assert not cell.outputs, f"code cell {number} has outputs"
         assert cell.execution_count is None, f"code cell {number} has been counted"
-        assert not set(cell.metadata) & {"execution", "ExecuteTime"}, (
-            f"code cell {number} remembers when it ran"
-        )
+        assert not set(cell.metadata) & {"execution", "ExecuteTime"}, f"code cell {number} remembers when it ran"
 
 
 @each_lesson
@@ -82,11 +80,7 @@ def lesson(path):
 
 def asked_in(notebook):
     """The exercises of a lesson: every function my_… that a cell leaves to the learner."""
-    found = (
-        re.findall(r"^def my_(\w+)\(", cell.source, re.M)
-        for cell in notebook.cells
-        if cell.cell_type == "code"
-    )
+    found = (re.findall(r"^def my_(\w+)\(", cell.source, re.M) for cell in notebook.cells if cell.cell_type == "code")
     return [name for names in found for name in names if name in EXERCISES]
 
 
@@ -95,9 +89,7 @@ def answered(notebook, answer):
     solved = deepcopy(notebook)
     for cell in solved.cells:
         for name in asked_in(nbformat.v4.new_notebook(cells=[cell])):
-            (stub,) = [
-                node for node in ast.parse(cell.source).body if getattr(node, "name", "") == f"my_{name}"
-            ]
+            (stub,) = [node for node in ast.parse(cell.source).body if getattr(node, "name", "") == f"my_{name}"]
             lines = cell.source.splitlines()
             cell.source = "\n".join([*lines[: stub.lineno - 1], answer(name), *lines[stub.end_lineno :]])
     return solved
@@ -109,9 +101,7 @@ def packages_own(name):
     tree = ast.parse(inspect.getsource(solution))
     tree.body[0].name = f"my_{name}"
     known = vars(inspect.getmodule(solution))
-    needed = sorted(
-        {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & known.keys() - {name}
-    )
+    needed = sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & known.keys() - {name})
     brought = f"from {solution.__module__} import {', '.join(needed)}\n" if needed else ""
     return brought + ast.unparse(tree)
 
@@ -119,7 +109,7 @@ def packages_own(name):
 def known_mistake(name):
     """The exercise's first known mistake under the learner's name."""
     return (
-        "from minirlhf.lessons.exercises import EXERCISES\n"
+        "from minirlhf.course.exercises import EXERCISES\n"
         f"my_{name} = EXERCISES[{name!r}].mistakes[0].wrong\n"
         f"my_{name}.__name__ = 'my_{name}'"
     )

@@ -14,8 +14,8 @@ from minirlhf.ops import (
     masked_mean,
     masked_sum,
     masked_whiten,
-    predictors,
-    scatter,
+    predicting_positions,
+    to_positions,
     token_kl,
     token_log_probs,
 )
@@ -27,7 +27,7 @@ MASKS = st.lists(st.lists(st.booleans(), min_size=5, max_size=5), min_size=1, ma
 
 def token_entropy(logits, mask):
     """The entropies of `log_probs_and_entropy`; which tokens were drawn does not matter to them."""
-    return log_probs_and_entropy(logits[predictors(mask)], torch.zeros_like(mask, dtype=torch.long), mask)[1]
+    return log_probs_and_entropy(logits[predicting_positions(mask)], torch.zeros_like(mask, dtype=torch.long), mask)[1]
 
 
 def doubles(*shape, seed=0):
@@ -35,11 +35,9 @@ def doubles(*shape, seed=0):
 
 
 def test_log_probs_of_prompts_and_responses_of_unequal_length():
-    logits, tokens, mask, wanted = equation(
-        "logits", "tokens", "response_mask", "log_probs", of=EQUATIONS["aligned"]
-    )
+    logits, tokens, mask, wanted = equation("logits", "tokens", "response_mask", "log_probs", of=EQUATIONS["aligned"])
     equal(token_log_probs(logits, tokens, mask), wanted)
-    equal(log_probs_and_entropy(logits[predictors(mask)], tokens, mask)[0], wanted)
+    equal(log_probs_and_entropy(logits[predicting_positions(mask)], tokens, mask)[0], wanted)
 
 
 def test_each_log_prob_comes_from_the_logits_one_place_before():
@@ -92,7 +90,7 @@ def test_entropy_is_ln_v_less_the_kl_to_the_uniform_distribution():
 def test_a_prediction_stands_one_place_before_what_it_predicts(rows):
     mask = torch.tensor(rows)
     position = torch.arange(5.0).expand(mask.shape)
-    came_from = scatter(position[predictors(mask)], mask)
+    came_from = to_positions(position[predicting_positions(mask)], mask)
     counted = mask.clone()
     counted[:, 0] = False  # nothing predicts a first token
     assert torch.equal(came_from[counted] + 1, position[counted])
@@ -146,10 +144,7 @@ def test_whitening_forgets_scale_and_shift():
 
 def test_gradients_of_the_token_quantities():
     logits = doubles(2, 4, 5).requires_grad_()
-    other, mask = (
-        doubles(2, 4, 5, seed=1),
-        torch.tensor([[False, True, True, False], [True, False, True, True]]),
-    )
+    other, mask = (doubles(2, 4, 5, seed=1), torch.tensor([[False, True, True, False], [True, False, True, True]]))
     tokens = torch.randint(5, (2, 4), generator=generator())
     for quantity in (
         lambda x: token_log_probs(x, tokens, mask),

@@ -7,31 +7,29 @@ import pytest
 import torch
 
 from minirlhf.best_of_n import Candidates
-from minirlhf.data import Prompts
-from minirlhf.model import ValueModel
-from minirlhf.overoptimisation import (
+from minirlhf.course.overoptimisation import (
     GaoFit,
+    bootstrap_fits,
     fit_gao,
-    follow,
-    gain_at,
-    interval,
-    mean_interval,
-    refit,
-    runs_of,
+    interpolate_gain,
+    measure_policy,
+    percentile_interval,
+    recorded_runs,
     score_pool,
-    stand,
-    stopped,
+    t_interval,
+    track,
+    truncate,
     which_is_better,
 )
+from minirlhf.data import Prompts
+from minirlhf.model import ValueModel
 from minirlhf.pipeline import load_shipped
 from minirlhf.ppo import PPOConfig, train_ppo
 
 DISTANCES = [0.0, 0.5, 1.0, 2.0, 3.0, 5.0]
 
 
-@pytest.mark.parametrize(
-    "fit", [GaoFit("best-of-n", 0.8, 0.2), GaoFit("PPO", 0.6, 0.4), GaoFit("PPO", -0.1, 0.1)]
-)
+@pytest.mark.parametrize("fit", [GaoFit("best-of-n", 0.8, 0.2), GaoFit("PPO", 0.6, 0.4), GaoFit("PPO", -0.1, 0.1)])
 def test_a_curve_is_found_again_from_its_own_points(fit):
     found = fit_gao(fit.method, [(d, fit(d)) for d in DISTANCES])
     assert (found.alpha, found.beta) == (pytest.approx(fit.alpha), pytest.approx(fit.beta))
@@ -64,26 +62,25 @@ def test_seeds_that_agree_leave_no_doubt_and_seeds_that_differ_do():
     curve = GaoFit("best-of-n", 0.8, 0.2)
     run = [(d, curve(d)) for d in DISTANCES]
     higher = [(d, 2 * gain) for d, gain in run]
-    alphas = [fit.alpha for fit in refit("best-of-n", [run, run, run], draws=20)]
+    alphas = [fit.alpha for fit in bootstrap_fits("best-of-n", [run, run, run], draws=20)]
     assert min(alphas) == pytest.approx(max(alphas))
-    _, low, high = interval([fit.alpha for fit in refit("best-of-n", [run, run, higher], draws=200)])
+    _, low, high = percentile_interval(
+        [fit.alpha for fit in bootstrap_fits("best-of-n", [run, run, higher], draws=200)]
+    )
     assert low == pytest.approx(0.8) and high == pytest.approx(1.6)
 
 
 def test_students_interval_is_that_of_the_tables():
-    mean, low, high = mean_interval([1.0, 2.0, 3.0])
+    mean, low, high = t_interval([1.0, 2.0, 3.0])
     reach = 4.303 / 3**0.5
-    assert mean == 2 and (low, high) == (
-        pytest.approx(2 - reach, abs=1e-3),
-        pytest.approx(2 + reach, abs=1e-3),
-    )
+    assert mean == 2 and (low, high) == (pytest.approx(2 - reach, abs=1e-3), pytest.approx(2 + reach, abs=1e-3))
     with pytest.raises(ValueError, match="2 to 11"):
-        mean_interval([1.0])
+        t_interval([1.0])
 
 
 def test_students_interval_holds_the_mean_as_often_as_it_says():
     drawn = torch.randn(4000, 4, generator=torch.Generator().manual_seed(0)).tolist()
-    held = sum(low <= 0 <= high for _, low, high in map(mean_interval, drawn)) / len(drawn)
+    held = sum(low <= 0 <= high for _, low, high in map(t_interval, drawn)) / len(drawn)
     assert held == pytest.approx(0.95, abs=0.012)
 
 
@@ -95,26 +92,31 @@ def test_no_winner_is_named_that_the_interval_does_not_allow():
 
 def test_between_two_points_a_run_is_straight_and_beyond_its_end_unknown():
     run = [(0.0, 0.0), (2.0, 1.0), (1.0, 0.0)]  # a run may step back
-    assert gain_at(run, 1.5) == pytest.approx(0.5)
-    assert gain_at(run, 2) == 1.0
+    assert interpolate_gain(run, 1.5) == pytest.approx(0.5)
+    assert interpolate_gain(run, 2) == 1.0
     with pytest.raises(ValueError, match="outside"):
-        gain_at(run, 2.1)
+        interpolate_gain(run, 2.1)
 
 
 def test_a_stopped_run_never_goes_on_even_if_it_would_come_back():
     run = [(0.0, 0.0), (1.0, 0.2), (2.5, 0.1), (1.5, 0.4)]
-    assert stopped(run, 2.0) == run[:2]
-    assert stopped(run, 9.0) == run
-    assert stopped(run[2:], 2.0) == [(2.5, 0.1)]  # something is left to look at
+    assert truncate(run, 2.0) == run[:2]
+    assert truncate(run, 9.0) == run
+    assert truncate(run[2:], 2.0) == [(2.5, 0.1)]  # something is left to look at
 
 
 def test_recorded_rows_become_runs_that_start_at_nothing_gained():
     rows = [
         {"method": method, "seed": seed, "kl": kl, "gold": gold}
-        for method, seed, kl, gold in [("PPO", 1, 0.0, 0.2), ("PPO", 0, -1e-9, 1.0), ("PPO", 0, 4.0, 1.5),
-                                       ("other", 0, 1.0, 9.0), ("PPO", 1, 9.0, -0.3)]
-    ]  # fmt: skip
-    assert runs_of(rows, "PPO") == [[(0, 0), (2, 0.5)], [(0, 0), (3, pytest.approx(-0.5))]]
+        for method, seed, kl, gold in [
+            ("PPO", 1, 0.0, 0.2),
+            ("PPO", 0, -1e-9, 1.0),
+            ("PPO", 0, 4.0, 1.5),
+            ("other", 0, 1.0, 9.0),
+            ("PPO", 1, 9.0, -0.3),
+        ]
+    ]
+    assert recorded_runs(rows, "PPO") == [[(0, 0), (2, 0.5)], [(0, 0), (3, pytest.approx(-0.5))]]
 
 
 @pytest.fixture(scope="module")
@@ -150,11 +152,7 @@ def test_the_start_stands_at_no_distance_and_looking_changes_nothing(shipped):
         records = train_ppo(
             policy, shipped.base, length, value_model, customers, config, eos_id=shipped.tokenizer.eos_id
         )
-        seen = (
-            follow(records, policy, shipped.base, length, few, shipped.tokenizer, count_words)
-            if look
-            else records
-        )
+        seen = track(records, policy, shipped.base, length, few, shipped.tokenizer, count_words) if look else records
         return list(seen), policy
 
     standings, watched = run(look=True)
@@ -172,8 +170,16 @@ def test_the_start_stands_at_no_distance_and_looking_changes_nothing(shipped):
 
 def test_two_looks_with_one_seed_are_the_same(shipped):
     def look(seed):
-        return stand(shipped.base, shipped.sft, length, shipped.prompts(first=4), shipped.tokenizer, count_words,
-                     max_new_tokens=8, seed=seed)  # fmt: skip
+        return measure_policy(
+            shipped.base,
+            shipped.sft,
+            length,
+            shipped.prompts(first=4),
+            shipped.tokenizer,
+            count_words,
+            max_new_tokens=8,
+            seed=seed,
+        )
 
     assert look(0) == look(0)
     assert look(0).texts != look(1).texts

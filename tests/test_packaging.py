@@ -85,18 +85,13 @@ def test_a_wrong_name_is_an_attribute_error_that_helps():
 
 def tracked_files():
     """Every file that git has, or would have after `git add`."""
-    listed = subprocess.check_output(
-        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, text=True
-    )
+    listed = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, text=True)
     return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
 
 
 def test_the_repository_names_no_registry_and_no_machine():
     # Put together here, so that this file does not name them either.
-    hosts = [
-        ".".join(parts)
-        for parts in (("pypi", "org"), ("pythonhosted", "org"), ("download", "pytorch", "org"))
-    ]
+    hosts = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("download", "pytorch", "org"))]
     hosts += [".".join(parts) for parts in (("anaconda", "org"), ("npmjs", "org"), ("debian", "org"))]
     paths = [f"/{folder}/" for folder in ("home", "Users", "root", "work", "opt")]
     unwanted = re.compile("|".join([*map(re.escape, hosts), *(rf"(?<![\w.}}*)]){path}\w" for path in paths)]))
@@ -111,6 +106,4 @@ def test_the_repository_names_no_registry_and_no_machine():
 
 def test_no_lock_file_is_tracked():
     """A lock file names the registry it was made from."""
-    assert not [
-        path for path in tracked_files() if path.suffix == ".lock" or path.name == "package-lock.json"
-    ]
+    assert not [path for path in tracked_files() if path.suffix == ".lock" or path.name == "package-lock.json"]

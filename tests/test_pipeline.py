@@ -8,9 +8,9 @@ import torch
 from minirlhf.data import Comparisons, read_jsonl
 from minirlhf.evaluate import accuracy_ceiling, compare, pair_accuracy, score_pairs, win_rate
 from minirlhf.model import RewardModel
+from minirlhf.paths import data_folder
 from minirlhf.pipeline import CONTEXT, Recipe, load_shipped, tune
 from minirlhf.reward import RewardConfig, train_reward
-from minirlhf.workspace import data_folder
 from minirlhf.worlds import helpdesk
 
 SEEDS = (0, 1, 2)

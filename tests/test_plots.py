@@ -12,8 +12,7 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from minirlhf.evaluate import CalibrationBin, FrontierPoint, Replies
-from minirlhf.plots import (
+from minirlhf.course.plots import (
     COLOURS,
     STAGES,
     agreement_matrix,
@@ -28,9 +27,10 @@ from minirlhf.plots import (
     voters_compared,
     word_bars,
 )
-from minirlhf.plots.language import ink, luminance
-from minirlhf.plots.table import changed
-from minirlhf.plots.table_figure import drawable, measure, wrap
+from minirlhf.course.plots.language import ink, luminance
+from minirlhf.course.plots.table import changed
+from minirlhf.course.plots.table_figure import drawable, measure, wrap
+from minirlhf.evaluate import CalibrationBin, FrontierPoint, Replies
 from minirlhf.ppo import PPORecord
 from minirlhf.reward import RewardRecord
 from minirlhf.sft import SFTRecord
@@ -41,12 +41,19 @@ def ppo(updates, shift=0.0):
     blank = PPORecord(**{field.name: field.type(0) for field in fields(PPORecord)})
     return [
         replace(
-            blank, update=u, score=0.1 * u + shift, kl=0.5 * (u - 1) + shift, policy_entropy=1.5 - 0.03 * u,
-            clip_fraction=0.1, approx_kl=0.01, explained_variance=0.6 + shift, response_length=18.0,
+            blank,
+            update=u,
+            score=0.1 * u + shift,
+            kl=0.5 * (u - 1) + shift,
+            policy_entropy=1.5 - 0.03 * u,
+            clip_fraction=0.1,
+            approx_kl=0.01,
+            explained_variance=0.6 + shift,
+            response_length=18.0,
             ended=0.97,
         )
         for u in range(1, updates + 1)
-    ]  # fmt: skip
+    ]
 
 
 def sft(steps):
@@ -91,9 +98,7 @@ def test_a_stranger_can_read_every_axis(name):
     figure = FIGURES[name]()
     assert figure.get_suptitle()
     for ax in figure.axes:
-        hidden = not ax.xaxis.get_tick_params()[
-            "labelbottom"
-        ]  # the lower of two stacked panels has the label
+        hidden = not ax.xaxis.get_tick_params()["labelbottom"]  # the lower of two stacked panels has the label
         assert ax.get_ylabel() and (ax.get_xlabel() or hidden)
         assert all(math.isfinite(end) for end in (*ax.get_xlim(), *ax.get_ylim()))
         for line in ax.lines:
@@ -116,8 +121,11 @@ def test_every_figure_is_drawn_without_a_warning(name, tmp_path):
 
 def test_the_same_thing_has_the_same_colour():
     assert len(set(COLOURS.values())) == len(COLOURS)
-    strips = {to_hex(dots.get_facecolor()[0]).upper() for dots in score_strips(COLUMNS).axes[0].collections
-              if dots.get_offsets().shape[0] == 2}  # fmt: skip
+    strips = {
+        to_hex(dots.get_facecolor()[0]).upper()
+        for dots in score_strips(COLUMNS).axes[0].collections
+        if dots.get_offsets().shape[0] == 2
+    }
     frontier = frontier_plot({name: [FrontierPoint(0.0, 0.0)] for name in COLUMNS}).axes[0].lines
     assert strips == {COLOURS[name] for name in COLUMNS} == {line.get_color() for line in frontier}
     html = before_after_table(PROMPTS, COLUMNS)._repr_html_()
@@ -175,8 +183,9 @@ def test_what_a_model_wrote_is_only_ever_text():
 def test_the_table_compares_neighbours():
     table = before_after_table(PROMPTS, COLUMNS, rows=1)
     assert {name: (before, won.wins) for name, (before, won) in table.win_rates.items()} == {
-        "SFT": ("base", 2), "RLHF": ("SFT", 2),
-    }  # fmt: skip
+        "SFT": ("base", 2),
+        "RLHF": ("SFT", 2),
+    }
     assert "beats SFT 100%" in str(table) and "beats SFT 100%" in table._repr_html_()
     assert "Where is my" not in str(table)  # one row was asked for
     assert repr(table) == str(table)
@@ -184,8 +193,12 @@ def test_the_table_compares_neighbours():
 
 def test_bold_is_what_was_not_said_before():
     assert changed("I am so sorry .", "I am not sorry !") == [
-        ("I", False), ("am", False), ("not", True), ("sorry", False), ("!", True),
-    ]  # fmt: skip
+        ("I", False),
+        ("am", False),
+        ("not", True),
+        ("sorry", False),
+        ("!", True),
+    ]
 
 
 TEXT = ["We", "will", "send", "a", "new", "kettle", "this", "week", "."]
@@ -204,9 +217,7 @@ def test_letters_that_the_font_has_not_are_marked():
 
 
 def test_the_readers_settings_change_nothing():
-    with matplotlib.rc_context(
-        {"text.color": "white", "axes.facecolor": "black", "figure.facecolor": "black"}
-    ):
+    with matplotlib.rc_context({"text.color": "white", "axes.facecolor": "black", "figure.facecolor": "black"}):
         ax = training_dashboard(ppo(2)).axes[0]
     assert to_hex(ax.get_facecolor()) == "#ffffff" == to_hex(ax.figure.get_facecolor())
     assert to_hex(ax.yaxis.label.get_color()) == to_hex(ax.get_xticklabels()[0].get_color()) == "#222222"

@@ -5,9 +5,9 @@ import warnings
 
 import pytest
 
+from minirlhf.course.plots import COLOURS, cost_table, interval_ladder, score_by_minutes, two_verdicts, win_rates
+from minirlhf.course.plots.decision import shares_of
 from minirlhf.evaluate import wilson_interval
-from minirlhf.plots import COLOURS, cost_table, interval_ladder, score_by_minutes, two_verdicts, win_rates
-from minirlhf.plots.decision import shares_of
 
 METHODS = {"SFT": 0.5, "SFT, best answers": 0.7, "SFT, random answers": 0.52, "best-of-n": 0.75, "PPO": 0.9}
 
@@ -15,10 +15,23 @@ METHODS = {"SFT": 0.5, "SFT, best answers": 0.7, "SFT, random answers": 0.52, "b
 def a_row(task, method, seed, **changes):
     share = METHODS[method]
     return {
-        "task": task, "method": method, "seed": seed, "answers": 60, "demonstrations": 0, "votes": 60, "n": 200,
-        "wins": 200 * share + seed, "wins_by_reward": 200 * min(share + 0.1, 1), "score": share, "gold": 1.0 - share,
-        "seconds": 10 * share, "parameters": 388_512, "sampled": 1152, "milliseconds_an_answer": 2.0, "kl": 1.5,
-    } | changes  # fmt: skip
+        "task": task,
+        "method": method,
+        "seed": seed,
+        "answers": 60,
+        "demonstrations": 0,
+        "votes": 60,
+        "n": 200,
+        "wins": 200 * share + seed,
+        "wins_by_reward": 200 * min(share + 0.1, 1),
+        "score": share,
+        "gold": 1.0 - share,
+        "seconds": 10 * share,
+        "parameters": 388_512,
+        "sampled": 1152,
+        "milliseconds_an_answer": 2.0,
+        "kl": 1.5,
+    } | changes
 
 
 ROWS = [a_row(task, m, seed) for task in ("settle it", "be sorry") for m in METHODS for seed in (-1, 0, 1)]

@@ -7,8 +7,8 @@ import pytest
 import torch
 from matplotlib.colors import to_hex
 
-from minirlhf.losses import clipped_policy_loss
-from minirlhf.plots import (
+from minirlhf.bandit import BanditRecord
+from minirlhf.course.plots import (
     COLOURS,
     bandit_progress,
     bandit_runs,
@@ -20,7 +20,8 @@ from minirlhf.plots import (
     reinforce_progress,
     reuse_plot,
 )
-from minirlhf.reinforce import BanditRecord, ReinforceRecord
+from minirlhf.losses import clipped_policy_loss
+from minirlhf.reinforce import ReinforceRecord
 
 
 def bandit(step, refund):
@@ -28,21 +29,12 @@ def bandit(step, refund):
 
 
 def reinforce(update):
-    return ReinforceRecord(
-        update, 0.5 * update, 0.1 * (update - 1), 0.4 * update, 0.5, 18.0, 1.0, 0.0, 0.3, 1e-3
-    )
+    return ReinforceRecord(update, 0.5 * update, 0.1 * (update - 1), 0.4 * update, 0.5, 18.0, 1.0, 0.0, 0.3, 1e-3)
 
 
 WON, LOST = [bandit(1, 0.5), bandit(2, 0.9)], [bandit(1, 0.5), bandit(2, 0.1)]
-MOVED = {
-    "REINFORCE": [torch.zeros(50), torch.full((50,), 1.0)],
-    "clip 0.2": [torch.zeros(50), torch.full((50,), 0.2)],
-}
-PIECES, VALUES, ADVANTAGES = (
-    ["Hi", " $5", " 🐟."],
-    torch.tensor([0.5, 1.0, 0.2]),
-    torch.tensor([0.5, -0.8, 1.8]),
-)
+MOVED = {"REINFORCE": [torch.zeros(50), torch.full((50,), 1.0)], "clip 0.2": [torch.zeros(50), torch.full((50,), 0.2)]}
+PIECES, VALUES, ADVANTAGES = (["Hi", " $5", " 🐟."], torch.tensor([0.5, 1.0, 0.2]), torch.tensor([0.5, -0.8, 1.8]))
 FIGURES = {
     "tries": lambda: bandit_tries(list(WON[0].chances), torch.tensor([0, 0, 1]), torch.tensor([1.0, 2.0, -1.0])),
     "bandit": lambda: bandit_progress(WON, steps=5),
@@ -58,7 +50,7 @@ FIGURES = {
     "reuse, cut short": lambda: reuse_plot({name: steps[:1] for name, steps in MOVED.items()}),
     "credit": lambda: credit_bars(PIECES, VALUES, ADVANTAGES, 2.0, 0.0),
     "lambda": lambda: lambda_spread({0.0: [0.5, 0.5], 1.0: [-1.0, 2.0]}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -66,9 +58,7 @@ def test_a_stranger_can_read_every_axis(name):
     figure = FIGURES[name]()
     assert figure.get_suptitle()
     for ax in figure.axes:
-        hidden = not ax.xaxis.get_tick_params()["labelbottom"] or ax.get_shared_x_axes().get_siblings(ax) != [
-            ax
-        ]
+        hidden = not ax.xaxis.get_tick_params()["labelbottom"] or ax.get_shared_x_axes().get_siblings(ax) != [ax]
         beside = ax.get_shared_y_axes().get_siblings(ax) != [ax]
         assert (ax.get_ylabel() or beside) and (ax.get_xlabel() or hidden)
         assert all(math.isfinite(end) for end in (*ax.get_xlim(), *ax.get_ylim()))
@@ -84,9 +74,7 @@ def test_every_figure_is_drawn_without_a_warning(name, tmp_path):
 
 def test_tries_stand_in_the_row_of_their_reply_numbered_as_they_came():
     ax = FIGURES["tries"]().axes[0]
-    dots = [
-        (line.get_xdata()[0], round(line.get_ydata()[0])) for line in ax.lines if line.get_marker() == "o"
-    ]
+    dots = [(line.get_xdata()[0], round(line.get_ydata()[0])) for line in ax.lines if line.get_marker() == "o"]
     assert dots == [(1.0, 0), (2.0, 0), (-1.0, 1)]
     assert [text.get_text() for text in ax.texts] == ["1", "2", "3"]
 
@@ -102,10 +90,13 @@ def test_runs_are_counted_and_not_claimed():
     figure = FIGURES["runs"]()
     assert "1 of 2 · 2 of 2" in figure.get_suptitle()
     assert [ax.get_title(loc="left").splitlines()[1] for ax in figure.axes] == [
-        "1 of 2 end above ½", "2 of 2 end above ½",
-    ]  # fmt: skip
-    assert [len([line for line in ax.lines if len(line.get_ydata()) == 2 and list(line.get_xdata()) == [1, 2]])
-            for ax in figure.axes] == [2, 2]  # fmt: skip
+        "1 of 2 end above ½",
+        "2 of 2 end above ½",
+    ]
+    assert [
+        len([line for line in ax.lines if len(line.get_ydata()) == 2 and list(line.get_xdata()) == [1, 2]])
+        for ax in figure.axes
+    ] == [2, 2]
 
 
 def test_a_spread_says_how_many_point_the_wrong_way():

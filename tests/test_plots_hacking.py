@@ -5,8 +5,8 @@ import warnings
 
 import pytest
 
-from minirlhf.overoptimisation import GaoFit, Standing, refit
-from minirlhf.plots import (
+from minirlhf.course.overoptimisation import GaoFit, Snapshot, bootstrap_fits
+from minirlhf.course.plots import (
     COLOURS,
     choice_curves,
     gold_by_distance,
@@ -17,16 +17,24 @@ from minirlhf.plots import (
 )
 
 WALK = [
-    Standing(u, kl=0.25 * u * u, proxy=0.5 * u, gold=gold, length=13.0 + u, distinct=1.0 - 0.1 * u,
-             texts=["Hello."] * 4, golds=[gold] * 4)
+    Snapshot(
+        u,
+        kl=0.25 * u * u,
+        proxy=0.5 * u,
+        gold=gold,
+        length=13.0 + u,
+        distinct=1.0 - 0.1 * u,
+        texts=["Hello."] * 4,
+        golds=[gold] * 4,
+    )
     for u, gold in enumerate([0.2, 0.5, 0.1, -0.6])
-]  # fmt: skip
+]
 BON, RL = GaoFit("best-of-n", 0.6, 0.3), GaoFit("PPO", 0.3, 0.3)
 RUNS = {
     "PPO": [[(d, scale * RL(d)) for d in (0.0, 1.0, 2.0, 4.0, 5.0)] for scale in (1.0, 1.1, 0.9)],
     "best-of-n": [[(d, scale * BON(d)) for d in (0.0, 0.5, 1.0, 1.8)] for scale in (1.0, 1.1)],
 }
-FITS = {method: refit(method, runs, draws=30) for method, runs in RUNS.items()}
+FITS = {method: bootstrap_fits(method, runs, draws=30) for method, runs in RUNS.items()}
 GAINS = {"a larger β": ([0.3, 0.4, 0.35], [0.3, 0.32, 0.31]), "none": ([0.1, 0.2, 0.1], [-0.5, -1.5, 0.4])}
 JUDGES = {"its own reward model": ([0.0, 1.0], [4.0, 5.0]), "the gold score": ([0.0, 2.0], [-1.0, 1.0])}
 FIGURES = {
@@ -48,7 +56,7 @@ FIGURES = {
         by="the package's best_of_n_score",
     ),
     "luck": lambda: choice_curves((1, 2), {"the first n": [[0.0, 0.25], [0.1, 0.75]]}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -56,9 +64,7 @@ def test_it_is_drawn_without_a_warning_and_every_axis_has_a_name(name, tmp_path)
     figure = FIGURES[name]()
     assert figure.get_suptitle()
     for ax in figure.axes:
-        hidden = not ax.xaxis.get_tick_params()["labelbottom"] or ax.get_shared_x_axes().get_siblings(ax) != [
-            ax
-        ]
+        hidden = not ax.xaxis.get_tick_params()["labelbottom"] or ax.get_shared_x_axes().get_siblings(ax) != [ax]
         assert ax.get_ylabel() and (ax.get_xlabel() or hidden)
         for line in ax.lines:
             assert all(math.isfinite(float(y)) for y in line.get_ydata())
@@ -100,9 +106,7 @@ def test_a_peak_is_claimed_only_where_somebody_has_been():
     assert "PPO 1.0" in title  # e^(α/β - 1) with α = β
     assert "best-of-n 1.0" in title  # α / 2β
     rising = {"best-of-n": [GaoFit("best-of-n", 0.5, 0.01)] * 3}
-    assert (
-        "beyond what was tried" in gold_by_distance({"best-of-n": RUNS["best-of-n"]}, rising).get_suptitle()
-    )
+    assert "beyond what was tried" in gold_by_distance({"best-of-n": RUNS["best-of-n"]}, rising).get_suptitle()
 
 
 def test_the_learner_is_named():

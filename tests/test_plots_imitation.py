@@ -7,16 +7,9 @@ import pytest
 import torch
 from tiny import TYPED, small_tokenizer, talker
 
+from minirlhf.course.plots import memorising_curve, more_steps, run_panels, shift_arrows, supervision_strip, tone_shares
 from minirlhf.data import collate
-from minirlhf.ops import predictors
-from minirlhf.plots import (
-    memorising_curve,
-    more_steps,
-    run_panels,
-    shift_arrows,
-    supervision_strip,
-    tone_shares,
-)
+from minirlhf.ops import predicting_positions
 
 TOKENIZER = small_tokenizer()
 IDS = TOKENIZER.encode(" We send it.")
@@ -32,7 +25,7 @@ STEPS = [{"steps": 0, "seed": 0, "gold": 1.6, "right_remedy": 80.0, "rude": 4.0}
     for seed in (0, 1)
 ]
 FIGURES = {
-    "arrows": lambda: shift_arrows(TOKENS, MASK, predictors(MASK), TOKENIZER, "the package's predictors"),
+    "arrows": lambda: shift_arrows(TOKENS, MASK, predicting_positions(MASK), TOKENIZER, "the package's predictors"),
     "panels": lambda: run_panels(MEASURED),
     "one run below zero": lambda: run_panels({"only": {"gold score": -0.4}}),
     "tones": lambda: tone_shares({"demonstrators": ["Boo hoo.", "Hi there!"], "SFT": ["Hello."]}),
@@ -92,7 +85,7 @@ def test_a_wrong_shift_is_drawn_in_another_colour():
         above = [text for text in texts if text.get_fontweight() == "bold" and text.get_position()[0] >= 0]
         return {text.get_color() for text in above}
 
-    assert len(colours(predictors(MASK))) == 1
+    assert len(colours(predicting_positions(MASK))) == 1
     assert len(colours(MASK)) == 2  # the end of text is asked, and speaks about padding
 
 

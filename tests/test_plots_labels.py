@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from minirlhf.classify import ClassifierRecord
-from minirlhf.plots import (
+from minirlhf.course.plots import (
     different_answers,
     label_bars,
     label_curve,

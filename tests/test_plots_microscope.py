@@ -11,22 +11,14 @@ import torch
 from tiny import TYPED, generator, lively, small_tokenizer, trunk
 
 from minirlhf.advantages import gae, token_rewards
+from minirlhf.course.plots import expectations, four_models, leash_plot, leash_progress, microscope, pay_slip, symptoms
+from minirlhf.course.plots.microscope import NOTES
 from minirlhf.losses import clipped_policy_loss
 from minirlhf.model import CausalLM, ValueModel
 from minirlhf.ops import token_log_probs
-from minirlhf.plots import (
-    expectations,
-    four_models,
-    leash_plot,
-    leash_progress,
-    microscope,
-    pay_slip,
-    symptoms,
-)
-from minirlhf.plots.microscope import NOTES
-from minirlhf.ppo import PPOConfig, PPORecord, estimate, improve
+from minirlhf.ppo import PPOConfig, PPORecord, estimate, ppo_update
 from minirlhf.rollout import collect
-from minirlhf.training import start
+from minirlhf.training import new_state
 
 CONFIG = PPOConfig(batch_size=8, max_new_tokens=9, beta=0.3, lam=0.9, clip=0.1, lr=3e-3, epochs=3)
 TOKENIZER = small_tokenizer()
@@ -47,9 +39,7 @@ def looked_at():
     rewards = token_rewards(rollout.score, rollout.log_probs, rollout.ref_log_probs, mask, CONFIG.beta)
     estimates = estimate(rollout, value_model, CONFIG.beta, CONFIG)
     student = deepcopy(policy)
-    improve(
-        student, value_model, rollout, estimates, CONFIG, start(0, policy=student, value_model=value_model)
-    )
+    ppo_update(student, value_model, rollout, estimates, CONFIG, new_state(0, policy=student, value_model=value_model))
     return rollout, rewards, estimates, policy, student
 
 
@@ -178,9 +168,7 @@ def test_numbers_of_another_batch_are_refused(looked_at):
 def records(updates, **shift):
     blank = PPORecord(**{field.name: field.type(0) for field in fields(PPORecord)})
     return [
-        replace(
-            blank, update=u, score=0.1 * u, kl=0.5 * u, value_loss=0.2 / u, ended=1.0, beta=0.5 / u, **shift
-        )
+        replace(blank, update=u, score=0.1 * u, kl=0.5 * u, value_loss=0.2 / u, ended=1.0, beta=0.5 / u, **shift)
         for u in range(1, updates + 1)
     ]
 
@@ -201,7 +189,7 @@ FIGURES = {
     "leash, no run": lambda _: leash_plot(ROWS),
     "adaptive": lambda _: leash_progress(records(5), 2.0, "your my_adapt_beta", 12),
     "adaptive, one update": lambda _: leash_progress(records(1), 2.0),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import TEXTS, TYPED, generator, talker
 
+from minirlhf.course.plots import end_to_end, loss_curves, next_pieces, piece_strip, shift_map, surprise_strip
+from minirlhf.course.plots.next_token import END, percent, spelled
 from minirlhf.ops import token_log_probs
-from minirlhf.plots import end_to_end, loss_curves, next_pieces, piece_strip, shift_map, surprise_strip
-from minirlhf.plots.next_token import END, percent, spelled
-from minirlhf.rollout import pick
+from minirlhf.rollout import inverse_cdf_sample
 from minirlhf.sft import SFTRecord
 from minirlhf.tokenizer import Tokenizer
 
@@ -99,10 +99,7 @@ def test_the_strip_reads_with_the_function_it_is_given():
     def half(logits, tokens, mask):
         return token_log_probs(logits, tokens, mask) / 2
 
-    strips = [
-        surprise_strip(talker(3, TYPED), TOKENIZER, "lamp!", log_probs=read)
-        for read in (token_log_probs, half)
-    ]
+    strips = [surprise_strip(talker(3, TYPED), TOKENIZER, "lamp!", log_probs=read) for read in (token_log_probs, half)]
     whole, halved = ([float(x) for x in strip.view["shades"][0]["labels"][1:]] for strip in strips)
     assert halved == pytest.approx([x / 2 for x in whole], abs=0.011)
 
@@ -123,7 +120,7 @@ def test_a_guess_is_held_against_the_piece_after_it():
 
 def test_the_line_shows_what_pick_picks():
     us = [0.0, 0.499, 0.5, 0.75, 0.96]
-    picked = pick(torch.tensor([ODDS] * len(us)), torch.tensor(us)).tolist()
+    picked = inverse_cdf_sample(torch.tensor([ODDS] * len(us)), torch.tensor(us)).tolist()
     shown = end_to_end(["A", "B", "C", "D", "E"], ODDS, us).get_suptitle()
     assert [part[-1] for part in shown.split(": ")[1].split(", ")] == ["ABCDE"[i] for i in picked]
 
@@ -150,8 +147,7 @@ def test_what_was_said_stands_beside_the_bars_letter_for_letter():
 
 
 @pytest.mark.parametrize(
-    ("p", "words"),
-    [(1.0, "100%"), (0.5, "50%"), (0.0994, "9.9%"), (0.001, "0.1%"), (0.0001, "< 0.1%"), (0.0, "0%")],
+    ("p", "words"), [(1.0, "100%"), (0.5, "50%"), (0.0994, "9.9%"), (0.001, "0.1%"), (0.0001, "< 0.1%"), (0.0, "0%")]
 )
 def test_percentages_keep_the_digits_that_matter(p, words):
     assert percent(p) == words

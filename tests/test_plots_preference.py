@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
-from minirlhf.plots import preference, scoring
+from minirlhf.course.plots import preference, scoring
 
 ROWS = [
     {"way": way, "votes": votes, "seed": seed, "accuracy": 0.5 + 0.1 * votes / 50 + 0.01 * seed}
@@ -42,7 +42,7 @@ FIGURES = {
         [3, 4, 9, 12], {"proxy": [1.0, 2.0, 3.0, 4.0], "gold": [1.0, 0.0, 1.0, 0.0]}, [5, 10]
     ),
     "scales": lambda: scoring.score_scales({"transformer": (RAW, 2.0, 2.0), "word weights": (RAW, 1.0, 0.5)}),
-}  # fmt: skip
+}
 
 
 def texts(figure):
@@ -115,9 +115,7 @@ def test_the_place_that_is_read_is_named_with_its_score():
 
 
 def test_what_is_normalised_has_mean_0_and_deviation_1():
-    left, right = (
-        [np.asarray(line.get_xdata(), dtype=float) for line in ax.lines] for ax in FIGURES["scales"]().axes
-    )
+    left, right = ([np.asarray(line.get_xdata(), dtype=float) for line in ax.lines] for ax in FIGURES["scales"]().axes)
     means = ([x.item() for x in lines if x.size == 1] for lines in (left, right))
     assert next(means) == [2.0, 2.0]
     assert next(means)[0] == pytest.approx(0.0)

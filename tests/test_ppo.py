@@ -29,7 +29,7 @@ from minirlhf.model import CausalLM, GPTConfig, ValueModel
 from minirlhf.ops import token_log_probs
 from minirlhf.ppo import PPOConfig, adapt_beta, estimate, train_ppo
 from minirlhf.rollout import collect, sample
-from minirlhf.training import NotFiniteError, start
+from minirlhf.training import NotFiniteError, new_state
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -60,15 +60,7 @@ def make(policy=None, value_model=None, config=CONFIG, reward=None, eos_id=EOS, 
     return Run(
         {"policy": policy, "value_model": value_model},
         lambda state: train_ppo(
-            policy,
-            reference,
-            reward or count(1),
-            value_model,
-            PROMPTS,
-            config,
-            eos_id=eos_id,
-            state=state,
-            **hearts,
+            policy, reference, reward or count(1), value_model, PROMPTS, config, eos_id=eos_id, state=state, **hearts
         ),
     )
 
@@ -92,12 +84,8 @@ def test_it_finds_the_exact_optimum_of_an_enumerable_problem(seed):
         CausalLM(trunk(9, sizes)),
         ValueModel(trunk(seed, sizes)),
     )
-    torch.nn.init.zeros_(
-        reference.trunk.final_norm.weight
-    )  # all logits 0: every sequence has probability 1/27
-    config = PPOConfig(
-        updates=40, batch_size=256, max_new_tokens=3, lr=3e-3, value_lr=1e-2, beta=beta, seed=seed
-    )
+    torch.nn.init.zeros_(reference.trunk.final_norm.weight)  # all logits 0: every sequence has probability 1/27
+    config = PPOConfig(updates=40, batch_size=256, max_new_tokens=3, lr=3e-3, value_lr=1e-2, beta=beta, seed=seed)
     for _ in train_ppo(policy, reference, count(0), value_model, Prompts([[1]]), config, eos_id=None):
         pass
 
@@ -106,9 +94,7 @@ def test_it_finds_the_exact_optimum_of_an_enumerable_problem(seed):
     rewards = count(0)(tokens, mask).double()
     optimum = (rewards / beta).softmax(dim=0)
     with torch.no_grad():
-        log_p, log_ref = (
-            token_log_probs(m(tokens), tokens, mask).double().sum(dim=1) for m in (policy, reference)
-        )
+        log_p, log_ref = (token_log_probs(m(tokens), tokens, mask).double().sum(dim=1) for m in (policy, reference))
     equal(log_ref, torch.full_like(log_ref, -3 * log(3)), 1e-6)
     objective = (log_p.exp() * (rewards - beta * (log_p - log_ref))).sum().item()
     assert objective == pytest.approx(1.7113987, rel=0.02)
@@ -120,9 +106,16 @@ def test_the_yardstick_is_reached_by_update_20(seed):
     """Number of one token in 12, as TRL's PPO was measured on it: 7.34 at update 20 (same sizes, rate and β)."""
     policy = CausalLM(trunk(seed, GPTConfig(vocab_size=15, context=16, layers=2, heads=2, channels=64)))
     config = PPOConfig(
-        updates=25, batch_size=64, epochs=4, minibatches=4, max_new_tokens=12, lr=3e-4, beta=0.05, seed=seed,
+        updates=25,
+        batch_size=64,
+        epochs=4,
+        minibatches=4,
+        max_new_tokens=12,
+        lr=3e-4,
+        beta=0.05,
+        seed=seed,
         value_clip=2.0,  # scores run from 0 to 12 here: the default of 0.2 is for normalised ones
-    )  # fmt: skip
+    )
     models = policy, deepcopy(policy), count(0), ValueModel(deepcopy(policy.trunk))
     scores = []
     for record in train_ppo(*models, Prompts([[1, 2, 3, 4]]), config, eos_id=None):
@@ -162,9 +155,7 @@ def test_advantages_are_whitened_over_the_whole_batch_and_returns_are_not():
         lively(kind(trunk(s, SMALL))) for s, kind in enumerate((CausalLM, CausalLM, ValueModel))
     )
     config = replace(CONFIG, gamma=0.9, lam=0.8)
-    rollout = collect(
-        policy, reference, count(1), PROMPTS.prompts * 5, 5, generator(), EOS, missing_eos_score=-2.0
-    )
+    rollout = collect(policy, reference, count(1), PROMPTS.prompts * 5, 5, generator(), EOS, missing_eos_score=-2.0)
     values, advantages, returns = estimate(rollout, value_model, 0.1, config)
     mask = rollout.response_mask
     for x in (values, advantages, returns):
@@ -201,9 +192,7 @@ def test_epochs_end_once_the_policy_has_moved_far_enough():
     config = replace(CONFIG, epochs=6, lr=3e-2, kl_target=None)
     free, stopped = train(config), train(replace(config, stop_kl=1e-6))
     assert all(record.optimizer_steps == 12 for record in free)
-    assert [record.optimizer_steps for record in stopped] == [2] * 4, (
-        "after the first epoch, which is always whole"
-    )
+    assert [record.optimizer_steps for record in stopped] == [2] * 4, "after the first epoch, which is always whole"
     assert all(record.optimizer_steps == 12 for record in train(replace(config, stop_kl=1e6)))
 
 
@@ -248,18 +237,14 @@ def test_what_never_ends_is_not_scored():
 
 
 def test_equal_scores_or_a_single_token_give_finite_records():
-    equal_scores = train(
-        replace(CONFIG, beta=0.0, kl_target=None), reward=lambda tokens, mask: torch.ones(len(tokens))
-    )
+    equal_scores = train(replace(CONFIG, beta=0.0, kl_target=None), reward=lambda tokens, mask: torch.ones(len(tokens)))
     single = train(replace(CONFIG, batch_size=1, minibatches=1, max_new_tokens=1), eos_id=None)
     assert all(isfinite(value) for record in equal_scores + single for value in asdict(record).values())
 
 
 def test_values_learn_what_responses_are_worth():
     # with β = 0 and λ = 1 the returns are the scores, and here the prompt alone decides those
-    config = replace(
-        CONFIG, updates=30, batch_size=32, lr=1e-9, beta=0.0, kl_target=None, lam=1.0, value_clip=9.0
-    )
+    config = replace(CONFIG, updates=30, batch_size=32, lr=1e-9, beta=0.0, kl_target=None, lam=1.0, value_clip=9.0)
     records = train(config, reward=lambda tokens, mask: 3.0 * (tokens[:, 0] == 5), eos_id=None)
     assert records[0].explained_variance < 0.1
     assert records[-1].explained_variance > 0.9
@@ -290,9 +275,7 @@ def test_a_learners_own_hearts_drive_the_training():
 def test_peeking_changes_nothing():
     def peek(run):
         sample(run.models["policy"], PROMPTS.prompts, 4, generator())
-        run.models["value_model"](
-            torch.ones(2, 3, dtype=torch.long), torch.ones(2, 3, dtype=torch.bool)
-        ).sum()
+        run.models["value_model"](torch.ones(2, 3, dtype=torch.long), torch.ones(2, 3, dtype=torch.bool)).sum()
 
     check_that_peeking_changes_nothing(make, peek)
 
@@ -325,7 +308,7 @@ def interrupted_in(kind):
 @pytest.mark.parametrize("kind", ["reward", "policy_loss"])
 def test_ctrl_c_leaves_usable_models_and_a_word_and_one_can_go_on(kind):
     run, found = interrupted_in(kind), []
-    state = start(CONFIG.seed, **run.models)
+    state = new_state(CONFIG.seed, **run.models)
     with pytest.raises(KeyboardInterrupt) as stopped:
         for record in run.train(state):
             found.append(record)
@@ -376,12 +359,24 @@ def test_what_is_no_number_stops_before_the_models_change(tmp_path, monkeypatch,
         *((name, 0.0) for name in ("kl_target", "stop_kl")),
         *(
             (name, float("nan"))
-            for name in ("lr", "value_lr", "clip", "value_clip", "max_grad_norm", "beta", "entropy_bonus", "gamma",
-                         "lam", "kl_target", "stop_kl", "missing_eos_score")
+            for name in (
+                "lr",
+                "value_lr",
+                "clip",
+                "value_clip",
+                "max_grad_norm",
+                "beta",
+                "entropy_bonus",
+                "gamma",
+                "lam",
+                "kl_target",
+                "stop_kl",
+                "missing_eos_score",
+            )
         ),
         ("missing_eos_score", float("-inf")),
     ],
-)  # fmt: skip
+)
 def test_a_setting_out_of_range_fails_where_it_is_written(name, value):
     with pytest.raises(ValueError, match=rf"PPOConfig\.{name} is {value}"):
         replace(CONFIG, **{name: value})
@@ -401,13 +396,5 @@ def test_there_must_be_prompts():
     policy = CausalLM(trunk(0, SMALL))
     with pytest.raises(ValueError, match="no prompts"):
         next(
-            train_ppo(
-                policy,
-                deepcopy(policy),
-                count(1),
-                ValueModel(trunk(1, SMALL)),
-                Prompts([]),
-                CONFIG,
-                eos_id=EOS,
-            )
+            train_ppo(policy, deepcopy(policy), count(1), ValueModel(trunk(1, SMALL)), Prompts([]), CONFIG, eos_id=EOS)
         )

@@ -6,10 +6,10 @@ from itertools import count
 import pytest
 
 from minirlhf import read_recorded, write_recorded
-from minirlhf.experiments import claims as claims_module
-from minirlhf.experiments import sweeps as sweeps_module
-from minirlhf.experiments.claims import Claim, Experiment, measure_bands
-from minirlhf.training import paced
+from minirlhf.course.experiments import claims as claims_module
+from minirlhf.course.experiments import sweeps as sweeps_module
+from minirlhf.course.experiments.claims import Claim, Experiment, measure_bands
+from minirlhf.training import time_limited
 
 
 def test_rows_come_back_and_the_file_says_what_it_is(tmp_path):
@@ -28,9 +28,7 @@ def test_no_rows_are_a_file_too(tmp_path):
 
 def test_what_is_not_finite_is_not_written(tmp_path):
     with pytest.raises(ValueError, match=r"runs, row 2: score is nan. Nothing was written."):
-        write_recorded(
-            "runs", [{"score": 1.0}, {"score": float("nan")}], about="", made_by="", folder=tmp_path
-        )
+        write_recorded("runs", [{"score": 1.0}, {"score": float("nan")}], about="", made_by="", folder=tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -94,15 +92,15 @@ def test_a_sweep_is_kept_under_its_name_with_what_it_is_about(monkeypatch, tmp_p
 
 def test_a_training_is_cut_short_after_the_seconds_allowed_but_takes_one_step(monkeypatch):
     monkeypatch.setenv("MINIRLHF_SECONDS", "0.05")
-    assert 1 <= len(list(paced(count()))) < 10_000_000
+    assert 1 <= len(list(time_limited(count()))) < 10_000_000
     monkeypatch.setenv("MINIRLHF_SECONDS", "1e-9")
-    assert list(paced(count())) == [0]
+    assert list(time_limited(count())) == [0]
     monkeypatch.delenv("MINIRLHF_SECONDS")
-    assert list(paced(range(1000))) == list(range(1000))
+    assert list(time_limited(range(1000))) == list(range(1000))
 
 
 @pytest.mark.parametrize("given", ["two", "0", "-1", "nan"])
 def test_seconds_that_are_none_say_so(given, monkeypatch):
     monkeypatch.setenv("MINIRLHF_SECONDS", given)
     with pytest.raises(ValueError, match=r"MINIRLHF_SECONDS is .* a number of seconds above 0"):
-        next(paced(range(3)))
+        next(time_limited(range(3)))

@@ -21,22 +21,16 @@ from tiny import (
     trunk,
 )
 
+from minirlhf.advantages import leave_one_out
+from minirlhf.bandit import Bandit, bandit_gradient, train_bandit
 from minirlhf.data import Prompts
 from minirlhf.losses import clipped_policy_loss, policy_gradient_loss
 from minirlhf.metrics import METRICS, explain, named
 from minirlhf.model import CausalLM, GPTConfig
 from minirlhf.ops import token_log_probs
-from minirlhf.reinforce import (
-    Bandit,
-    ReinforceConfig,
-    ReinforceRecord,
-    bandit_gradient,
-    leave_one_out,
-    train_bandit,
-    train_reinforce,
-)
+from minirlhf.reinforce import ReinforceConfig, ReinforceRecord, train_reinforce
 from minirlhf.rollout import sample
-from minirlhf.training import NotFiniteError, start
+from minirlhf.training import NotFiniteError, new_state
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -98,7 +92,7 @@ def test_no_gradient_flows_through_what_was_earned_or_does_not_count():
     advantages = torch.tensor([[2.0, float("1e6")]], requires_grad=True)
     loss, stats = policy_gradient_loss(log_probs, advantages, torch.tensor([[True, False]]))
     loss.backward()
-    assert (loss.item(), stats["surprise"]) == (2.0, 1.0)
+    assert (loss.item(), stats["nll"]) == (2.0, 1.0)
     assert advantages.grad is None and log_probs.grad.tolist() == [[-2.0, 0.0]]
 
 
@@ -169,10 +163,7 @@ def test_over_all_batches_the_gradient_is_the_true_one():
     on_average = torch.zeros(())
     for pair in torch.cartesian_prod(torch.arange(27), torch.arange(27)):
         advantage = leave_one_out(rewards[pair]).unsqueeze(1).expand(2, 4)
-        on_average = (
-            on_average
-            + chances[pair].prod() * policy_gradient_loss(log_probs[pair], advantage, mask[pair])[0]
-        )
+        on_average = on_average + chances[pair].prod() * policy_gradient_loss(log_probs[pair], advantage, mask[pair])[0]
     parameters = list(policy.parameters())
     found = torch.autograd.grad(on_average, parameters)
     true = torch.autograd.grad(objective(policy, reference, beta), parameters)
@@ -203,7 +194,7 @@ def test_records_say_what_was_done():
     for record in records:
         assert record.rlhf_reward == pytest.approx(record.score - CONFIG.beta * record.kl, abs=1e-6)
         assert 1 <= record.response_length <= 5 and 0 <= record.ended <= 1
-        assert record.grad_norm > 0 and record.surprise > 0
+        assert record.grad_norm > 0 and record.nll > 0
         assert all(isfinite(value) for value in asdict(record).values())
     assert [record.lr for record in records] == pytest.approx([3e-3, 2.25e-3, 1.5e-3, 0.75e-3])
 
@@ -211,13 +202,11 @@ def test_records_say_what_was_done():
 def test_the_table_of_metrics_explains_every_number():
     assert list(METRICS[ReinforceRecord]) == [field.name for field in fields(ReinforceRecord)]
     assert named(train()[0])["objective/kl"] == pytest.approx(0, abs=1e-5)
-    assert "ReinforceRecord.surprise" in explain("surprise")
+    assert "ReinforceRecord.nll" in explain("nll")
 
 
 def test_equal_rewards_teach_nothing():
-    run = make(
-        reward=lambda tokens, mask: torch.ones(len(tokens)), eos_id=None, config=replace(CONFIG, beta=0.0)
-    )
+    run = make(reward=lambda tokens, mask: torch.ones(len(tokens)), eos_id=None, config=replace(CONFIG, beta=0.0))
     before = fingerprint(run.models["policy"])
     records = list(run.train(None))
     assert all(record.grad_norm == 0 for record in records)
@@ -247,9 +236,7 @@ def test_a_learners_own_hearts_drive_the_training():
 
 
 def test_peeking_changes_nothing():
-    check_that_peeking_changes_nothing(
-        make, lambda run: sample(run.models["policy"], PROMPTS.prompts, 4, generator())
-    )
+    check_that_peeking_changes_nothing(make, lambda run: sample(run.models["policy"], PROMPTS.prompts, 4, generator()))
 
 
 @pytest.mark.parametrize("k", [1, 3])
@@ -271,7 +258,7 @@ def test_ctrl_c_leaves_a_usable_model_and_a_word():
         return policy_gradient_loss(*args)
 
     run = make(loss=pressed)
-    state = start(CONFIG.seed, **run.models)
+    state = new_state(CONFIG.seed, **run.models)
     with pytest.raises(KeyboardInterrupt) as stopped:
         list(run.train(state))
     assert any("REINFORCE stopped in update 2" in note for note in stopped.value.__notes__)
@@ -287,7 +274,7 @@ def test_what_is_no_number_stops_before_the_model_changes(tmp_path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     nan = float("nan")
     broken = {
-        "loss": {"loss": lambda *args: (policy_gradient_loss(*args)[0] * nan, {"surprise": nan})},
+        "loss": {"loss": lambda *args: (policy_gradient_loss(*args)[0] * nan, {"nll": nan})},
         "advantages": {"advantages": lambda rewards: rewards * nan},
         "score": {"reward": lambda tokens, mask: torch.full((len(tokens),), nan), "eos_id": None},
     }[heart]
@@ -307,9 +294,12 @@ def test_what_is_no_number_stops_before_the_model_changes(tmp_path, monkeypatch,
     [
         *((name, 0) for name in ("updates", "batch_size", "max_new_tokens")),
         *((name, value) for name in ("lr", "max_grad_norm") for value in (0.0, -1.0, float("nan"))),
-        ("beta", -0.1), ("beta", float("nan")), ("missing_eos_score", float("-inf")), ("batch_size", 1),
+        ("beta", -0.1),
+        ("beta", float("nan")),
+        ("missing_eos_score", float("-inf")),
+        ("batch_size", 1),
     ],
-)  # fmt: skip
+)
 def test_a_setting_out_of_range_fails_where_it_is_written(name, value):
     with pytest.raises(ValueError, match=rf"ReinforceConfig\.{name} is {value}"):
         replace(CONFIG, **{name: value})

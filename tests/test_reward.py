@@ -27,7 +27,7 @@ from minirlhf.data import Comparisons, Judgements, collate
 from minirlhf.losses import bradley_terry_loss
 from minirlhf.model import RewardModel
 from minirlhf.reward import AdditiveReward, RewardConfig, fit_additive, normalise, split_words, train_reward
-from minirlhf.training import NotFiniteError, start
+from minirlhf.training import NotFiniteError, new_state
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -85,9 +85,7 @@ def test_a_record_says_what_was_done():
 
 def test_ties_alone_teach_that_nothing_matters():
     model = lively(RewardModel(trunk(0, TYPED)), size=0.1)
-    last = list(
-        make(model, RewardConfig(steps=60, batch_size=11, lr=1e-2), pairs(preference=0.5)).train(None)
-    )[-1]
+    last = list(make(model, RewardConfig(steps=60, batch_size=11, lr=1e-2), pairs(preference=0.5)).train(None))[-1]
     assert last.loss == pytest.approx(math.log(2), abs=0.01)
     assert abs(last.margin) < 0.2
 
@@ -128,7 +126,7 @@ def test_ctrl_c_leaves_a_usable_model_and_a_word_and_one_can_go_on():
         return bradley_terry_loss(*scores)
 
     whole, run = make(), make(loss=interrupted)
-    records, state, found = list(whole.train(None)), start(CONFIG.seed, **run.models), []
+    records, state, found = list(whole.train(None)), new_state(CONFIG.seed, **run.models), []
     with pytest.raises(KeyboardInterrupt) as stopped:
         for record in run.train(state):
             found.append(record)
@@ -157,10 +155,16 @@ def test_a_loss_that_is_no_number_stops_and_says_where(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("steps", 0), ("batch_size", 0), ("lr", 0.0), ("lr", -1.0), ("lr", float("nan")),
-        ("warmup", -1), ("warmup", 7), ("max_grad_norm", 0.0),
+        ("steps", 0),
+        ("batch_size", 0),
+        ("lr", 0.0),
+        ("lr", -1.0),
+        ("lr", float("nan")),
+        ("warmup", -1),
+        ("warmup", 7),
+        ("max_grad_norm", 0.0),
     ],
-)  # fmt: skip
+)
 def test_a_setting_out_of_range_fails_where_it_is_written(name, value):
     with pytest.raises(ValueError, match=rf"RewardConfig\.{name} is {value}"):
         replace(CONFIG, **{name: value})
@@ -178,9 +182,7 @@ def test_there_must_be_something_to_learn_from():
 def test_normalised_scores_have_mean_0_and_deviation_1_and_keep_their_order(kind):
     comparisons = votes([("good good", "bad"), ("good", "bad bad bad"), ("fine good", "so so")] * 3)
     model = (
-        lively(RewardModel(trunk(0, TYPED)))
-        if kind == "transformer"
-        else fit_additive(comparisons, small_tokenizer())
+        lively(RewardModel(trunk(0, TYPED))) if kind == "transformer" else fit_additive(comparisons, small_tokenizer())
     )
     tokens, mask, _ = comparisons.batch(range(len(comparisons)), 300)
     with torch.no_grad():
@@ -219,10 +221,7 @@ def votes(choices, prompts=None, preference=1.0):
     encode, eos = small_tokenizer().encode, small_tokenizer().eos_id
     chosen, rejected = ([[*encode(text), eos] for text in side] for side in zip(*choices, strict=True))
     return Comparisons(
-        [encode(p) for p in prompts or ["hello"] * len(choices)],
-        chosen,
-        rejected,
-        [preference] * len(choices),
+        [encode(p) for p in prompts or ["hello"] * len(choices)], chosen, rejected, [preference] * len(choices)
     )
 
 
@@ -266,9 +265,7 @@ def test_votes_that_agree_perfectly_have_finite_weights():
 
 
 def test_ties_alone_give_no_word_a_weight():
-    model = fit_additive(
-        votes([("yes please", "no"), ("oh", "well well")], preference=0.5), small_tokenizer()
-    )
+    model = fit_additive(votes([("yes please", "no"), ("oh", "well well")], preference=0.5), small_tokenizer())
     assert all(abs(w) < 1e-4 for w in model.word_weights().values())
 
 
@@ -280,13 +277,9 @@ def test_who_votes_the_other_way_round_gets_the_opposite_weights():
 
 
 def test_the_weights_are_where_the_objective_is_lowest():
-    comparisons = votes(
-        [("so kind", "so rude"), ("kind", "rude rude"), ("rude kind", "rude so"), ("so", "kind")]
-    )
+    comparisons = votes([("so kind", "so rude"), ("kind", "rude rude"), ("rude kind", "rude so"), ("so", "kind")])
     model = fit_additive(comparisons, small_tokenizer(), ridge=0.5)
-    features = model.features(
-        [small_tokenizer().decode(ids) for ids in comparisons.chosen + comparisons.rejected]
-    )
+    features = model.features([small_tokenizer().decode(ids) for ids in comparisons.chosen + comparisons.rejected])
     loss, _ = bradley_terry_loss(*(features @ model.weights).chunk(2))
     (4 * loss + 0.25 * model.weights.square().sum()).backward()
     assert model.weights.grad.abs().max() < 1e-3
@@ -300,9 +293,7 @@ def test_planted_tastes_are_recovered_with_their_sign():
         return sum(planted[word] for word in text.split())
 
     while len(choices) < 400:
-        one, other = (
-            " ".join(words[i] for i in torch.randint(5, (3,), generator=numbers).tolist()) for _ in range(2)
-        )
+        one, other = (" ".join(words[i] for i in torch.randint(5, (3,), generator=numbers).tolist()) for _ in range(2))
         p = 1 / (1 + math.exp(worth(other) - worth(one)))
         if one != other:
             choices.append((one, other) if torch.rand((), generator=numbers) < p else (other, one))
@@ -328,9 +319,7 @@ def test_an_additive_reward_looks_at_the_words_of_the_response_alone(one_prompt,
     replies = ["kind", "so rude kind", "unknown", ""]
     wanted = score(model, *replies, prompt="x" + one_prompt)
     assert score(model, *replies, prompt="y" + other_prompt) == wanted
-    assert score(model, "kind so RUDE", prompt="y")[0] == pytest.approx(wanted[1]), (
-        "neither order nor case counts"
-    )
+    assert score(model, "kind so RUDE", prompt="y")[0] == pytest.approx(wanted[1]), "neither order nor case counts"
 
 
 def test_scores_add_up_word_by_word():
@@ -363,9 +352,7 @@ def thumbs(*judged):
     """Judgements of typed texts."""
     encode, eos = small_tokenizer().encode, small_tokenizer().eos_id
     return Judgements(
-        [encode("hello")] * len(judged),
-        [[*encode(text), eos] for text, _ in judged],
-        [up for _, up in judged],
+        [encode("hello")] * len(judged), [[*encode(text), eos] for text, _ in judged], [up for _, up in judged]
     )
 
 
@@ -441,7 +428,7 @@ DEGENERATE = {
     "all equal": (votes([("same old", "same old")] * 9), thumbs(*[("same old", True), ("same old", False)] * 9)),
     "nothing said": (votes([("", "no")] * 9), thumbs(*[("", True), ("no", False)] * 9)),
     "a very long one": (votes([("yes " * 50, "no")] * 9), thumbs(("no " * 50, False), ("yes", True))),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("ridge", [1e-3, 0.5, 100.0])

@@ -27,9 +27,7 @@ def exact(model, prompt, length):
     mask[:, len(prompt) :] = True
     with torch.no_grad():
         log_probs = token_log_probs(model(tokens), tokens, mask)
-    return {
-        tuple(r.tolist()): p.item() for r, p in zip(responses, log_probs.sum(1).double().exp(), strict=True)
-    }
+    return {tuple(r.tolist()): p.item() for r, p in zip(responses, log_probs.sum(1).double().exp(), strict=True)}
 
 
 def assert_drawn_from(probabilities, drawn):
@@ -56,9 +54,7 @@ def rows_of(samples):
 @given(PROMPTS, st.integers(1, 6), st.integers(0, 99))
 def test_prompts_stay_as_they_are_and_responses_end_where_they_should(prompts, new, seed):
     samples = sample(talker(1, WORDS), prompts, new, generator(seed), eos_id=EOS)
-    for prompt, (tokens, mask, log_probs), response in zip(
-        prompts, rows_of(samples), samples.responses(), strict=True
-    ):
+    for prompt, (tokens, mask, log_probs), response in zip(prompts, rows_of(samples), samples.responses(), strict=True):
         start, end = len(prompt), len(prompt) + len(response)
         assert tokens[:start].tolist() == prompt
         assert tokens[start:end].tolist() == response
@@ -145,10 +141,7 @@ def test_a_rollout_holds_what_the_policy_did_and_what_others_made_of_it():
     assert torch.equal(rollout.tokens, samples.tokens) and torch.equal(rollout.log_probs, samples.log_probs)
     assert torch.equal(seen[0][0], rollout.tokens) and torch.equal(seen[0][1], rollout.response_mask)
     with torch.no_grad():
-        equal(
-            rollout.ref_log_probs,
-            token_log_probs(reference(rollout.tokens), rollout.tokens, rollout.response_mask),
-        )
+        equal(rollout.ref_log_probs, token_log_probs(reference(rollout.tokens), rollout.tokens, rollout.response_mask))
 
     ended = torch.tensor([response[-1] == EOS for response in samples.responses()])
     assert 0 < ended.sum() < len(prompts), "this test needs both kinds"
@@ -159,21 +152,12 @@ def test_a_rollout_holds_what_the_policy_did_and_what_others_made_of_it():
 
 def test_an_end_on_the_last_allowed_token_is_an_end():
     rollout = collect(
-        talker(1, WORDS),
-        talker(1, WORDS),
-        lambda t, m: torch.ones(len(t)),
-        [[1]] * 200,
-        1,
-        generator(),
-        EOS,
-        -9.0,
+        talker(1, WORDS), talker(1, WORDS), lambda t, m: torch.ones(len(t)), [[1]] * 200, 1, generator(), EOS, -9.0
     )
     first = rollout.tokens[:, 1]
     assert torch.equal(rollout.ended, first == EOS) and 0 < rollout.ended.sum() < 200
 
 
 def test_without_an_end_of_text_all_are_scored():
-    rollout = collect(
-        talker(1, WORDS), talker(1, WORDS), lambda t, m: torch.ones(len(t)), [[1]] * 3, 4, generator()
-    )
+    rollout = collect(talker(1, WORDS), talker(1, WORDS), lambda t, m: torch.ones(len(t)), [[1]] * 3, 4, generator())
     assert rollout.ended.all() and rollout.score.tolist() == [1.0] * 3

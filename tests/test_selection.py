@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minirlhf.feedback.card.session import Session
 from minirlhf.feedback.selection import at_random, gold_questions, most_uncertain, with_gold, with_repeats
-from minirlhf.feedback.session import Session
 from minirlhf.feedback.simulated import PEOPLE
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Question
@@ -170,10 +170,7 @@ def test_repeats_come_late_enough_and_are_the_same_question(seed, tenths, gap):
 
 def test_repeats_are_spread_over_the_list():
     places = [
-        place
-        for seed in range(50)
-        for place, q in enumerate(with_repeats(ASKED, 0.25, seed))
-        if q.purpose == "repeat"
+        place for seed in range(50) for place, q in enumerate(with_repeats(ASKED, 0.25, seed)) if q.purpose == "repeat"
     ]
     assert min(places) < 15 and max(places) == 49
     assert len(set(places)) > 25
@@ -187,9 +184,7 @@ def test_neither_checks_nor_repeats_are_asked_again():
 
 
 def test_repeats_that_cannot_be_are_refused():
-    with pytest.raises(
-        ValueError, match="40 of 40 questions are to be asked again, 10 places later or more, and 31"
-    ):
+    with pytest.raises(ValueError, match="40 of 40 questions are to be asked again, 10 places later or more, and 31"):
         with_repeats(ASKED, 1.0)
     with pytest.raises(ValueError, match=r"another gap \(1 or more\)"):
         with_repeats(ASKED, 0.1, gap=0)
@@ -216,8 +211,7 @@ def test_there_is_a_check_among_every_so_many(seed, every):
 
 def test_a_check_cannot_be_foreseen():
     places = {
-        next(i for i, q in enumerate(with_gold(ASKED, GOLD, 10, s)) if q.expected is not None)
-        for s in range(200)
+        next(i for i, q in enumerate(with_gold(ASKED, GOLD, 10, s)) if q.expected is not None) for s in range(200)
     }
     assert places == set(range(11))
 
@@ -251,9 +245,7 @@ def test_one_reply_of_a_check_is_plainly_better():
 def test_whoever_reads_passes_whatever_their_taste():
     checks = gold_questions(200)
     for name, person in PEOPLE.items():
-        passing = [
-            person.probability(q.prompt, q.replies[q.expected], q.replies[1 - q.expected]) for q in checks
-        ]
+        passing = [person.probability(q.prompt, q.replies[q.expected], q.replies[1 - q.expected]) for q in checks]
         if name == "careless":
             assert set(passing) == {0.5}
         else:

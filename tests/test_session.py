@@ -8,29 +8,14 @@ from uuid import uuid4
 import pytest
 
 from minirlhf.feedback import store as store_module
-from minirlhf.feedback.session import ONE_SIDE, TASKS, Session
+from minirlhf.feedback.card.session import ONE_SIDE, TASKS, Session
 from minirlhf.feedback.simulated import CARELESS, FORMAL, PATIENT
 from minirlhf.feedback.store import FeedbackStore, StoreError
-from minirlhf.feedback.votes import (
-    MODES,
-    Better,
-    BothBad,
-    Question,
-    Skip,
-    Stars,
-    Text,
-    Thumb,
-    Tie,
-    answer_to_row,
-)
+from minirlhf.feedback.votes import MODES, Better, BothBad, Question, Skip, Stars, Text, Thumb, Tie, answer_to_row
 
 MESSAGE = "My lamp is dead."
 PROMPT = f"Customer: {MESSAGE}\nAgent:"
-REPLIES = (
-    " Good day. Please turn your lamp off and on.",
-    " Yes? We will look. Bye.",
-    " Sorry! A new lamp comes.",
-)
+REPLIES = (" Good day. Please turn your lamp off and on.", " Yes? We will look. Bye.", " Sorry! A new lamp comes.")
 COUNT = {"pair": 2, "thumbs": 1, "stars": 1, "ranking": 3, "correction": 1, "demonstration": 0}
 
 
@@ -59,9 +44,7 @@ def on_disk(store):
 def message(session, answer, ms=5000, id=None):
     """What a screen sends when somebody answers what it shows."""
     question = session.view["question"]
-    return {
-        "do": "answer", "says": answer_to_row(answer), "question": question, "ms": ms, "id": id or uuid4().hex
-    }  # fmt: skip
+    return {"do": "answer", "says": answer_to_row(answer), "question": question, "ms": ms, "id": id or uuid4().hex}
 
 
 # Every mode, and what places on a screen mean.
@@ -94,9 +77,7 @@ def test_a_ranking_is_read_by_the_letters_on_the_screen(store, on_disk):
         shown = session.view["replies"]
         session.rank(letters)
         vote = on_disk()[-1]
-        assert [vote.question.replies[i] for i in vote.answer.order] == [
-            shown["ABC".index(x)] for x in letters
-        ]
+        assert [vote.question.replies[i] for i in vote.answer.order] == [shown["ABC".index(x)] for x in letters]
 
 
 @pytest.mark.parametrize(
@@ -223,9 +204,7 @@ def test_an_answer_to_a_question_that_is_no_longer_asked_changes_nothing(store, 
     changed_mind = message(session, Better(1))
     session.receive(first)
     session.receive(changed_mind)
-    assert "has an answer already" in session.view["error"], (
-        "what was typed elsewhere is not silently dropped"
-    )
+    assert "has an answer already" in session.view["error"], "what was typed elsewhere is not silently dropped"
     assert session.view["answered"] == 1
     assert [vote.id for vote in on_disk()] == [first["id"]]
     never_asked = first | {"question": "0" * 16, "id": uuid4().hex}
@@ -382,11 +361,7 @@ def test_the_models_are_named_after_the_vote_and_only_where_two_are_compared(sto
     assert session.view["said"] == f"Last time: A was {left}, B was {right}."
     session.undo()
     assert "base" not in session.view["said"]
-    for voter, models, reveal in (
-        ("1", ("tuned", "tuned"), True),
-        ("2", (), True),
-        ("3", ("base", "tuned"), False),
-    ):
+    for voter, models, reveal in (("1", ("tuned", "tuned"), True), ("2", (), True), ("3", ("base", "tuned"), False)):
         other = Session(ask(models=models), store, voter=voter, reveal=reveal)
         other.choose("A")
         assert other.view["said"] == ""

@@ -23,7 +23,7 @@ from minirlhf.losses import sft_loss
 from minirlhf.model import CausalLM
 from minirlhf.rollout import sample
 from minirlhf.sft import SFTConfig, train_sft
-from minirlhf.training import NotFiniteError, start
+from minirlhf.training import NotFiniteError, new_state
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -106,7 +106,7 @@ def test_the_seed_decides():
 
 def test_a_finished_run_has_nothing_left_to_do():
     run = make()
-    state = start(CONFIG.seed, **run.models)
+    state = new_state(CONFIG.seed, **run.models)
     assert len(list(run.train(state))) == 6
     assert list(run.train(state)) == []
 
@@ -121,7 +121,7 @@ def test_ctrl_c_leaves_a_usable_model_and_a_word_and_one_can_go_on():
         return sft_loss(logits, tokens, mask)
 
     whole, run = make(), make(loss=interrupted)
-    records, state, found = list(whole.train(None)), start(CONFIG.seed, **run.models), []
+    records, state, found = list(whole.train(None)), new_state(CONFIG.seed, **run.models), []
     with pytest.raises(KeyboardInterrupt) as stopped:
         for record in run.train(state):
             found.append(record)
@@ -150,10 +150,16 @@ def test_a_loss_that_is_no_number_stops_and_says_where(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("steps", 0), ("batch_size", 0), ("lr", 0.0), ("lr", -1.0), ("lr", float("nan")),
-        ("warmup", -1), ("warmup", 7), ("max_grad_norm", 0.0),
+        ("steps", 0),
+        ("batch_size", 0),
+        ("lr", 0.0),
+        ("lr", -1.0),
+        ("lr", float("nan")),
+        ("warmup", -1),
+        ("warmup", 7),
+        ("max_grad_norm", 0.0),
     ],
-)  # fmt: skip
+)
 def test_a_setting_out_of_range_fails_where_it_is_written(name, value):
     with pytest.raises(ValueError, match=rf"SFTConfig\.{name} is {value}"):
         replace(CONFIG, **{name: value})

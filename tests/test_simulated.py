@@ -35,11 +35,7 @@ def pairs():
     rng = Random(0)
     asked = [helpdesk.request(rng) for _ in range(300)]
     return [
-        (
-            a.prompt,
-            helpdesk.reply(a, rng, helpdesk.DEMONSTRATOR),
-            helpdesk.reply(a, rng, helpdesk.DEMONSTRATOR),
-        )
+        (a.prompt, helpdesk.reply(a, rng, helpdesk.DEMONSTRATOR), helpdesk.reply(a, rng, helpdesk.DEMONSTRATOR))
         for a in asked
     ]
 
@@ -54,9 +50,7 @@ def test_the_patient_one_judges_by_gold(pairs):
 
 
 def test_each_has_a_favourite():
-    best = {
-        name: max((WARM, STIFF, SHORT, WRONG), key=lambda r: p.score(PROMPT, r)) for name, p in PEOPLE.items()
-    }
+    best = {name: max((WARM, STIFF, SHORT, WRONG), key=lambda r: p.score(PROMPT, r)) for name, p in PEOPLE.items()}
     assert best == {"patient": WARM, "hurried": SHORT, "formal": STIFF, "cheerful": WARM, "careless": WARM}
     assert CHEERFUL.score(PROMPT, WRONG) > CHEERFUL.score(PROMPT, STIFF)  # mood before help
 
@@ -84,9 +78,7 @@ def test_the_sharpest_eye_does_not_overflow():
 
 def test_the_careless_one_clicks_at_random(pairs):
     assert {CARELESS.probability(*pair) for pair in pairs} == {0.5}
-    firsts = sum(
-        v.chosen == first for v, (_, first, _) in zip(vote(pairs, CARELESS, Random(1)), pairs, strict=True)
-    )
+    firsts = sum(v.chosen == first for v, (_, first, _) in zip(vote(pairs, CARELESS, Random(1)), pairs, strict=True))
     assert firsts / len(pairs) == pytest.approx(0.5, abs=0.04)
 
 
@@ -124,9 +116,7 @@ def test_a_vote_keeps_both_replies_and_says_who_made_it():
     (choice,) = vote([(PROMPT, WARM, WRONG)], PATIENT, Random(4))
     row = choice.row()
     assert {row["chosen"], row["rejected"]} == {WARM, WRONG} and row["prompt"] == PROMPT
-    assert row["probability"] == pytest.approx(
-        PATIENT.probability(PROMPT, choice.chosen, choice.rejected), abs=1e-6
-    )
+    assert row["probability"] == pytest.approx(PATIENT.probability(PROMPT, choice.chosen, choice.rejected), abs=1e-6)
     assert "simulated" in str(row["person"])
 
 
@@ -135,13 +125,7 @@ def test_the_same_seed_votes_the_same(pairs):
 
 
 def test_a_person_out_of_range_fails_where_it_is_written():
-    for wrong in (
-        {"temperature": 0.0},
-        {"lapse": 1.2},
-        {"lapse": -inf},
-        {"weights": {"beauty": 1.0}},
-        {"name": "Ada"},
-    ):
+    for wrong in ({"temperature": 0.0}, {"lapse": 1.2}, {"lapse": -inf}, {"weights": {"beauty": 1.0}}, {"name": "Ada"}):
         with pytest.raises(ValueError, match="simulated"):
             replace(PATIENT, **wrong)
 
@@ -180,9 +164,15 @@ def test_each_of_the_ten_loves_one_thing(name, loved):
 
 @pytest.mark.parametrize(
     ("taste", "reply"),
-    [("sorrow", " I am not sorry."), ("promptness", " We will wash it, not today."), ("hellos", " Hide it."),
-     ("hellos", " We say hello."), ("thanks", " Take care."), ("poetry", " On Sunday.")],
-)  # fmt: skip
+    [
+        ("sorrow", " I am not sorry."),
+        ("promptness", " We will wash it, not today."),
+        ("hellos", " Hide it."),
+        ("hellos", " We say hello."),
+        ("thanks", " Take care."),
+        ("poetry", " On Sunday."),
+    ],
+)
 def test_a_taste_is_not_fooled_by_a_word_inside_another_meaning(taste, reply):
     assert TASTES[taste](reply) == 0.0
 

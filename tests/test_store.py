@@ -25,19 +25,7 @@ import pytest
 
 from minirlhf.feedback import store as module
 from minirlhf.feedback.store import FeedbackStore, StoreError
-from minirlhf.feedback.votes import (
-    Better,
-    BothBad,
-    Question,
-    Ranking,
-    Skip,
-    Stars,
-    Text,
-    Thumb,
-    Tie,
-    Undo,
-    Vote,
-)
+from minirlhf.feedback.votes import Better, BothBad, Question, Ranking, Skip, Stars, Text, Thumb, Tie, Undo, Vote
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -100,12 +88,12 @@ IDS = ["-", "0", "9", "A", "Z", "_", "a", "a-0", "a0", "a9", "aA", "z", "ä"]  #
 TEXTS = {
     "emoji": "👍🏽 👩‍👩‍👧 🇺🇳",
     "right to left": "שלום עליכם، مرحبا",
-    "combining": "e\u0301 é ﬁ ", # not the same text twice, and none may become the other
+    "combining": "e\u0301 é ﬁ ",  # not the same text twice, and none may become the other
     "signs": "\"'`\\;--%s :x {y} <b>&amp;</b>\t\r\n\u2028\u200b\ufeff\x01\x7f",
     "long": "wort " * 40_000,
     "null": "NULL",
     "empty": "",
-}  # fmt: skip
+}
 
 
 class Promises:
@@ -125,9 +113,7 @@ class Promises:
             "write": Question("demonstration", "Hello?"),
         }
         votes = [
-            vote(
-                0, Better(1), question=questions["pair"], shown=(1, 0), response_ms=1234, origin="simulated"
-            ),
+            vote(0, Better(1), question=questions["pair"], shown=(1, 0), response_ms=1234, origin="simulated"),
             vote(1, Tie(), question=questions["gold"], voter="Ada (simulated)", origin="imported"),
             vote(2, BothBad(), question=questions["pair"], response_ms=0),
             vote(3, Thumb(False), question=questions["thumbs"]),
@@ -492,9 +478,7 @@ def test_after_the_folder_was_deleted_it_is_made_again(tmp_path, open_store):
     assert len(open_store(tmp_path / "a" / "b" / "votes.db")) == 1
 
 
-def test_a_relative_path_stays_where_it_was_when_the_notebook_changes_folders(
-    tmp_path, monkeypatch, open_store
-):
+def test_a_relative_path_stays_where_it_was_when_the_notebook_changes_folders(tmp_path, monkeypatch, open_store):
     (tmp_path / "here").mkdir()
     (tmp_path / "there").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -568,10 +552,7 @@ def files(folder):
         ("text", "is no SQLite file, or a damaged one: keep it, and give another path"),
         ("foreign", "belongs to another program; it holds places. Nothing was changed"),
         ("newer", "was written by a newer minirlhf .its schema is 2, this one knows 1.*Nothing was changed"),
-        (
-            "newer log",
-            "was written by a newer minirlhf .its schema is 2, this one knows 1.*Nothing was changed",
-        ),
+        ("newer log", "was written by a newer minirlhf .its schema is 2, this one knows 1.*Nothing was changed"),
     ],
 )
 def test_what_is_no_store_is_refused_and_stays_as_it_is(tmp_path, kind, message):
@@ -585,9 +566,7 @@ def test_what_is_no_store_is_refused_and_stays_as_it_is(tmp_path, kind, message)
     elif kind == "text":
         path.write_text("Dear diary, today I voted.\n" * 100)
     else:
-        tables = {"foreign": ["places (url)"]}.get(
-            kind, ["about (schema)", "choices (everything, different)"]
-        )
+        tables = {"foreign": ["places (url)"]}.get(kind, ["about (schema)", "choices (everything, different)"])
         with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute(f"PRAGMA journal_mode={'WAL' if kind == 'newer log' else 'DELETE'}")
             for table in tables:
@@ -690,15 +669,11 @@ def test_a_read_only_file_can_be_read_and_says_that_it_cannot_be_written(reachab
     path.chmod(0o444)
     probe, opened, said = run_child(ORDINARY, path, tmp_path / "warm.db")
     assert (probe, opened) == ("may write here", "opened 1")
-    assert said.startswith(
-        f"{path} could not be written (attempt to write a readonly database). Nothing was "
-    )
+    assert said.startswith(f"{path} could not be written (attempt to write a readonly database). Nothing was ")
     assert "make it yours, or copy the file to a folder of yours." in said
 
 
-def test_while_another_program_holds_the_file_a_vote_is_refused_and_then_taken(
-    store, monkeypatch, open_store
-):
+def test_while_another_program_holds_the_file_a_vote_is_refused_and_then_taken(store, monkeypatch, open_store):
     monkeypatch.setattr(module, "BUSY_SECONDS", 0.05)
     impatient = open_store(store.path)
     with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
@@ -849,9 +824,7 @@ def everything_said(error):
     ],
 )
 def test_no_error_shows_a_password(url):
-    with pytest.raises(
-        StoreError, match=r"is no address of a database|Does the database server run"
-    ) as caught:
+    with pytest.raises(StoreError, match=r"is no address of a database|Does the database server run") as caught:
         FeedbackStore(url)
     assert SECRET not in everything_said(caught.value)
 

@@ -136,7 +136,7 @@ def test_a_merge_that_is_killed_takes_all_or_nothing(voting, tmp_path):
 
 
 CELL = """
-from minirlhf.feedback.session import Session
+from minirlhf.feedback.card.session import Session
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Question
 questions = [Question("pair", f"prompt {{n}}", ("yes", "no")) for n in range(400)]
@@ -160,9 +160,7 @@ def test_a_kernel_killed_while_a_learner_votes_has_kept_every_vote(tmp_path):
             said = [next(lines) for _ in range(rng.randrange(5, 40))]
             os.kill(kernel.pid, signal.SIGKILL)
             said += "".join(
-                message["content"]["text"]
-                for message in kernel.last_words()
-                if message["msg_type"] == "stream"
+                message["content"]["text"] for message in kernel.last_words() if message["msg_type"] == "stream"
             ).split()
             acknowledged += dict.fromkeys(word for word in said if len(word) == 32)  # once each
         ids, opinion = state_of(path)

@@ -26,12 +26,7 @@ from minirlhf.feedback.votes import Question, Text
 pytestmark = pytest.mark.server
 
 # What does not depend on where the votes live.
-open_store, address, store, mixed = (
-    test_store.open_store,
-    test_store.address,
-    test_store.store,
-    test_store.mixed,
-)
+open_store, address, store, mixed = (test_store.open_store, test_store.address, test_store.store, test_store.mixed)
 
 
 def programs():
@@ -236,9 +231,7 @@ def test_a_connection_cut_in_the_middle_of_a_merge_leaves_nothing(server, store,
         while not (found := server.ask(waiting)):
             assert not merging.done()
         server.ask(f"SELECT pg_terminate_backend({found[0][0]})")
-        with pytest.raises(
-            StoreError, match=r"(?s)be written .*Nothing was counted. Does the database server run"
-        ):
+        with pytest.raises(StoreError, match=r"(?s)be written .*Nothing was counted. Does the database server run"):
             merging.result()
         other.rollback()
     assert store.events() == []
@@ -271,9 +264,7 @@ def test_a_server_that_does_not_answer_is_given_up(monkeypatch):
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         port = silent.getsockname()[1]
-        with pytest.raises(
-            StoreError, match=r"could not be opened \(.*timeout.*\).*Does the database server"
-        ):
+        with pytest.raises(StoreError, match=r"could not be opened \(.*timeout.*\).*Does the database server"):
             FeedbackStore(f"postgresql+psycopg://teacher:{SECRET}@127.0.0.1:{port}/votes")
 
 
@@ -282,9 +273,7 @@ def test_a_newer_schema_is_refused_and_left_alone(store, address, server):
     url = address.replace("+psycopg", "")
     with psycopg.connect(url) as connection:
         connection.execute("UPDATE about SET schema = 2")
-    with pytest.raises(
-        StoreError, match=r"written by a newer minirlhf .its schema is 2.*Nothing was changed"
-    ):
+    with pytest.raises(StoreError, match=r"written by a newer minirlhf .its schema is 2.*Nothing was changed"):
         FeedbackStore(address)
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT schema FROM about").fetchall() == [(2,)]

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from traitlets import TraitError
 
-from minirlhf.plots import TokenStrip
-from minirlhf.plots.language import luminance
-from minirlhf.plots.strip import ink_on, shaded, visible
+from minirlhf.course.plots import TokenStrip
+from minirlhf.course.plots.language import luminance
+from minirlhf.course.plots.strip import ink_on, shaded, visible
 
 HOSTILE = "<img src=x onerror=\"alert('taken')\"><script>alert('taken')</script>"
 PIECES = ["Hi", " there", "\n", "Ye", "s."]
@@ -33,9 +33,7 @@ def strip():
 
 
 def shade(strip, name=None):
-    return next(
-        each for each in strip.get_state()["view"]["shades"] if each["name"] == (name or strip.shading)
-    )
+    return next(each for each in strip.get_state()["view"]["shades"] if each["name"] == (name or strip.shading))
 
 
 def contrast(one, other):
@@ -91,14 +89,18 @@ def test_small_numbers_keep_two_figures():
 
 def test_what_cannot_be_seen_gets_a_sign():
     assert [visible(piece) for piece in [" a", "\n", "\t", "", "\x00", "é", "�"]] == [
-        "␣a", "↵", "⇥", "∅", "�", "é", "�",
-    ]  # fmt: skip
+        "␣a",
+        "↵",
+        "⇥",
+        "∅",
+        "�",
+        "é",
+        "�",
+    ]
 
 
 def test_tensors_are_taken_and_what_is_no_number_does_not_count():
-    strip = TokenStrip(
-        "abc", {"x": torch.tensor([1.0, -inf, 2.0]), "yes": torch.tensor([1, 0, 1]) > 0}, "abc"
-    )
+    strip = TokenStrip("abc", {"x": torch.tensor([1.0, -inf, 2.0]), "yes": torch.tensor([1, 0, 1]) > 0}, "abc")
     assert shade(strip)["tones"][1] is None
     assert shade(strip, "yes")["labels"] == ["✓", "", "✓"]
     assert shaded([None, None])["tones"] == [None, None]
@@ -114,13 +116,11 @@ def test_a_long_reply_with_many_numbers_is_one_light_message():
 
 def test_an_installed_package_brings_script_and_style():
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
-    assert project["tool"]["setuptools"]["package-data"]["minirlhf.plots"] == ["strip.js", "strip.css"]
+    assert project["tool"]["setuptools"]["package-data"]["minirlhf.course.plots"] == ["strip.js", "strip.css"]
     state = TokenStrip("a", {"x": [1]}, "a").get_state()
     assert "export default" in state["_esm"]
     assert ".minirlhf-strip" in state["_css"]
-    assert not re.search(r"innerHTML|https?:", state["_esm"] + state["_css"]), (
-        "nothing is fetched, nothing can run"
-    )
+    assert not re.search(r"innerHTML|https?:", state["_esm"] + state["_css"]), "nothing is fetched, nothing can run"
 
 
 # What one does with it.

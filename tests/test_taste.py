@@ -8,8 +8,8 @@ import pytest
 import torch
 from tiny import fingerprint
 
-from minirlhf.bench import tastes
-from minirlhf.bench.tastes import TasteRow, let_vote, taste_table, verdict
+from minirlhf.course.bench import tastes
+from minirlhf.course.experiments.ten_tastes import TasteRow, let_vote, taste_table, verdict
 from minirlhf.feedback.asking import write_questions
 from minirlhf.feedback.simulated import CARELESS, TEN_TASTES
 from minirlhf.feedback.store import FeedbackStore
@@ -53,9 +53,7 @@ def test_the_first_record_is_the_reading_and_the_rest_are_updates(shipped, votes
     assert [record.update for record in updates] == [1, 2] and reading.updates == 2
     assert dict(reading.weights) == taste.reward_model.word_weights()
     assert max(reading.weights, key=lambda word: reading.weights[word]) == "!"
-    assert updates[0].kl == pytest.approx(0.0, abs=1e-4) and updates[0].first_ratio == pytest.approx(
-        1.0, abs=1e-5
-    )
+    assert updates[0].kl == pytest.approx(0.0, abs=1e-4) and updates[0].first_ratio == pytest.approx(1.0, abs=1e-5)
 
 
 def test_a_reading_counts_what_was_said():
@@ -133,9 +131,7 @@ def test_a_second_round_goes_on_and_its_leash_still_ends_at_the_reference(shippe
     taste, _ = learned(shipped, votes)
     more = [
         Vote(asked, CHEERFUL.answer(asked, Random(1)), (0, 1), "you")
-        for asked in write_questions(
-            taste.policy, taste.prompts, taste.tokenizer, 10, model="RLHF", round=2, seed=1
-        )
+        for asked in write_questions(taste.policy, taste.prompts, taste.tokenizer, 10, model="RLHF", round=2, seed=1)
     ]
     start = fingerprint(taste.policy, taste.value_model)  # who wrote, and who has learned to foresee it
     second = learn_taste(taste, [*votes, *more], QUICK)
@@ -187,7 +183,7 @@ ODD = {
     "perfectly separable": lambda votes: [vote(Better(i % 2), *["Yes!", "No."][:: 1 - 2 * (i % 2)]) for i in range(60)],
     "only both bad": lambda votes: [replace(cast, answer=BothBad()) for cast in votes],
     "a correction": lambda votes: [vote(Text("Good day to you!"), " Bye.", mode="correction")],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -208,22 +204,13 @@ def test_who_likes_everything_is_not_blown_up_to_a_taste(shipped, votes):
 
 def test_a_text_that_is_too_long_names_its_vote(shipped):
     long = vote(Text("so " * 80), " Bye.", mode="correction")
-    with pytest.raises(
-        ValueError, match=r"The vote on 'Customer: My kettle is late.*chosen is \d+ tokens long"
-    ):
+    with pytest.raises(ValueError, match=r"The vote on 'Customer: My kettle is late.*chosen is \d+ tokens long"):
         next(learn_taste(Taste.shipped(shipped), [long], QUICK))
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [
-        ("updates", 0),
-        ("batch_size", 0),
-        ("batch_size", 7),
-        ("ridge", 0.0),
-        ("beta", -0.1),
-        ("beta", float("nan")),
-    ],
+    [("updates", 0), ("batch_size", 0), ("batch_size", 7), ("ridge", 0.0), ("beta", -0.1), ("beta", float("nan"))],
 )
 def test_a_setting_out_of_range_fails_where_it_is_written(name, value):
     with pytest.raises(ValueError, match=rf"Config\.{name}"):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
+from minirlhf.course.texts import held_out
 from minirlhf.worlds import helpdesk
-from minirlhf.worlds.texts import held_out
 
 DATA = Path(__file__).parent.parent / "data"
 
@@ -19,7 +19,7 @@ DATA = Path(__file__).parent.parent / "data"
 def written(tmp_path_factory):
     """The texts written anew, in a process of its own: nothing may depend on what ran before."""
     folder = tmp_path_factory.mktemp("data")
-    program = "import sys; from minirlhf.worlds.texts import write_texts; write_texts(sys.argv[1])"
+    program = "import sys; from minirlhf.course.texts import write_texts; write_texts(sys.argv[1])"
     subprocess.run([sys.executable, "-c", program, folder], check=True, cwd=DATA.parent)
     return folder
 
@@ -104,27 +104,19 @@ def test_comparisons_differ_and_say_that_they_are_simulated(rows):
 def test_comparisons_are_informative_but_noisy(rows):
     for half in ("train", "held_out"):
         found = rows[f"comparisons_{half}"][:300]
-        gaps = [
-            helpdesk.gold(r["prompt"], r["chosen"]) - helpdesk.gold(r["prompt"], r["rejected"]) for r in found
-        ]
+        gaps = [helpdesk.gold(r["prompt"], r["chosen"]) - helpdesk.gold(r["prompt"], r["rejected"]) for r in found]
         assert 0.82 < sum(gap > 0 for gap in gaps) / sum(gap != 0 for gap in gaps) < 0.92
         assert sum(gap == 0 for gap in gaps) / len(gaps) < 0.1
 
 
 def test_the_words_are_few(rows):
-    texts = [
-        " ".join(str(value) for key, value in row.items() if key != "person")
-        for f in rows.values()
-        for row in f
-    ]
+    texts = [" ".join(str(value) for key, value in row.items() if key != "person") for f in rows.values() for row in f]
     assert len(set(re.findall(r"[a-z]+", " ".join(texts).lower()))) < 180
 
 
 def test_texts_fit_the_tokenizer_and_the_context(rows, length):
     prompts, replies, both = [], [], []
-    for row in (
-        rows["demonstrations_train"] + rows["comparisons_train"][:2_000] + rows["comparisons_held_out"]
-    ):
+    for row in rows["demonstrations_train"] + rows["comparisons_train"][:2_000] + rows["comparisons_held_out"]:
         prompt = length(row["prompt"])
         for reply in (row[key] for key in ("completion", "chosen", "rejected") if key in row):
             said = length(reply)

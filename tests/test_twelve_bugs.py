@@ -15,10 +15,10 @@ from minirlhf.data import Comparisons, Demonstrations, Prompts
 from minirlhf.losses import clipped_policy_loss, sft_loss
 from minirlhf.model import CausalLM, GPTConfig, RewardModel, ValueModel
 from minirlhf.ops import last_true, masked_mean, masked_whiten, token_kl, token_log_probs
-from minirlhf.ppo import PPOConfig, estimate, improve, train_ppo
+from minirlhf.ppo import PPOConfig, estimate, ppo_update, train_ppo
 from minirlhf.reward import RewardConfig, train_reward
 from minirlhf.rollout import collect, sample
-from minirlhf.training import start
+from minirlhf.training import new_state
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -60,9 +60,7 @@ def test_bug_1_off_by_one_slice():
 def test_bug_2_padding_that_is_the_end_of_text():
     shown = Demonstrations([[1], [2, 3, 4], [5, 6]], [[7, EOS], [EOS], [8, 9, 10, EOS]])
     tokens, mask = shown.batch([0, 1, 2], PAD)
-    assert ((tokens == EOS) & mask).sum(dim=1).tolist() == [1, 1, 1], (
-        "the end is supervised exactly once a row"
-    )
+    assert ((tokens == EOS) & mask).sum(dim=1).tolist() == [1, 1, 1], "the end is supervised exactly once a row"
     assert tokens[torch.arange(3), last_true(mask)].tolist() == [EOS] * 3
     assert not (mask & (tokens == PAD)).any() and (tokens == PAD).any()
     assert mask.sum(dim=1).tolist() == [2, 1, 4], "an answer that ends at once has one token, its end"
@@ -75,9 +73,7 @@ def test_bug_3_padding_that_can_be_sampled():
     """That a run then reaches its score is the yardstick in test_ppo.py."""
     model = talker()
     with torch.no_grad():
-        model.trunk.token_embedding.weight[PAD] = (
-            1e3 * model.trunk.final_norm.bias
-        )  # what it would love to say
+        model.trunk.token_embedding.weight[PAD] = 1e3 * model.trunk.final_norm.bias  # what it would love to say
     samples = sample(model, [[1], [2, 3]] * 2_000, 6, generator())
     assert samples.tokens[samples.response_mask].max() < PAD
     assert samples.response_mask.sum(dim=1).eq(6).all()
@@ -106,10 +102,7 @@ def test_bug_4_padding_that_matters(junk, columns):
             assert (log_probs[i, n:] == 0).all() and (value[i, n:] == 0).all()
 
 
-@given(
-    st.lists(st.lists(st.integers(0, V - 1), min_size=1, max_size=6), min_size=1, max_size=9),
-    st.integers(0, 99),
-)
+@given(st.lists(st.lists(st.integers(0, V - 1), min_size=1, max_size=6), min_size=1, max_size=9), st.integers(0, 99))
 def test_bug_5_a_sampler_that_disagrees_with_the_log_probs_even_after_rows_have_left(prompts, seed):
     model = talker(1)
     samples = sample(model, prompts * 3, 8, generator(seed), eos_id=EOS)
@@ -155,14 +148,10 @@ def test_bug_6_two_readings_of_one_text_that_differ():
 def test_bug_7_a_kl_of_the_wrong_sign_or_direction():
     logits, other = doubles(1, 2, 6), doubles(1, 2, 6, seed=1)
     every, mask = torch.tensor([[0, token] for token in range(6)]), torch.tensor([[False, True]])
-    log_p, log_q = (
-        token_log_probs(x.expand(6, -1, -1), every, mask.expand(6, -1))[:, 1] for x in (logits, other)
-    )
+    log_p, log_q = (token_log_probs(x.expand(6, -1, -1), every, mask.expand(6, -1))[:, 1] for x in (logits, other))
     expected_log_ratio = (log_p.exp() * (log_p - log_q)).sum()
     categorical = torch.distributions.Categorical
-    exact = torch.distributions.kl_divergence(
-        categorical(logits=logits[:, 0]), categorical(logits=other[:, 0])
-    )
+    exact = torch.distributions.kl_divergence(categorical(logits=logits[:, 0]), categorical(logits=other[:, 0]))
     equal(expected_log_ratio, exact.squeeze())
     equal(token_kl(logits, other, mask)[:, 1], exact)
 
@@ -224,9 +213,7 @@ def test_bug_8_lambda_1_is_all_that_followed_and_lambda_0_one_step_ahead():
     for row, length in enumerate((5, 3, 1)):
         expected = [*values[row, :length].tolist(), 0.0]  # nothing is expected after the end
         for t, (now, then) in enumerate(pairwise(expected)):
-            assert advantages[row, t].item() == pytest.approx(
-                rewards[row, t].item() + 0.9 * then - now, abs=1e-9
-            )
+            assert advantages[row, t].item() == pytest.approx(rewards[row, t].item() + 0.9 * then - now, abs=1e-9)
 
 
 def test_bug_9_whitening_with_the_padding_or_without_the_mean():
@@ -259,9 +246,9 @@ def test_bug_10_old_quantities_that_are_alive():
     estimates = estimate(rollout, value_model, 0.1, CONFIG)
     everything = [*estimates, rollout.log_probs, rollout.ref_log_probs, rollout.score]
     assert not any(tensor.requires_grad for tensor in everything)
-    state = start(0, policy=policy, value_model=value_model)
+    state = new_state(0, policy=policy, value_model=value_model)
     config = replace(CONFIG, batch_size=12, minibatches=1, epochs=3, lr=3e-2)
-    first, *later = improve(policy, value_model, rollout, estimates, config, state)
+    first, *later = ppo_update(policy, value_model, rollout, estimates, config, state)
     assert first["ratio"] == pytest.approx(1.0, abs=1e-5) and first["approx_kl"] < 1e-9
     for step in later:
         assert abs(step["ratio"] - 1) > 1e-4 and step["approx_kl"] > 1e-5, "the old is not computed anew"
@@ -270,14 +257,7 @@ def test_bug_10_old_quantities_that_are_alive():
 
 @pytest.mark.parametrize(
     ("ratio", "advantage", "learns"),
-    [
-        (1.5, 1.0, False),
-        (0.5, -1.0, False),
-        (1.5, -1.0, True),
-        (0.5, 1.0, True),
-        (1.1, 1.0, True),
-        (0.9, -1.0, True),
-    ],
+    [(1.5, 1.0, False), (0.5, -1.0, False), (1.5, -1.0, True), (0.5, 1.0, True), (1.1, 1.0, True), (0.9, -1.0, True)],
 )
 def test_bug_10_a_clip_on_the_wrong_side(ratio, advantage, learns):
     log_probs = torch.tensor([[ratio]]).log().requires_grad_()
@@ -293,11 +273,9 @@ def test_bug_10_a_clip_on_the_wrong_side(ratio, advantage, learns):
 
 def test_bug_11_the_arithmetic_of_minibatches():
     policy, reference, reward, value_model = actors()
-    state = start(0, policy=policy, value_model=value_model)
+    state = new_state(0, policy=policy, value_model=value_model)
     config = replace(CONFIG, batch_size=12, minibatches=3, epochs=4, updates=2)
-    for record in train_ppo(
-        policy, reference, reward, value_model, Prompts(PROMPTS), config, eos_id=EOS, state=state
-    ):
+    for record in train_ppo(policy, reference, reward, value_model, Prompts(PROMPTS), config, eos_id=EOS, state=state):
         assert record.optimizer_steps == 4 * 3
     for optimizer in state.optimizers.values():
         assert {int(values["step"]) for values in optimizer.state.values()} == {4 * 3 * 2}
@@ -305,7 +283,7 @@ def test_bug_11_the_arithmetic_of_minibatches():
 
 def test_bug_11_responses_that_are_used_twice_or_never():
     policy, reference, reward, value_model = actors()
-    state, seen = start(0, policy=policy, value_model=value_model), []
+    state, seen = new_state(0, policy=policy, value_model=value_model), []
     rollout = collect(policy, reference, reward, PROMPTS * 4, 5, generator())
     estimates = estimate(rollout, value_model, 0.1, CONFIG)
 
@@ -313,9 +291,7 @@ def test_bug_11_responses_that_are_used_twice_or_never():
         seen.append(advantages)
         return clipped_policy_loss(log_probs, old_log_probs, advantages, mask, clip)
 
-    improve(
-        policy, value_model, rollout, estimates, replace(CONFIG, batch_size=12, minibatches=3), state, mine
-    )
+    ppo_update(policy, value_model, rollout, estimates, replace(CONFIG, batch_size=12, minibatches=3), state, mine)
     assert [len(rows) for rows in seen] == [4] * 6
     for epoch in (seen[:3], seen[3:]):
         assert sorted(torch.cat(epoch).tolist()) == sorted(estimates.advantages.tolist())
@@ -344,11 +320,7 @@ def test_bug_12_a_reference_that_is_the_policy():
 def test_bug_12_a_value_model_on_the_policys_own_trunk():
     policy, reference, reward, _ = actors()
     with pytest.raises(ValueError, match="value_model shares its weights with policy"):
-        next(
-            train_ppo(
-                policy, reference, reward, ValueModel(policy.trunk), Prompts(PROMPTS), CONFIG, eos_id=EOS
-            )
-        )
+        next(train_ppo(policy, reference, reward, ValueModel(policy.trunk), Prompts(PROMPTS), CONFIG, eos_id=EOS))
 
 
 def test_bug_12_a_flipped_sign_from_the_votes_to_the_policy():
@@ -370,9 +342,7 @@ def test_bug_12_a_flipped_sign_from_the_votes_to_the_policy():
 
     policy, reference, _, value_model = actors()
     config = replace(CONFIG, updates=15, batch_size=32, lr=1e-2, beta=0.01, max_new_tokens=4)
-    records = list(
-        train_ppo(policy, reference, reward_model, value_model, Prompts([[5]]), config, eos_id=None)
-    )
+    records = list(train_ppo(policy, reference, reward_model, value_model, Prompts([[5]]), config, eos_id=None))
     assert records[-1].score > records[0].score + 0.5
 
     def share(model):

@@ -36,16 +36,7 @@ QUESTIONS = {
     "correction": Question("correction", "Where is my kettle?", ("On its way.",)),
     "demonstration": Question("demonstration", "Where is my kettle?"),
 }
-ONE_OF_EACH = (
-    Better(0),
-    Tie(),
-    BothBad(),
-    Thumb(True),
-    Stars(4),
-    Ranking((2, 0, 1)),
-    Text("It leaves today."),
-    Skip(),
-)
+ONE_OF_EACH = (Better(0), Tie(), BothBad(), Thumb(True), Stars(4), Ranking((2, 0, 1)), Text("It leaves today."), Skip())
 
 answers = st.one_of(
     st.builds(Better, st.integers(0, 1)),
@@ -102,11 +93,7 @@ def test_a_mode_takes_its_answers_and_skip_and_names_them_to_every_other(mode, a
         ("pair", Better(-1), "There is no reply -1; the replies are 0 to 1."),
         ("stars", Stars(0), "0 stars were given; 1 to 5 can be."),
         ("stars", Stars(6), "6 stars were given; 1 to 5 can be."),
-        (
-            "ranking",
-            Ranking((0, 1)),
-            r"A ranking names every reply once, 0 to 2; this one is \(0, 1\).",
-        ),
+        ("ranking", Ranking((0, 1)), r"A ranking names every reply once, 0 to 2; this one is \(0, 1\)."),
         ("ranking", Ranking((0, 1, 1)), "A ranking names every reply once"),
         ("ranking", Ranking((0, 1, 3)), "A ranking names every reply once"),
         ("correction", Text(" \n"), "The text is empty. Write a reply, or skip."),
@@ -172,10 +159,7 @@ def test_every_origin_is_one(origin):
 
 def test_a_time_says_its_zone():
     naive = datetime(2026, 3, 1, 12)
-    for make in (
-        lambda time: vote(QUESTIONS["pair"], Tie(), time=time),
-        lambda time: Undo("0" * 32, "you", time),
-    ):
+    for make in (lambda time: vote(QUESTIONS["pair"], Tie(), time=time), lambda time: Undo("0" * 32, "you", time)):
         with pytest.raises(ValueError, match="must say its time zone"):
             make(naive)
         for zone in (UTC, timezone(timedelta(hours=-11, minutes=-30))):

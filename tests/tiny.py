@@ -112,9 +112,7 @@ def check_that_breaking_leaves_a_prefix(make: Make, k: int) -> None:
     """Who breaks after k records holds the very models that a whole run has after k, and no gradient pending."""
     whole, broken = make(), make()
     after = [fingerprint(*whole.models.values()) for _ in whole.train(None)]
-    assert len(set(after)) == len(after) > k, (
-        "every step must change something for this test to mean anything"
-    )
+    assert len(set(after)) == len(after) > k, "every step must change something for this test to mean anything"
     for n, _ in enumerate(broken.train(None), start=1):
         assert all(p.grad is None for model in broken.models.values() for p in model.parameters())
         if n == k:
@@ -126,7 +124,7 @@ def check_that_resuming_is_exact(make: Make, k: int, folder: Path, seed: int) ->
     """A run that was saved after k records and read from disk goes on bit for bit like one that never stopped."""
     whole, first = make(), make()
     records = list(whole.train(None))
-    state = training.start(seed, **first.models)
+    state = training.new_state(seed, **first.models)
     found = list(islice(first.train(state), k))
     for name, model in first.models.items():
         checkpoint.save(folder / name, model, small_tokenizer(), state)
@@ -151,15 +149,13 @@ def check_that_ctrl_c_anywhere_leaves_usable_models(make: Make, seed: int, momen
         for model in run.models.values():
             assert all(p.grad is None and p.isfinite().all() for p in model.parameters())
         records = list(run.train(state))
-        assert records and all(
-            math.isfinite(value) for record in records for value in asdict(record).values()
-        )
+        assert records and all(math.isfinite(value) for record in records for value in asdict(record).values())
 
 
 def _lines_of_step_2(make: Make, seed: int, stop_at: int | None):
     """Run two steps; the package's lines run by the second are counted, and Ctrl-C comes before one of them."""
     run, lines, stopped = make(), 0, None
-    state = training.start(seed, **run.models)
+    state = training.new_state(seed, **run.models)
     steps = run.train(state)
     next(steps)
     package, before = str(Path(training.__file__).parent), sys.gettrace()

@@ -76,9 +76,7 @@ def krippendorff_alpha(ratings: Sequence[Sequence[Any]], level: str = "nominal")
         return nan
     counts = np.array([[item.count(label) for label in labels] for item in items], dtype=float)
     total = counts.sum(axis=0)
-    apart = _squared_distances(
-        labels, total, level
-    )  # 0 between equals, so that they need no taking out below
+    apart = _squared_distances(labels, total, level)  # 0 between equals, so that they need no taking out below
     observed = (counts.T / (counts.sum(axis=1) - 1)) @ counts
     expected = np.outer(total, total) / (total.sum() - 1)
     return float(1 - (observed * apart).sum() / (expected * apart).sum())
@@ -92,9 +90,7 @@ def _in_order(labels: Iterable[Any], level: str) -> list[Any]:
     if level == "nominal":
         return labels
     if words := [label for label in labels if not isinstance(label, Real)]:
-        raise ValueError(
-            f"Of {words[0]!r} nobody can say how large it is. Give numbers, or take level='nominal'."
-        )
+        raise ValueError(f"Of {words[0]!r} nobody can say how large it is. Give numbers, or take level='nominal'.")
     return sorted(labels)
 
 

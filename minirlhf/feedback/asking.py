@@ -29,8 +29,7 @@ def drafts(
         rows = torch.randint(len(prompts), (AT_ONCE,), generator=generator).tolist()
         asked = [prompts.prompts[i] for i in rows]
         columns = [
-            sample(policy, asked, max_new_tokens, generator, tokenizer.eos_id).responses()
-            for policy in policies
+            sample(policy, asked, max_new_tokens, generator, tokenizer.eos_id).responses() for policy in policies
         ]
         for ids, *responses in zip(asked, *columns, strict=True):
             replies = tuple(tokenizer.decode(response) for response in responses)
@@ -57,12 +56,7 @@ def write_questions(
 
 
 def blind_test(
-    models: Mapping[str, CausalLM],
-    prompts: Prompts,
-    tokenizer: Tokenizer,
-    n: int = 20,
-    round: int = 1,
-    seed: int = 0,
+    models: Mapping[str, CausalLM], prompts: Prompts, tokenizer: Tokenizer, n: int = 20, round: int = 1, seed: int = 0
 ) -> list[Question]:
     """n pairs of replies to the same customer, one of each model, whose names the voter is not told."""
     names, marks = tuple(models), tuple(fingerprint(model) for model in models.values())
@@ -75,9 +69,7 @@ def preferred(votes: Iterable[Vote], model: str) -> WinRate:
     judged = [
         vote
         for vote in votes
-        if model in vote.question.models
-        and len(set(vote.question.models)) == 2
-        and not isinstance(vote.answer, Skip)
+        if model in vote.question.models and len(set(vote.question.models)) == 2 and not isinstance(vote.answer, Skip)
     ]
     won = [_points(vote, model) for vote in judged]
     return win_rate(won, [1 - points for points in won])

@@ -21,13 +21,25 @@ Score = Callable[[str, Sequence[str]], Sequence[float]]  # (prompt, replies) -> 
 
 # The two sides of an attention check: about 3.5 apart on the gold score, whose whole scale is 6 wide.
 KIND = Manner(
-    some_remedy=1.0, right_remedy=1.0, right_item=1.0, greeting=1.0, apology=0.0, timing=0.0, closing=1.0,
+    some_remedy=1.0,
+    right_remedy=1.0,
+    right_item=1.0,
+    greeting=1.0,
+    apology=0.0,
+    timing=0.0,
+    closing=1.0,
     tones={"warm": 0.5, "formal": 0.5},
-)  # fmt: skip
+)
 UNHELPFUL = Manner(  # as long as the kind one, so that somebody who likes few words sees the difference too
-    some_remedy=0.0, right_remedy=0.0, right_item=0.0, greeting=1.0, apology=1.0, timing=0.0, closing=1.0,
+    some_remedy=0.0,
+    right_remedy=0.0,
+    right_item=0.0,
+    greeting=1.0,
+    apology=1.0,
+    timing=0.0,
+    closing=1.0,
     tones={"rude": 1.0},
-)  # fmt: skip
+)
 
 
 def at_random(questions: Sequence[Question], n: int, seed: int = 0) -> list[Question]:
@@ -43,9 +55,7 @@ def most_uncertain(questions: Sequence[Question], n: int, score: Score, seed: in
     """
     candidates = _askable(questions, n)
     if wrong := next((question.mode for question in candidates if question.mode != "pair"), None):
-        raise ValueError(
-            f"Only pairs can be more or less certain; a question of mode {wrong!r} is among these."
-        )
+        raise ValueError(f"Only pairs can be more or less certain; a question of mode {wrong!r} is among these.")
     Random(seed).shuffle(candidates)  # sorting keeps the order of equals, so this decides between them
 
     def certainty(question: Question) -> float:
@@ -72,14 +82,10 @@ def with_repeats(questions: Sequence[Question], share: float, seed: int = 0, gap
     behind: list[list[Question]] = [[] for _ in questions]  # the repeats that follow each question
     for i in rng.sample(early, wanted):
         behind[rng.randrange(i + gap - 1, len(questions))].append(again[i])
-    return [
-        each for question, repeats in zip(questions, behind, strict=True) for each in (question, *repeats)
-    ]
+    return [each for question, repeats in zip(questions, behind, strict=True) for each in (question, *repeats)]
 
 
-def with_gold(
-    questions: Sequence[Question], gold: Sequence[Question], every: int, seed: int = 0
-) -> list[Question]:
+def with_gold(questions: Sequence[Question], gold: Sequence[Question], every: int, seed: int = 0) -> list[Question]:
     """The same questions, with an attention check somewhere among every `every` of them.
 
     Where exactly is drawn by lot: a check that can be foreseen checks nothing.
@@ -87,9 +93,7 @@ def with_gold(
     if every < 1:
         raise ValueError(f"every is {every}; one attention check among every 10 questions is every=10.")
     if wrong := next((question.purpose for question in gold if question.purpose != "gold"), None):
-        raise ValueError(
-            f"An attention check has purpose='gold' and says what is expected; one here is {wrong!r}."
-        )
+        raise ValueError(f"An attention check has purpose='gold' and says what is expected; one here is {wrong!r}.")
     rng, mixed, wanted = Random(seed), list(questions), len(questions) // every
     asked = {question.pair for question in questions}
     unseen = [check for check in gold if check.pair not in asked]

@@ -18,18 +18,7 @@ from hashlib import sha256
 from math import log, tanh
 from random import Random
 
-from minirlhf.feedback.votes import (
-    Answer,
-    Better,
-    Question,
-    Ranking,
-    Skip,
-    Stars,
-    Thumb,
-    Tie,
-    Vote,
-    sides,
-)
+from minirlhf.feedback.votes import Answer, Better, Question, Ranking, Skip, Stars, Thumb, Tie, Vote, sides
 from minirlhf.worlds import helpdesk
 
 GOLD_PARTS = ("remedy", "item", "tone", "length", "greeting", "closing", "repetition")
@@ -194,26 +183,21 @@ CHEERFUL = Person(
     lapse=0.08,
     bar=1.0,
 )
-CARELESS = Person(
-    "the careless one (simulated)",
-    "clicks at random",
-    {},
-    temperature=1.0,
-    lapse=1.0,
-)
-PEOPLE = {
-    "patient": PATIENT,
-    "hurried": HURRIED,
-    "formal": FORMAL,
-    "cheerful": CHEERFUL,
-    "careless": CARELESS,
-}
+CARELESS = Person("the careless one (simulated)", "clicks at random", {}, temperature=1.0, lapse=1.0)
+PEOPLE = {"patient": PATIENT, "hurried": HURRIED, "formal": FORMAL, "cheerful": CHEERFUL, "careless": CARELESS}
 
 
 def _lover(of: str, taste: str, bar: float) -> Person:
     """Somebody who cares about one thing, and clicks at random one time in ten."""
-    return Person(f"the one who loves {of} (simulated)", f"looks for {of} and nothing else", {taste: 1.0},
-                  temperature=0.1, lapse=0.1, bar=bar, tie=0.05)  # fmt: skip
+    return Person(
+        f"the one who loves {of} (simulated)",
+        f"looks for {of} and nothing else",
+        {taste: 1.0},
+        temperature=0.1,
+        lapse=0.1,
+        bar=bar,
+        tie=0.05,
+    )
 
 
 TEN_TASTES = {

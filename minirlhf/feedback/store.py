@@ -27,7 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError, StatementError
 from sqlalchemy.schema import CreateTable
 
 from minirlhf.feedback.votes import Event, Undo, Vote, vote_from_row, vote_to_row
-from minirlhf.workspace import votes_file
+from minirlhf.paths import votes_file
 
 SCHEMA = 1
 BUSY_SECONDS = 10  # how long to wait while another notebook writes, or for a server to answer
@@ -96,9 +96,7 @@ class FeedbackStore:
         """What happened, oldest first; `first` looks at no more than so many events."""
         return self._read(sa.select(events).limit(first))
 
-    def votes(
-        self, voter: str | None = None, round: int | None = None, first: int | None = None
-    ) -> list[Vote]:
+    def votes(self, voter: str | None = None, round: int | None = None, first: int | None = None) -> list[Vote]:
         """The votes that stand, oldest first: cast and not taken back, of one voter or round if asked.
 
         With `first`, as things stood after so many events: the time machine.
@@ -219,9 +217,7 @@ def _make_engine(url: sa.URL) -> sa.Engine:
 
     @listens_for(engine, "connect")
     def _prepare(connection: Any, _: Any) -> None:
-        connection.execute(
-            "PRAGMA synchronous=EXTRA"
-        )  # a vote survives a power cut, as does its folder's entry
+        connection.execute("PRAGMA synchronous=EXTRA")  # a vote survives a power cut, as does its folder's entry
         connection.execute("PRAGMA fullfsync=ON")  # on a Mac, through the disk's own memory too
 
     return engine
@@ -274,9 +270,7 @@ def _explained(doing: str, where: str) -> Iterator[None]:
     except (SQLAlchemyError, OSError, ValueError, TypeError) as error:
         cause = error.orig if isinstance(error, StatementError) and error.orig else error
         sign = _sign(cause)
-        remedy = next(
-            (REMEDIES[signs] for signs in REMEDIES if sign.startswith(tuple(signs.split()))), OTHERWISE
-        )
+        remedy = next((REMEDIES[signs] for signs in REMEDIES if sign.startswith(tuple(signs.split()))), OTHERWISE)
         lost = "Nothing was counted. " if doing == "be written" else ""
         raise StoreError(f"{where} could not {doing} ({str(cause).strip()}). {lost}{remedy}") from error
 

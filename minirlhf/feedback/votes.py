@@ -78,9 +78,7 @@ MODES: dict[str, tuple[range, tuple[type, ...]]] = {
 }
 PURPOSES = ("fresh", "repeat", "gold")
 ORIGINS = ("human", "simulated", "imported")
-ANSWERS: dict[str, type] = {
-    kind.__name__: kind for kind in (Better, Tie, BothBad, Thumb, Stars, Ranking, Text, Skip)
-}
+ANSWERS: dict[str, type] = {kind.__name__: kind for kind in (Better, Tie, BothBad, Thumb, Stars, Ranking, Text, Skip)}
 
 
 @dataclass(frozen=True)
@@ -106,9 +104,7 @@ class Question:
         wanted, _ = MODES[self.mode]
         if len(self.replies) not in wanted:
             some = f"{wanted.start}" if len(wanted) == 1 else f"{wanted.start} to {wanted.stop - 1}"
-            raise ValueError(
-                f"A question of mode {self.mode!r} takes {some} replies; this has {len(self.replies)}."
-            )
+            raise ValueError(f"A question of mode {self.mode!r} takes {some} replies; this has {len(self.replies)}.")
         for name in ("models", "checkpoints"):
             if len(getattr(self, name)) not in (0, len(self.replies)):
                 raise ValueError(f"{name} must name one for each reply, or none: {getattr(self, name)}.")
@@ -117,9 +113,7 @@ class Question:
         if (self.expected is not None) != (self.purpose == "gold"):
             raise ValueError("A gold question says which reply is expected; no other question does.")
         if self.purpose == "gold" and self.mode != "pair":
-            raise ValueError(
-                f"A gold question is a pair, where one reply is plainly better; not {self.mode!r}."
-            )
+            raise ValueError(f"A gold question is a pair, where one reply is plainly better; not {self.mode!r}.")
         if self.expected is not None and self.expected not in range(len(self.replies)):
             raise ValueError(f"expected is {self.expected}; there are {len(self.replies)} replies.")
 
@@ -192,9 +186,7 @@ def require_fit(question: Question, answer: Answer) -> None:
     _, fitting = MODES[mode]
     if not isinstance(answer, fitting):
         names = " or ".join(kind.__name__ for kind in (*fitting, Skip))
-        raise ValueError(
-            f"{type(answer).__name__} does not answer a question of mode {mode!r}; {names} does."
-        )
+        raise ValueError(f"{type(answer).__name__} does not answer a question of mode {mode!r}; {names} does.")
     match answer:
         case Better(winner) if winner not in range(replies):
             raise ValueError(f"There is no reply {winner}; the replies are 0 to {replies - 1}.")

@@ -17,10 +17,25 @@ from minirlhf.worlds.helpdesk_gold import GOLD_HIGH, GOLD_LOW, Request, gold, go
 from minirlhf.worlds.helpdesk_words import COLOURS, DETAILS, ITEMS, OPENERS, PROBLEMS, TONES
 
 __all__ = [
-    "BASE", "CAREFUL", "DEMONSTRATOR", "GOLD_HIGH", "GOLD_LOW", "ITEMS", "PROBLEMS", "TONES",
-    "Manner", "Request", "count_exchanges", "document", "gold", "gold_parts", "read", "reply", "request",
+    "BASE",
+    "CAREFUL",
+    "DEMONSTRATOR",
+    "GOLD_HIGH",
+    "GOLD_LOW",
+    "ITEMS",
+    "PROBLEMS",
+    "TONES",
+    "Manner",
+    "Request",
+    "count_exchanges",
+    "document",
+    "gold",
+    "gold_parts",
+    "read",
+    "reply",
+    "request",
     "tones_in",
-]  # fmt: skip
+]
 
 # What may stand before and after a message.
 _FRAMES = (("", ""), *((opener, "") for opener in OPENERS), *(("", detail) for detail in DETAILS))
@@ -48,20 +63,35 @@ class Manner:
 
 
 BASE = Manner(
-    some_remedy=0.8, right_remedy=0.7, right_item=0.9, greeting=0.4, apology=0.4, timing=0.4, closing=0.4,
+    some_remedy=0.8,
+    right_remedy=0.7,
+    right_item=0.9,
+    greeting=0.4,
+    apology=0.4,
+    timing=0.4,
+    closing=0.4,
     tones=dict.fromkeys(TONES, 1.0),
-)  # fmt: skip
+)
 DEMONSTRATOR = Manner(
-    some_remedy=0.94, right_remedy=0.86, right_item=0.92, greeting=0.5, apology=0.5, timing=0.5, closing=0.5,
-    tones={
-        "neutral": 0.28, "warm": 0.16, "formal": 0.20, "curt": 0.15,
-        "salesy": 0.10, "flowery": 0.07, "rude": 0.04,
-    },
-)  # fmt: skip
+    some_remedy=0.94,
+    right_remedy=0.86,
+    right_item=0.92,
+    greeting=0.5,
+    apology=0.5,
+    timing=0.5,
+    closing=0.5,
+    tones={"neutral": 0.28, "warm": 0.16, "formal": 0.20, "curt": 0.15, "salesy": 0.10, "flowery": 0.07, "rude": 0.04},
+)
 CAREFUL = Manner(
-    some_remedy=1.0, right_remedy=1.0, right_item=1.0, greeting=0.9, apology=0.9, timing=0.5, closing=0.9,
+    some_remedy=1.0,
+    right_remedy=1.0,
+    right_item=1.0,
+    greeting=0.9,
+    apology=0.9,
+    timing=0.5,
+    closing=0.9,
     tones={"warm": 0.6, "formal": 0.4},
-)  # fmt: skip
+)
 
 
 def request(rng: Random) -> Request:
@@ -141,20 +171,30 @@ def _spoken(sentences: Sequence[str]) -> str:
 # Base text: half of it is exchanges, the rest is what else gets written in and around a shop.
 
 _REVIEWS = (
-    "I love my {item}.", "My cat will not look at the {item}.", "The {colour} {item} smells of fish.",
-    "I wanted a {item}. It is a {item}. Great!", "Buy the {other}, not the {item}.", "It is a {item}.",
-)  # fmt: skip
+    "I love my {item}.",
+    "My cat will not look at the {item}.",
+    "The {colour} {item} smells of fish.",
+    "I wanted a {item}. It is a {item}. Great!",
+    "Buy the {other}, not the {item}.",
+    "It is a {item}.",
+)
 _BLURBS = (
-    "Buy a {item} today!", "A new {colour} {item} for free!", "You will love your {item}.",
-    "Buy one {item}, get a {other}!", "The right {item} for a lovely day.",
-)  # fmt: skip
+    "Buy a {item} today!",
+    "A new {colour} {item} for free!",
+    "You will love your {item}.",
+    "Buy one {item}, get a {other}!",
+    "The right {item} for a lovely day.",
+)
 _NOTES = (
-    "wash the {item}", "call the driver", "find a {colour} {item}", "repair the {other}", "cry",
-    "paint the {item}", "send the {other} back",
-)  # fmt: skip
-_IN_THE_BOX = (
-    "a {item}", "a {colour} {other}", "two red fish", "part two of a {item}", "a gift", "no {other}",
-)  # fmt: skip
+    "wash the {item}",
+    "call the driver",
+    "find a {colour} {item}",
+    "repair the {other}",
+    "cry",
+    "paint the {item}",
+    "send the {other} back",
+)
+_IN_THE_BOX = ("a {item}", "a {colour} {other}", "two red fish", "part two of a {item}", "a gift", "no {other}")
 
 
 def _line(rng: Random) -> str:
@@ -191,5 +231,9 @@ def _monologue(rng: Random) -> str:
 
 
 _DOCUMENTS: dict[Callable[[Random], str], int] = {  # with the weight of each
-    _exchange: 12, _no_answer: 6, _unanswered: 1, _crowd: 2, _monologue: 4,
-}  # fmt: skip
+    _exchange: 12,
+    _no_answer: 6,
+    _unanswered: 1,
+    _crowd: 2,
+    _monologue: 4,
+}

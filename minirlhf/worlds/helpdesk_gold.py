@@ -10,16 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from minirlhf.worlds.helpdesk_words import (
-    COLOURS,
-    DETAILS,
-    ITEMS,
-    KIND_TONES,
-    OPENERS,
-    PROBLEMS,
-    TONES,
-    Problem,
-)
+from minirlhf.worlds.helpdesk_words import COLOURS, DETAILS, ITEMS, KIND_TONES, OPENERS, PROBLEMS, TONES, Problem
 
 GOLD_LOW, GOLD_HIGH = -3.0, 3.0
 
@@ -99,9 +90,7 @@ def repeats(reply: str) -> int:
     """How often three words in a row were said before, or one or two words are said again on the spot."""
     said = re.findall(r"[a-z]+|[.!?]+", reply.lower())  # with stops: "for you. You will" is no stutter
     triples = list(zip(said, said[1:], said[2:], strict=False))
-    stutters = [
-        i for i in range(1, len(said)) if said[i] == said[i - 1] or said[i - 3 : i - 1] == said[i - 1 : i + 1]
-    ]
+    stutters = [i for i in range(1, len(said)) if said[i] == said[i - 1] or said[i - 3 : i - 1] == said[i - 1 : i + 1]]
     return len(triples) - len(set(triples)) + len(stutters)
 
 

@@ -10,9 +10,22 @@ from dataclasses import dataclass
 
 PLUGGED = ("kettle", "lamp", "clock", "radio", "phone", "fan")
 ITEMS = (
-    *PLUGGED, "rug", "mug", "tent", "chair", "coat", "hat", "bed", "desk",
-    "bag", "pan", "sofa", "drum", "kite", "bike",
-)  # fmt: skip
+    *PLUGGED,
+    "rug",
+    "mug",
+    "tent",
+    "chair",
+    "coat",
+    "hat",
+    "bed",
+    "desk",
+    "bag",
+    "pan",
+    "sofa",
+    "drum",
+    "kite",
+    "bike",
+)
 COLOURS = ("red", "blue", "green", "pink")
 
 
@@ -31,56 +44,95 @@ PROBLEMS: dict[str, Problem] = {
         ("We will send a new {item}", "A new {item} is on its way", "You will get a new {item}"),
     ),
     "late": Problem(
-        ("Where is my {item}?", "My {item} is late.", "Why is my {item} so late?",
-         "The {item} did not come."),
+        ("Where is my {item}?", "My {item} is late.", "Why is my {item} so late?", "The {item} did not come."),
         ("We will find your {item}", "We will call the driver of your {item}", "Your {item} will come"),
     ),
     "wrong item": Problem(
-        ("I wanted a {item}, not a {other}.", "You sent a {other}, not a {item}.", "My {item} is a {other}!",
-         "Why did I get a {other}, not a {item}?"),
+        (
+            "I wanted a {item}, not a {other}.",
+            "You sent a {other}, not a {item}.",
+            "My {item} is a {other}!",
+            "Why did I get a {other}, not a {item}?",
+        ),
         ("We will swap it for a {item}", "We will swap it for your {item}", "You will get a {item} for it"),
     ),
     "missing part": Problem(
-        ("A part of my {item} is missing.", "My {item} has a part missing.",
-         "One part of my {item} did not come.", "Where is part two of my {item}?"),
-        ("We will send the missing part of your {item}", "The missing part of your {item} is on its way",
-         "You will get the missing part of your {item}"),
+        (
+            "A part of my {item} is missing.",
+            "My {item} has a part missing.",
+            "One part of my {item} did not come.",
+            "Where is part two of my {item}?",
+        ),
+        (
+            "We will send the missing part of your {item}",
+            "The missing part of your {item} is on its way",
+            "You will get the missing part of your {item}",
+        ),
     ),
     "paid twice": Problem(
-        ("I paid twice for my {item}.", "I paid for my {item} twice.",
-         "Why did I pay twice for my {item}?", "Why pay twice for one {item}?"),
-        ("We will pay you back for the {item}", "Your money for the {item} is on its way",
-         "You will get your money back for the {item}"),
+        (
+            "I paid twice for my {item}.",
+            "I paid for my {item} twice.",
+            "Why did I pay twice for my {item}?",
+            "Why pay twice for one {item}?",
+        ),
+        (
+            "We will pay you back for the {item}",
+            "Your money for the {item} is on its way",
+            "You will get your money back for the {item}",
+        ),
     ),
     "too small": Problem(
-        ("My {item} is too small.", "The {item} is so small!", "My new {item} is too small.",
-         "My {item} is too small for my cat."),
+        (
+            "My {item} is too small.",
+            "The {item} is so small!",
+            "My new {item} is too small.",
+            "My {item} is too small for my cat.",
+        ),
         ("We will send a bigger {item}", "A bigger {item} is on its way", "You will get a bigger {item}"),
     ),
     "wants to cancel": Problem(
-        ("Please cancel my {item}.", "I do not want the {item} now.", "I want to cancel the {item}.",
-         "Please cancel the {item} order."),
+        (
+            "Please cancel my {item}.",
+            "I do not want the {item} now.",
+            "I want to cancel the {item}.",
+            "Please cancel the {item} order.",
+        ),
         ("We will cancel your {item}", "Your {item} order is off", "Your {item} will not come"),
     ),
     "does not turn on": Problem(
-        ("My {item} does not turn on.", "My {item} is dead.", "The {item} will not turn on.",
-         "Why does my {item} not turn on?"),
-        ("We will repair your {item}", "We will come and repair your {item}",
-         "Please turn your {item} off and on"),
+        (
+            "My {item} does not turn on.",
+            "My {item} is dead.",
+            "The {item} will not turn on.",
+            "Why does my {item} not turn on?",
+        ),
+        ("We will repair your {item}", "We will come and repair your {item}", "Please turn your {item} off and on"),
         PLUGGED,
     ),
     "wrong colour": Problem(
-        ("My {item} is {colour}, not {hoped}.", "I wanted a {hoped} {item}, not {colour}.",
-         "Why is my {item} {colour}?", "I do not want a {colour} {item}!"),
-        ("We will paint your {item}", "You will get your {item} in the right colour",
-         "We will send the right colour of {item}"),
+        (
+            "My {item} is {colour}, not {hoped}.",
+            "I wanted a {hoped} {item}, not {colour}.",
+            "Why is my {item} {colour}?",
+            "I do not want a {colour} {item}!",
+        ),
+        (
+            "We will paint your {item}",
+            "You will get your {item} in the right colour",
+            "We will send the right colour of {item}",
+        ),
     ),
     "smells": Problem(
-        ("My {item} smells of fish.", "The {item} smells bad.", "Why does my {item} smell of fish?",
-         "My {item} has a bad smell."),
+        (
+            "My {item} smells of fish.",
+            "The {item} smells bad.",
+            "Why does my {item} smell of fish?",
+            "My {item} has a bad smell.",
+        ),
         ("We will wash your {item}", "We will come and wash your {item}", "Your {item} will get a good wash"),
     ),
-}  # fmt: skip
+}
 
 # A customer may begin with one of these or end with one of those, never both: messages stay short.
 OPENERS = ("Hello. ", "Hi. ", "Help! ", "Oh no! ")
@@ -126,13 +178,7 @@ TONES: dict[str, Tone] = {
         ("Thank you for your order.", "Yours, the shop."),
         ("We will look at it this week.", "We will call you this week."),
     ),
-    "curt": Tone(
-        ("Yes?",),
-        ("Sorry.",),
-        (" now",),
-        ("Bye.",),
-        ("No.", "We will look."),
-    ),
+    "curt": Tone(("Yes?",), ("Sorry.",), (" now",), ("Bye.",), ("No.", "We will look.")),
     "rude": Tone(
         ("You again?", "Oh, you."),
         ("Boo hoo.", "I am not sorry."),
@@ -155,7 +201,7 @@ TONES: dict[str, Tone] = {
         ("Buy a new {item} today!", "Buy a {other} today!"),
         "!",
     ),
-}  # fmt: skip
+}
 
 # The greetings and closings that a good reply may use.
 KIND_TONES = ("neutral", "warm", "formal")

@@ -25,11 +25,7 @@ SIDE, FINE = 24, 4  # pixels; points along a pixel's side
 SEED = 2
 KNOWN, LATER = ("person", "cat", "dog"), ("plane", "car")
 # How many pictures of each kind stand in each folder.
-FOLDERS = {
-    "train": dict.fromkeys(KNOWN, 50),
-    "held_out": dict.fromkeys(KNOWN, 25),
-    "later": {"plane": 45, "car": 20},
-}
+FOLDERS = {"train": dict.fromkeys(KNOWN, 50), "held_out": dict.fromkeys(KNOWN, 25), "later": {"plane": 45, "car": 20}}
 FURS = ((236, 226, 210), (214, 138, 62), (128, 88, 56), (150, 150, 156), (62, 58, 60))
 SKINS = ((244, 206, 176), (214, 160, 118), (150, 100, 68), (98, 66, 48))
 PAINTS = ((204, 60, 56), (60, 104, 190), (70, 150, 90), (228, 184, 64), (240, 240, 240), (150, 84, 160))
@@ -71,9 +67,7 @@ def pictures() -> Iterator[tuple[str, int, str, Image]]:
     """Every shipped picture: folder, number, kind and pixels, the same each time; two in five by night."""
     for place, kinds in FOLDERS.items():
         for kind, count in kinds.items():
-            rng = Random(
-                f"{SEED} {place} {kind}"
-            )  # a generator each: one folder more leaves the others as they are
+            rng = Random(f"{SEED} {place} {kind}")  # a generator each: one folder more leaves the others as they are
             for number in range(1, count + 1):
                 yield place, number, kind, draw(kind, rng, night=number % 5 in (2, 4))
 
@@ -83,9 +77,7 @@ def read_pictures(folder: str | Path) -> "Dataset":
     import datasets  # here and not above: it takes a second to import
 
     if not Path(folder).is_dir():
-        raise FileNotFoundError(
-            f"{folder}: no such folder. `minirlhf data` draws the pictures that lesson 01 reads."
-        )
+        raise FileNotFoundError(f"{folder}: no such folder. `minirlhf data` draws the pictures that lesson 01 reads.")
     datasets.disable_progress_bars()
     with tempfile.TemporaryDirectory() as cache:  # never a stale copy from a shared cache
         read = datasets.load_dataset(
@@ -152,17 +144,11 @@ class _Canvas:
 
 
 def _person(at: _Canvas, rng: Random) -> None:
-    skin, shirt, trousers = (
-        at.seen(SKINS, rng),
-        at.seen(PAINTS, rng),
-        at.seen((*PAINTS[:3], DARK, FURS[3]), rng),
-    )
+    skin, shirt, trousers = (at.seen(SKINS, rng), at.seen(PAINTS, rng), at.seen((*PAINTS[:3], DARK, FURS[3]), rng))
     swing = rng.uniform(0.2, 0.5)
     for side in (-1, 1):
         at.stroke(trousers, 0.24, (0.1 * side, 0.2), (swing * side * 0.7, 0.92))
-        at.stroke(
-            skin, 0.17, (0.22 * side, -0.28), (0.34 * side + 0.25 * side * swing, rng.choice((0.2, -0.7)))
-        )
+        at.stroke(skin, 0.17, (0.22 * side, -0.28), (0.34 * side + 0.25 * side * swing, rng.choice((0.2, -0.7))))
     at.shape(shirt, (-0.32, -0.4), (0.32, -0.4), (0.24, 0.3), (-0.24, 0.3))
     at.blob(0.0, -0.68, 0.27, 0.3, skin)
     hair = rng.choice((DARK, FURS[1], FURS[2]))
@@ -184,11 +170,7 @@ def _cat(at: _Canvas, rng: Random) -> None:
 
 def _dog(at: _Canvas, rng: Random) -> None:
     fur = at.seen(FURS, rng)
-    ear = (
-        tuple(round(0.62 * part) for part in fur)
-        if sum(fur) > 300
-        else tuple(min(255, part + 60) for part in fur)
-    )
+    ear = tuple(round(0.62 * part) for part in fur) if sum(fur) > 300 else tuple(min(255, part + 60) for part in fur)
     step = rng.uniform(0.0, 0.14)
     at.stroke(fur, 0.14, (-0.6, -0.05), (-0.92, rng.uniform(-0.6, -0.3)))
     for x, way in ((-0.56, -1), (-0.36, 1), (0.18, -1), (0.38, 1)):
@@ -204,13 +186,7 @@ def _dog(at: _Canvas, rng: Random) -> None:
 def _plane(at: _Canvas, rng: Random) -> None:
     metal, sweep = at.seen(METALS, rng), rng.uniform(0.35, 0.45)
     for side in (-1, 1):
-        at.shape(
-            metal,
-            (0.28, 0.08 * side),
-            (-0.14, 0.08 * side),
-            (-sweep, 0.95 * side),
-            (-sweep + 0.26, 0.95 * side),
-        )
+        at.shape(metal, (0.28, 0.08 * side), (-0.14, 0.08 * side), (-sweep, 0.95 * side), (-sweep + 0.26, 0.95 * side))
         at.shape(metal, (-0.62, 0.0), (-0.86, 0.0), (-0.98, 0.42 * side), (-0.8, 0.42 * side))
     at.blob(0.0, 0.0, 0.98, 0.16, metal)
     at.blob(0.72, 0.0, 0.12, 0.09, DARK)
@@ -229,5 +205,9 @@ def _car(at: _Canvas, rng: Random) -> None:
 
 
 _DRAWN: dict[str, Callable[[_Canvas, Random], None]] = {
-    "person": _person, "cat": _cat, "dog": _dog, "plane": _plane, "car": _car,
-}  # fmt: skip
+    "person": _person,
+    "cat": _cat,
+    "dog": _dog,
+    "plane": _plane,
+    "car": _car,
+}

@@ -12,8 +12,13 @@ from typing import Any
 NOTHING = "Nothing was imported."
 
 KINDS = {
-    str: "text", int: "a whole number", bool: "true or false", float: "a number", list: "a list", dict: "an object",
-}  # fmt: skip
+    str: "text",
+    int: "a whole number",
+    bool: "true or false",
+    float: "a number",
+    list: "a list",
+    dict: "an object",
+}
 
 
 def read_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -61,9 +66,7 @@ def _parsed(path: Path, content: str, line: int) -> Any:
             f"fix it, or drop the row. {NOTHING}"
         ) from None
     except RecursionError:
-        raise ValueError(
-            f"{path}, line {line}: nested too deeply to be votes; drop the row. {NOTHING}"
-        ) from None
+        raise ValueError(f"{path}, line {line}: nested too deeply to be votes; drop the row. {NOTHING}") from None
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[str, Any]]:
@@ -98,9 +101,7 @@ def required(row: dict[str, Any], column: str, kind: type, inside: type | None =
         raise ValueError(f"'{column}' must be {wanted}, and is {_shown(value)}; fix it, or drop the row.")
     for text in (value, *value) if isinstance(value, list) else (value,):
         if isinstance(text, str) and any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise ValueError(
-                f"'{column}' holds half of a character, {_shown(text)}; fix it, or drop the row."
-            )
+            raise ValueError(f"'{column}' holds half of a character, {_shown(text)}; fix it, or drop the row.")
     return value
 
 

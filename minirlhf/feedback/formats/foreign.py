@@ -10,13 +10,7 @@ from itertools import combinations
 from typing import Any
 
 from minirlhf.feedback.formats.files import number, require_different, required, text
-from minirlhf.feedback.formats.trl_rows import (
-    NO_TIME,
-    Fields,
-    choice,
-    conversational_pair,
-    imported,
-)
+from minirlhf.feedback.formats.trl_rows import NO_TIME, Fields, choice, conversational_pair, imported
 from minirlhf.feedback.votes import Answer, Better, Question, Ranking, Skip, Tie, Vote
 
 HUMAN, ASSISTANT = "\n\nHuman:", "\n\nAssistant:"
@@ -57,9 +51,7 @@ def label_studio_votes(row: dict[str, Any], fields: Fields) -> list[Vote]:
     try:
         prompt, left, right = (text(data, name) for name in (fields.prompt, fields.left, fields.right))
     except ValueError as error:
-        raise ValueError(
-            f"in 'data', {error} Other names are said by prompt=…, left=… and right=…."
-        ) from None
+        raise ValueError(f"in 'data', {error} Other names are said by prompt=…, left=… and right=….") from None
     require_different(left, right, f"'{fields.left}' and '{fields.right}'")
     question = Question("pair", prompt, (left, right))
     return [_annotation(question, found) for found in required(row, "annotations", list, dict)]
@@ -77,9 +69,7 @@ def _annotation(question: Question, annotation: dict[str, Any]) -> Vote:
             )
         side = required(pairwise[0], "value", dict).get("selected")
         if not isinstance(side, str) or side not in SIDES:
-            raise ValueError(
-                f"'selected' is {side!r}, and must be left or right; fix it, or drop the annotation."
-            )
+            raise ValueError(f"'selected' is {side!r}, and must be left or right; fix it, or drop the annotation.")
         answer = Better(SIDES[side])
     who = annotation.get("completed_by")
     seconds = annotation.get("lead_time")

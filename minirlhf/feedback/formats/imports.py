@@ -43,9 +43,7 @@ def _has(*columns: str) -> Callable[[dict[str, Any]], bool]:
 
 
 def _is_transcript(sample: dict[str, Any]) -> bool:
-    return (
-        _has("chosen", "rejected")(sample) and "prompt" not in sample and ASSISTANT in str(sample["chosen"])
-    )
+    return _has("chosen", "rejected")(sample) and "prompt" not in sample and ASSISTANT in str(sample["chosen"])
 
 
 def _is_preference(sample: dict[str, Any]) -> bool:
@@ -76,15 +74,11 @@ FORMATS = {
         ultrafeedback_votes,
     ),
     "hh-rlhf": Format(
-        "Anthropic's hh-rlhf: chosen, rejected, both whole transcripts with 'Assistant:'",
-        _is_transcript,
-        hh_rlhf_votes,
+        "Anthropic's hh-rlhf: chosen, rejected, both whole transcripts with 'Assistant:'", _is_transcript, hh_rlhf_votes
     ),
     "preference": Format("TRL's preference: prompt, chosen, rejected", _is_preference, preference_votes),
     "unpaired": Format(
-        "TRL's unpaired preference: prompt, completion, label",
-        _has("prompt", "completion", "label"),
-        unpaired_votes,
+        "TRL's unpaired preference: prompt, completion, label", _has("prompt", "completion", "label"), unpaired_votes
     ),
     "sft": Format("TRL's prompt-completion: prompt, completion", _has("prompt", "completion"), sft_votes),
 }
@@ -153,9 +147,7 @@ def _identified(votes: Sequence[Vote]) -> list[Vote]:
     for n, vote in enumerate(votes):
         if not vote.id:
             own = "" if vote.time == NO_TIME else vote.time.isoformat()
-            said = dumps(
-                [vote.question.key, vote.question.replies, answer_to_row(vote.answer), vote.voter, own]
-            )
+            said = dumps([vote.question.key, vote.question.replies, answer_to_row(vote.answer), vote.voter, own])
             seen[said] += 1  # who says the same twice has voted twice
             digest = sha256(f"{said}|{seen[said]}".encode()).hexdigest()[:32]
             time = vote.time if own else NO_TIME + timedelta(seconds=n)

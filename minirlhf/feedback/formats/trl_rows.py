@@ -66,11 +66,7 @@ def choice(prompt: str, chosen: str, rejected: str, voter: str, tie: bool = Fals
 
 
 def imported(
-    question: Question,
-    answer: Answer,
-    voter: str,
-    time: datetime = NO_TIME,
-    response_ms: int | None = None,
+    question: Question, answer: Answer, voter: str, time: datetime = NO_TIME, response_ms: int | None = None
 ) -> Vote:
     """A vote out of a file. `read_votes` gives it an id, when all of the file is read."""
     origin = "simulated" if SIMULATED in voter else "imported"

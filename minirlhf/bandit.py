@@ -1,0 +1,81 @@
+"""REINFORCE on a bandit: a policy is one number for each of a handful of replies, and all can be worked out exactly."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from minirlhf.advantages import Advantages, leave_one_out
+from minirlhf.losses import policy_gradient_loss
+from minirlhf.ops import PerSequence
+
+
+@dataclass(frozen=True)
+class Bandit:
+    """A handful of replies, each worth something on average; whoever says one is paid that, give or take `noise`."""
+
+    worth: Mapping[str, float]
+    noise: float = 1.0
+
+    @property
+    def replies(self) -> list[str]:
+        return list(self.worth)
+
+    @property
+    def best(self) -> str:
+        """The reply that is worth most."""
+        return max(self.worth, key=lambda reply: self.worth[reply])
+
+    def pay(self, said: Int[Tensor, "B"], generator: torch.Generator) -> PerSequence:
+        """What was paid for each reply said, noise included."""
+        means = torch.tensor(list(self.worth.values()))
+        return means[said] + self.noise * torch.randn(len(said), generator=generator)
+
+    def plus(self, extra: float | int) -> "Bandit":
+        """The same replies, each worth so much more: nothing is better or worse than before."""
+        return Bandit({reply: mean + extra for reply, mean in self.worth.items()}, self.noise)
+
+
+@dataclass(frozen=True)
+class BanditRecord:
+    """One step: how probable each reply was when the batch was drawn, and what that batch was paid on average."""
+
+    step: int
+    chances: Mapping[str, float]
+    reward: float
+
+
+def bandit_gradient(
+    logits: Float[Tensor, "K"], said: Int[Tensor, "B"], advantages: PerSequence, loss: Callable = policy_gradient_loss
+) -> Float[Tensor, "K"]:
+    """Which way to move each reply's logit, from replies drawn from softmax(logits) and their advantages.
+
+    The direction uphill: minus the gradient of the loss. A reply is one token here.
+    """
+    logits = logits.detach().requires_grad_()
+    log_probs = torch.log_softmax(logits, dim=0)[said].unsqueeze(1)
+    mean, _ = loss(log_probs, advantages.unsqueeze(1), torch.ones_like(log_probs, dtype=torch.bool))
+    (gradient,) = torch.autograd.grad(mean, logits)
+    return -gradient
+
+
+def train_bandit(
+    bandit: Bandit,
+    *,
+    steps: int = 100,
+    batch_size: int = 8,
+    lr: float = 0.5,
+    seed: int = 0,
+    advantages: Advantages = leave_one_out,
+    loss: Callable = policy_gradient_loss,
+) -> Iterator[BanditRecord]:
+    """Start with all replies equally likely; draw a batch, look at what was paid, take one step uphill."""
+    generator, logits = torch.Generator().manual_seed(seed), torch.zeros(len(bandit.worth))
+    for step in range(1, steps + 1):
+        chances = logits.softmax(dim=0)
+        said = torch.multinomial(chances, batch_size, replacement=True, generator=generator)
+        rewards = bandit.pay(said, generator)
+        logits = logits + lr * bandit_gradient(logits, said, advantages(rewards), loss)
+        yield BanditRecord(step, dict(zip(bandit.worth, chances.tolist(), strict=True)), rewards.mean().item())

@@ -1,0 +1,229 @@
+"""Hold a learner's function against the package's: `my_gae = check(my_gae)`.
+
+Right: the learner's function comes back and drives the rest of the lesson. Anything else: the package's
+comes back and the lesson goes on, with a word on which property fails, where, and which thought is missing.
+Nothing a learner writes can stop the notebook.
+"""
+
+import dis
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from textwrap import fill
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from minirlhf.course.check.comparing import Tried, difference, explain
+from minirlhf.course.check.progress import mark_done
+from minirlhf.course.check.trial import attempt
+from minirlhf.course.exercises import EXERCISES, Case, Exercise
+
+PATIENCE = 3.0  # seconds for all small cases together, and as much again for the large one
+WIDTH = 100  # characters in a line
+WORTH_WAITING = 20.0  # seconds that a learner's function may add to the training of a lesson
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found. `outcome` is one of: right, slow, wrong, not tried, ours."""
+
+    exercise: str
+    outcome: str
+    messages: tuple[str, ...]
+    mistake: str = ""  # the known mistake that explains a wrong answer
+    changed: tuple[str, ...] = ()  # the inputs that the function wrote into
+
+    def __str__(self) -> str:
+        first, *others = self.messages
+        return "\n".join([fill(first, WIDTH, subsequent_indent="  "), *map(_indent, others)])
+
+
+def check(answer: Any) -> Callable:
+    """Try a function named my_… on random and on edge inputs; it comes back if it is right, else the package's."""
+    exercise = find_exercise(answer)
+    answer = getattr(answer, "learners_own", answer)  # checked before: look at what is inside
+    verdict = examine(answer, exercise)
+    print(verdict)
+    if verdict.outcome in ("right", "slow"):
+        print("  " + mark_done(exercise.name))
+    return for_stages(answer, exercise, verdict) if verdict.outcome == "right" else exercise.solution
+
+
+def author(function: Callable) -> str:
+    """Whose function this is, for a caption: "your my_gae", or "the package's gae"."""
+    whose = "your" if hasattr(function, "learners_own") else "the package's"
+    return f"{whose} {getattr(function, '__name__', 'function')}"
+
+
+def find_exercise(answer: Any) -> Exercise:
+    """The exercise that a function's name speaks of: my_gae is an answer to gae."""
+    name = str(getattr(answer, "__name__", "")) if callable(answer) else ""
+    if name.removeprefix("my_") in EXERCISES:
+        return EXERCISES[name.removeprefix("my_")]
+    known = [f"my_{exercise}" for exercise in EXERCISES]
+    near = get_close_matches(name, known, n=1)
+    given = f"a function named {name}" if name else f"something of type {type(answer).__name__}"
+    raise ValueError(
+        f"check was given {given}, and finds an exercise by the name of a function. "
+        + (f"Did you mean {near[0]}? " if near else "")
+        + f"It knows: {', '.join(known)}."
+    )
+
+
+def examine(answer: Callable, exercise: Exercise) -> Verdict:
+    """Try the answer on every case, and say what was found. Raises nothing, whatever the answer does."""
+    if answer is exercise.solution:
+        words = f"· {exercise.name} is the package's own. Run the cell that defines yours, then this one."
+        return Verdict(exercise.name, "ours", (words,))
+    if is_stub(answer):
+        return _not_tried(answer, exercise)
+    cases = [case for case in exercise.cases() if not case.optional or takes(answer, case)]
+    if not takes(answer, cases[0]):
+        names = exercise.inputs[: len(cases[0].inputs)]
+        called = f"{exercise.name}({', '.join(names)})"
+        return _wrong(answer, exercise, [f"What fails: it is called as {called}, and yours cannot be."])
+    return judge(answer, exercise, list(try_out(answer, exercise, cases)))
+
+
+def is_stub(answer: Callable) -> bool:
+    """Is there nothing in the body but `...`, `pass` or a docstring?"""
+    code = getattr(answer, "__code__", None)
+    if code is None:
+        return False
+    steps = {step.opname: step.argval for step in dis.get_instructions(code)}
+    constant = steps.get("LOAD_CONST", steps.get("RETURN_CONST"))
+    nothing = {"RESUME", "NOP", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST"}
+    return steps.keys() <= nothing and constant in (None, ...)
+
+
+def takes(answer: Callable, case: Case) -> bool:
+    """Can the function be called with as many inputs as the case has?"""
+    try:
+        inspect.signature(answer).bind(*case.inputs)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def try_out(answer: Callable, exercise: Exercise, cases: Sequence[Case]) -> Iterator[Tried]:
+    """Both functions on one case after the other, up to the first that the answer does not get through.
+
+    An answer that is wrong on a small case is not asked about the large one.
+    """
+    remaining, wrong = PATIENCE, False
+    for case in cases:
+        if wrong and case.large:
+            return
+        ours = attempt(exercise.solution, exercise, case)
+        yours = attempt(answer, exercise, case, PATIENCE if case.large else remaining, like=ours)
+        remaining = max(remaining - yours.seconds, 0.1)
+        yield (tried := Tried(case, ours, yours))
+        if yours.trouble or yours.untried:
+            return
+        wrong = wrong or difference(tried, exercise) is not None
+
+
+def judge(answer: Callable, exercise: Exercise, all_tried: Sequence[Tried]) -> Verdict:
+    """What the trials say: the first one that went wrong decides."""
+    for tried in all_tried:
+        yours = tried.yours
+        if yours.untried:
+            return _not_tried(answer, exercise)
+        if yours.timed_out and tried.case.large:
+            return _slow(answer, exercise, f"one batch takes it more than {PATIENCE:.0f} s")
+        if yours.trouble:
+            where = f" on {tried.case.name}" if tried is not all_tried[0] else ""
+            return _wrong(answer, exercise, [f"What fails{where}: {yours.trouble}", *_printed(all_tried)])
+        found = difference(tried, exercise)
+        if found is not None:
+            comparable = [t for t in all_tried if not t.yours.trouble]
+            thought, mistake = explain(comparable, tried, found, exercise)
+            levels = [
+                f"What fails: the {found.what}, on {tried.case.name}. {tried.case.promise}".rstrip(),
+                f"Where: {found}",
+                f"The thought: {thought}" + ("" if mistake else found.given(tried.case, exercise)),
+            ]
+            return _wrong(answer, exercise, [*levels, *_printed(all_tried)], mistake)
+    return _right(answer, exercise, all_tried)
+
+
+def _right(answer: Callable, exercise: Exercise, all_tried: Sequence[Tried]) -> Verdict:
+    large = all_tried[-1]
+    longer = exercise.calls * (large.yours.seconds - large.ours.seconds)
+    if longer > WORTH_WAITING:
+        again = attempt(answer, exercise, large.case, PATIENCE)  # was the machine busy with something else?
+        longer = min(longer, exercise.calls * (again.seconds - large.ours.seconds))
+    if longer > WORTH_WAITING:
+        return _slow(answer, exercise, f"the training that follows would take {longer:.0f} s longer")
+    compared = "values and gradients" if exercise.trains else "values"
+    changed = tuple(dict.fromkeys(name for tried in all_tried for name in tried.yours.changed))
+    messages = [
+        f"✓ {_name(answer)} is right: the package's {compared} on all {len(all_tried)} cases.",
+        f"From here on the lesson uses your {_name(answer)}.",
+    ]
+    if changed:
+        messages.append(f"It writes into {' and '.join(changed)}, which others still read, so it will be given copies.")
+    return Verdict(exercise.name, "right", (*messages, *_printed(all_tried)), changed=changed)
+
+
+def _slow(answer: Callable, exercise: Exercise, why: str) -> Verdict:
+    praise = f"✓ {_name(answer)} is right, and that is the hard part. It is slow to train with: {why}."
+    return Verdict(exercise.name, "slow", (praise, _goes_on(exercise)))
+
+
+def _wrong(answer: Callable, exercise: Exercise, words: Sequence[str], mistake: str = "") -> Verdict:
+    return Verdict(
+        exercise.name, "wrong", (f"✗ {_name(answer)} is not right yet.", *words, _goes_on(exercise)), mistake
+    )
+
+
+def _not_tried(answer: Callable, exercise: Exercise) -> Verdict:
+    return Verdict(exercise.name, "not tried", (f"· {_name(answer)}: not tried yet. {_goes_on(exercise)}",))
+
+
+def _goes_on(exercise: Exercise) -> str:
+    return f"The lesson goes on with the package's {exercise.name}; show({exercise.name}) shows it."
+
+
+def _printed(all_tried: Sequence[Tried]) -> list[str]:
+    """The first lines of what the function printed, on the first case where it did."""
+    for tried in all_tried:
+        if lines := tried.yours.printed.strip().splitlines():
+            more = f" (and {len(lines) - 3} lines more)" if len(lines) > 3 else ""
+            return ["It printed: " + " | ".join(line[:80] for line in lines[:3]) + more]
+    return []
+
+
+def _indent(message: str) -> str:
+    words, *strips = message.split("\n")  # numbers in columns stay as they are
+    return "\n".join([fill(words, WIDTH, initial_indent="  ", subsequent_indent="    "), *strips])
+
+
+def _name(answer: Callable) -> str:
+    return getattr(answer, "__name__", "your function")
+
+
+def for_stages(answer: Callable, exercise: Exercise, verdict: Verdict) -> Callable:
+    """The learner's function as a stage calls it: the package's stats behind the loss, copies where needed."""
+    package = inspect.signature(exercise.solution)
+    most_inputs = max(exercise.cases(), key=lambda case: len(case.inputs))
+    adapted = answer if takes(answer, most_inputs) or exercise.adapt is None else exercise.adapt(answer)
+
+    @functools.wraps(answer)
+    def theirs(*args: Any, **kwargs: Any) -> Any:
+        given = package.bind(*args, **kwargs).args
+        tamed = exercise.tame(*given) if exercise.tame else given
+        copies = (x.clone() if isinstance(x, Tensor) else x for x in tamed)
+        result = adapted(*(copies if verdict.changed else tamed))
+        if not exercise.stats:
+            return result
+        with torch.no_grad():
+            stats = exercise.solution(*given)[1]
+        return (result[0] if isinstance(result, tuple | list) else result), stats
+
+    vars(theirs)["learners_own"] = answer  # what a caption and a second check look for
+    return theirs

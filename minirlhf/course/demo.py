@@ -1,0 +1,81 @@
+"""The main job, headless: from the shipped base model to one that people have tuned, and what that changed."""
+
+from dataclasses import dataclass
+from math import log
+from pathlib import Path
+
+from minirlhf import pipeline, plots
+from minirlhf.checkpoint import load_policy, save
+from minirlhf.course.plots import BeforeAfter
+from minirlhf.data import Prompts
+from minirlhf.evaluate import Replies, accuracy_ceiling, compare, win_rate
+from minirlhf.feedback.simulated import PATIENT
+from minirlhf.paths import data_folder
+from minirlhf.pipeline import CONTEXT, MAX_NEW_TOKENS, PipelineResult, Recipe
+from minirlhf.training import pin_threads
+from minirlhf.worlds import helpdesk
+
+
+@dataclass(frozen=True)
+class DemoConfig(Recipe):
+    """SFT, simulated votes, reward model, PPO, and a comparison on customers that no stage has seen."""
+
+    out: Path = Path("runs/demo")
+    """Where the figures, the table and the tuned model are written."""
+
+    compare_on: int = 300
+    """On how many held-out customers the three models are compared."""
+
+
+def demo(config: DemoConfig) -> None:
+    """Tune the base model, show what changed, and say where the files are."""
+    pin_threads()
+    data = data_folder()
+    base, tokenizer = load_policy(data / "checkpoints/base")
+    made = pipeline.tune(base, tokenizer, data, config)
+
+    prompts = Prompts.load(data / "prompts_held_out.jsonl", tokenizer, CONTEXT)
+    prompts = Prompts(prompts.prompts[: config.compare_on])
+    models = {"base": made.base, "SFT": made.sft, "RLHF": made.rlhf}
+    columns = compare(models, prompts, tokenizer, helpdesk.gold, MAX_NEW_TOKENS)
+    asked = [tokenizer.decode(ids) for ids in prompts.prompts]
+    table = plots.before_after_table(asked, columns)
+    print(f"\n{table}\n")
+    for line in verdict(columns):
+        print(line)
+
+    config.out.mkdir(parents=True, exist_ok=True)
+    written = draw(made, table, columns, config.out)
+    save(config.out / "rlhf", made.rlhf, tokenizer)
+    print(f"\nWritten to {config.out}/: {', '.join(path.name for path in written)}, and the tuned model in rlhf/.")
+
+
+def verdict(columns: dict[str, Replies]) -> list[str]:
+    """Mean gold scores and win rates, one sentence each. The judge is the world's published rule, not a person."""
+    low, high = helpdesk.GOLD_LOW, helpdesk.GOLD_HIGH
+    means = ", ".join(f"{name} {replies.mean:.2f}" for name, replies in columns.items())
+    lines = [f"Mean gold score ({low:g} to {high:g}): {means}."]
+    for better, worse in (("SFT", "base"), ("RLHF", "SFT")):
+        rate = win_rate(columns[better].scores, columns[worse].scores)
+        lines.append(f"{better} beats {worse} on {rate} of {len(columns[better].scores)} customers (95 % interval).")
+    lines.append(f"Judged by the published gold score; the votes came from {PATIENT.name}.")
+    return lines
+
+
+def draw(made: PipelineResult, table: BeforeAfter, columns: dict[str, Replies], folder: Path) -> list[Path]:
+    """Write the run's figures as PNG."""
+    figures = {
+        "before_after": table.figure(),
+        "gold_scores": plots.score_strips(columns),
+        "sft": plots.learning_curve(made.sft_records, "loss", levels={"ln V, knows nothing": log(512)}),
+        "reward_model": plots.learning_curve(made.reward_records, "accuracy", levels=_levels(made)),
+        "ppo": plots.training_dashboard(made.ppo_records),
+    }
+    for name, figure in figures.items():
+        figure.savefig(folder / f"{name}.png", dpi=150)
+    return [folder / f"{name}.png" for name in figures]
+
+
+def _levels(made: PipelineResult) -> dict[str, float]:
+    ceiling, _ = accuracy_ceiling([vote.probability for vote in made.votes])
+    return {"a coin": 0.5, "all that noisy votes allow": ceiling}

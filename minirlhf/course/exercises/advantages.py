@@ -1,0 +1,212 @@
+"""The exercise on what turned out better than expected: gae."""
+
+import torch
+
+from minirlhf.advantages import gae
+from minirlhf.course.exercises.exercise import RAGGED, Case, Exercise, mistake, normal, on_masks
+from minirlhf.ops import masked_whiten
+
+
+def _gae_cases() -> list[Case]:
+    anywhere = (normal(8, *RAGGED.shape), normal(9, *RAGGED.shape), RAGGED, 0.9, 0.8)
+    return on_masks(
+        _earned,
+        Case("λ = 0", "Each advantage is its own surprise, δ_t, alone.", _earned(RAGGED, lam=0.0)),
+        Case(
+            "λ = 1 and γ = 1", "An advantage is all that is still earned, minus the value.", _earned(RAGGED, 1.0, 1.0)
+        ),
+        Case(
+            "numbers in prompt and padding",
+            "What stands where the mask is False changes nothing; the value after the last token is 0.",
+            anywhere,
+        ),
+    )
+
+
+def _earned(mask, gamma=0.9, lam=0.8):
+    rewards, values = normal(5, *mask.shape), normal(6, *mask.shape)
+    return torch.where(mask, rewards, 0.0), torch.where(mask, values, 0.0), mask, gamma, lam
+
+
+def _later(x):
+    """What stands one place to the right; 0 behind the end."""
+    return torch.cat([x[:, 1:], torch.zeros_like(x[:, :1])], dim=1)
+
+
+def _sweep(deltas, mask, decay):
+    """A_t = δ_t + decay · A_{t+1}, from the last token to the first."""
+    advantages, running = torch.zeros_like(deltas), torch.zeros_like(deltas[:, 0])
+    for t in reversed(range(deltas.shape[1])):
+        running = torch.where(mask[:, t], deltas[:, t] + decay * running, 0.0)
+        advantages[:, t] = running
+    return advantages
+
+
+def _with_returns(advantages, values, mask):
+    return advantages, torch.where(mask, advantages + values, 0.0)
+
+
+@mistake(
+    "The last token's δ uses the value that stands behind it, in the padding. Nothing follows the last "
+    "token that counts, so there the next value is 0."
+)
+def reads_a_value_beyond_the_mask(rewards, values, mask, gamma, lam):
+    deltas = torch.where(mask, rewards + gamma * _later(values) - values, 0.0)
+    return _with_returns(_sweep(deltas, mask, gamma * lam), values, mask)
+
+
+@mistake("The sum of the surprises is not discounted: γλ is missing before A_{t+1}.")
+def forgets_gamma_times_lam(rewards, values, mask, gamma, lam):
+    values = torch.where(mask, values, 0.0)
+    deltas = torch.where(mask, rewards + gamma * _later(values) - values, 0.0)
+    return _with_returns(_sweep(deltas, mask, 1.0), values, mask)
+
+
+@mistake("γ is missing in A_t = δ_t + γλ A_{t+1}: here λ stands alone.")
+def decays_by_lam_alone(rewards, values, mask, gamma, lam):
+    values = torch.where(mask, values, 0.0)
+    deltas = torch.where(mask, rewards + gamma * _later(values) - values, 0.0)
+    return _with_returns(_sweep(deltas, mask, lam), values, mask)
+
+
+@mistake("γ is missing before V_{t+1}: what comes later counts for less there too.")
+def forgets_gamma_before_the_next_value(rewards, values, mask, gamma, lam):
+    values = torch.where(mask, values, 0.0)
+    deltas = torch.where(mask, rewards + _later(values) - values, 0.0)
+    return _with_returns(_sweep(deltas, mask, gamma * lam), values, mask)
+
+
+@mistake(
+    "The sum runs from the first token to the last. A token can only change what comes after it, so the "
+    "sweep goes backwards: reversed(range(T))."
+)
+def runs_forwards(rewards, values, mask, gamma, lam):
+    values = torch.where(mask, values, 0.0)
+    deltas = torch.where(mask, rewards + gamma * _later(values) - values, 0.0)
+    forwards = _sweep(deltas.flip(1), mask.flip(1), gamma * lam).flip(1)
+    return _with_returns(forwards, values, mask)
+
+
+@mistake(
+    "The sum runs from the first token to the last, and begins in the prompt. A token can only change what comes "
+    "after it: sweep backwards, reversed(range(T)), and start each row at its last token that counts."
+)
+def runs_forwards_from_the_prompt(rewards, values, mask, gamma, lam):
+    advantages, running = torch.zeros_like(rewards), torch.zeros_like(rewards[:, 0])
+    deltas = rewards + gamma * _later(values) - values
+    for t in range(rewards.shape[1]):
+        running = deltas[:, t] + gamma * lam * running
+        advantages[:, t] = running
+    return _with_returns(torch.where(mask, advantages, 0.0), values, mask)
+
+
+@mistake(
+    "The sweep begins in the padding and carries what it finds there into the response. "
+    "Where the mask is False, δ_t and the running sum are 0."
+)
+def sweeps_through_the_padding(rewards, values, mask, gamma, lam):
+    deltas = rewards + gamma * _later(values) - values
+    advantages = _sweep(deltas, torch.ones_like(mask), gamma * lam)
+    return _with_returns(torch.where(mask, advantages, 0.0), values, mask)
+
+
+@mistake("These are the surprises δ_t, not yet summed up: A_t = δ_t + γλ A_{t+1}.")
+def stops_at_the_surprises(rewards, values, mask, gamma, lam):
+    values = torch.where(mask, values, 0.0)
+    deltas = torch.where(mask, rewards + gamma * _later(values) - values, 0.0)
+    return _with_returns(deltas, values, mask)
+
+
+@mistake("The values are read one place too late: V_t is the value before token t, and stands at t.")
+def reads_values_one_place_late(rewards, values, mask, gamma, lam):
+    values = torch.where(mask, values, 0.0)
+    late = _later(values)
+    deltas = torch.where(mask, rewards + gamma * _later(late) - late, 0.0)
+    return _with_returns(_sweep(deltas, mask, gamma * lam), values, mask)
+
+
+@mistake("V_t is not taken off: this says how much was earned, not how much more than expected.")
+def forgets_what_was_expected(rewards, values, mask, gamma, lam):
+    deltas = torch.where(mask, rewards + gamma * _later(torch.where(mask, values, 0.0)), 0.0)
+    return _with_returns(_sweep(deltas, mask, gamma * lam), values, mask)
+
+
+@mistake("The advantages are right and the returns are the advantages again. What the value should have been is A + V.")
+def returns_the_advantages_twice(rewards, values, mask, gamma, lam):
+    advantages, _ = gae(rewards, values, mask, gamma, lam)
+    return advantages, advantages.clone()
+
+
+@mistake(
+    "The advantages are right; the returns were taken after whitening, so the value model would learn in "
+    "units that change with every batch. Returns come first: A + V. Whitening is done later, elsewhere."
+)
+def takes_returns_after_whitening(rewards, values, mask, gamma, lam):
+    advantages, _ = gae(rewards, values, mask, gamma, lam)
+    return advantages, torch.where(mask, masked_whiten(advantages, mask) + values, 0.0)
+
+
+@mistake("These advantages are whitened already. Here they stay in the units of the reward; whitening comes later.")
+def whitens_too_early(rewards, values, mask, gamma, lam):
+    advantages, returns = gae(rewards, values, mask, gamma, lam)
+    return masked_whiten(advantages, mask), returns
+
+
+@mistake("The advantages are right; these returns are the rewards still to come. Here the return is A + V.")
+def returns_what_was_earned(rewards, values, mask, gamma, lam):
+    advantages, _ = gae(rewards, values, mask, gamma, lam)
+    return advantages, _sweep(torch.where(mask, rewards, 0.0), mask, gamma)
+
+
+@mistake(
+    "V_{t+1} was overwritten before it was used, so γV_t - V_t stands in δ_t. Work out δ_t first, then carry V_t along."
+)
+def overwrites_the_next_value(rewards, values, mask, gamma, lam):
+    values = torch.where(mask, values, 0.0)
+    deltas = torch.where(mask, rewards + gamma * values - values, 0.0)
+    return _with_returns(_sweep(deltas, mask, gamma * lam), values, mask)
+
+
+@mistake(
+    "The columns stand in reverse: the sweep goes from the last token to the first, and so were they put together. "
+    "Turn them round again: flip(1)."
+)
+def leaves_the_columns_reversed(rewards, values, mask, gamma, lam):
+    advantages, _ = gae(rewards, values, mask, gamma, lam)
+    return advantages.flip(1), advantages.flip(1) + torch.where(mask, values, 0.0)
+
+
+@mistake(
+    "A reward that stands in the padding is carried into the response. Where the mask is False, the running A is 0."
+)
+def carries_what_is_paid_in_the_padding(rewards, values, mask, gamma, lam):
+    values = torch.where(mask, values, 0.0)
+    advantages = _sweep(rewards + gamma * _later(values) - values, torch.ones_like(mask), gamma * lam)
+    return _with_returns(torch.where(mask, advantages, 0.0), values, mask)
+
+
+GAE = Exercise(
+    gae,
+    outputs=("advantages", "returns"),
+    cases=_gae_cases,
+    calls=30,
+    mistakes=(
+        reads_a_value_beyond_the_mask,
+        forgets_gamma_times_lam,
+        decays_by_lam_alone,
+        forgets_gamma_before_the_next_value,
+        runs_forwards,
+        runs_forwards_from_the_prompt,
+        sweeps_through_the_padding,
+        stops_at_the_surprises,
+        reads_values_one_place_late,
+        forgets_what_was_expected,
+        returns_the_advantages_twice,
+        takes_returns_after_whitening,
+        whitens_too_early,
+        returns_what_was_earned,
+        overwrites_the_next_value,
+        leaves_the_columns_reversed,
+        carries_what_is_paid_in_the_padding,
+    ),
+)

@@ -1,0 +1,99 @@
+"""What an exercise is: a function to write, inputs to try it on, and the ways in which people get it wrong."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from minirlhf.ops import Mask
+
+
+@dataclass(frozen=True)
+class Case:
+    """One set of inputs, what is special about it, and what must hold there, in words."""
+
+    name: str
+    promise: str
+    inputs: tuple[Any, ...]
+    optional: bool = False  # a learner whose function cannot take these inputs is not asked about them
+    large: bool = False  # as large as a training batch: here time is measured
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong version that people write, and the thought that is missing in it."""
+
+    name: str
+    wrong: Callable[..., Any]
+    hint: str
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A function of the package that the learner writes again.
+
+    `outputs` names what comes back; where `stats` follow, the learner may leave them out. `trains` names
+    the inputs that must receive the right gradient. `calls` is about how often a lesson's training calls it,
+    which decides what is too slow; the last case is the large one. `adapt` turns a version that takes fewer
+    inputs than the package's into one that a stage can call; `tame` turns a stage's inputs into such as the cases
+    have, where a stage may give more than a learner was told of.
+    """
+
+    solution: Callable[..., Any]
+    outputs: tuple[str, ...]
+    cases: Callable[[], list[Case]]
+    mistakes: tuple[Mistake, ...]
+    trains: tuple[str, ...] = ()
+    stats: bool = False
+    calls: int = 200
+    adapt: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None
+    tame: Callable[..., tuple[Any, ...]] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.solution.__name__
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of what it is given, in order."""
+        return tuple(inspect.signature(self.solution).parameters)
+
+
+def mistake(hint: str) -> Callable[[Callable[..., Any]], Mistake]:
+    """Turn a wrong function into a Mistake that bears its name."""
+    return lambda wrong: Mistake(wrong.__name__.strip("_").replace("_", " "), wrong, hint)
+
+
+def rows(length: int, *spans: tuple[int, int]) -> Mask:
+    """A mask with a row for each span, True from its first number up to, not including, its second."""
+    position = torch.arange(length)
+    return torch.stack([(position >= first) & (position < end) for first, end in spans])
+
+
+def normal(seed: int, *shape: int) -> Tensor:
+    """Random numbers that are the same every time."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def on_masks(inputs: Callable[[Mask], tuple[Any, ...]], *more: Case) -> list[Case]:
+    """The cases of a per-token function: every mask below, whatever more it needs, and last a training batch."""
+    small = [Case(name, promise, inputs(mask)) for name, promise, mask in MASKS]
+    return [
+        *small,
+        *more,
+        Case("a batch as large as in training", "It works for every size.", inputs(LARGE), large=True),
+    ]
+
+
+# The prompt stands before the response, padding behind it.
+RAGGED = rows(8, (2, 6), (3, 8), (1, 4))
+MASKS = (
+    ("rows of different lengths", "", RAGGED),
+    ("a row whose response is one token long", "One token is a response too.", rows(7, (2, 3), (1, 6))),
+    ("a row with no token", "A row where the mask is never True changes nothing.", rows(6, (2, 5), (0, 0), (1, 4))),
+    ("a single row", "A batch may have one row.", rows(5, (2, 5))),
+)
+LARGE = rows(40, *((8 + i % 8, 18 + i % 8 + i % 16) for i in range(64)))

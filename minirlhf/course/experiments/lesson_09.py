@@ -1,0 +1,179 @@
+"""Lesson 09: sixty votes, hardly a leash, and what the proxy's climb is truly worth."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+import torch
+
+from minirlhf.best_of_n import best_of_n_kl, best_of_n_score, draw_candidates
+from minirlhf.course.experiments.claims import Claim
+from minirlhf.course.overoptimisation import Snapshot, interpolate_gain, score_pool, track
+from minirlhf.data import Comparisons, Prompts
+from minirlhf.ensemble import Ensemble, resample
+from minirlhf.evaluate import exchanges
+from minirlhf.feedback.simulated import PATIENT
+from minirlhf.model import ValueModel
+from minirlhf.pipeline import CONTEXT, MAX_NEW_TOKENS, Checkpoints, ask, load_shipped
+from minirlhf.ppo import PPOConfig, train_ppo
+from minirlhf.reward import AdditiveReward, fit_additive, normalise
+from minirlhf.rollout import RewardFn, Samples, sample
+from minirlhf.worlds.helpdesk import gold, gold_parts
+
+UPDATES, BATCH, LOOSE, TIGHT, VOTES, MANY = 16, 96, 0.02, 0.3, 60, 600
+POOL, ASKED = 64, 100
+LEAST_SEEDS = 4  # fewer leave Student's interval very wide
+SIZES = (1, 2, 4, 8, 16, 32, 64)
+
+
+@dataclass
+class Bench:
+    """One seed's people: the votes that they cast on the base model's replies, and whom its models answer."""
+
+    shipped: Checkpoints
+    votes: Comparisons
+    customers: Prompts
+    strangers: Prompts
+    replies: Samples  # the base model's, on which all scores are scaled
+    seed: int
+
+    @classmethod
+    def of(cls, seed: int, votes: int = MANY) -> "Bench":
+        shipped = load_shipped()
+        customers = shipped.prompts("train")
+        said = ask(shipped.base, customers, shipped.tokenizer, PATIENT, votes, seed)
+        comparisons = Comparisons.of(said, shipped.tokenizer, CONTEXT)
+        generator = torch.Generator().manual_seed(seed)
+        replies = sample(shipped.base, customers.prompts[:256], MAX_NEW_TOKENS, generator, shipped.tokenizer.eos_id)
+        return cls(shipped, comparisons, customers, shipped.prompts("held_out", first=ASKED), replies, seed)
+
+    def reward(self, votes: Comparisons) -> AdditiveReward:
+        """A reward model from these votes, on the scale of the base model's replies."""
+        model = fit_additive(votes, self.shipped.tokenizer, ridge=1.0)
+        normalise(model, self.replies.tokens, self.replies.response_mask)
+        return model
+
+    def ppo(self, reward_model: RewardFn, beta: float = LOOSE, every: int = 1) -> Iterator[Snapshot]:
+        """Let PPO climb, and look on."""
+        base, tokenizer = self.shipped.base, self.shipped.tokenizer
+        policy, value_model = deepcopy(base), ValueModel(deepcopy(base.trunk))
+        config = PPOConfig(updates=UPDATES, batch_size=BATCH, max_new_tokens=MAX_NEW_TOKENS, beta=beta, seed=self.seed)
+        records = train_ppo(policy, base, reward_model, value_model, self.customers, config, eos_id=tokenizer.eos_id)
+        return track(records, policy, base, reward_model, self.strangers, tokenizer, gold, every)
+
+    def pool(self, reward_model: RewardFn) -> tuple[torch.Tensor, torch.Tensor]:
+        """Many replies to each stranger: what the proxy gives them, and what they are worth."""
+        base, tokenizer = self.shipped.base, self.shipped.tokenizer
+        generator = torch.Generator().manual_seed(self.seed)
+        drawn = draw_candidates(
+            base, reward_model, self.strangers.prompts, POOL, MAX_NEW_TOKENS, generator, tokenizer.eos_id
+        )
+        return score_pool(list(drawn), tokenizer, gold)
+
+
+def over_optimisation(seeds: Sequence[int]) -> list[dict[str, Any]]:
+    """PPO with hardly a leash, and best-of-n, on the same 60 votes: proxy and gold score against KL."""
+    rows = []
+    for seed in sorted({*seeds, *range(LEAST_SEEDS)}):
+        bench = Bench.of(seed, VOTES)
+        proxy_model = bench.reward(bench.votes)
+        rows += [row("PPO", seed, standing) for standing in bench.ppo(proxy_model)]
+        proxy, truth = bench.pool(proxy_model)
+        for n in SIZES:
+            rows.append(
+                {
+                    "method": "best-of-n",
+                    "seed": seed,
+                    "n": n,
+                    "kl": best_of_n_kl(n),
+                    "proxy": best_of_n_score(proxy, proxy, n).item(),
+                    "gold": best_of_n_score(proxy, truth, n).item(),
+                }
+            )
+        print(f"over_optimisation, seed {seed} is done", flush=True)
+    return rows
+
+
+def row(method: str, seed: int, standing: Snapshot) -> dict[str, Any]:
+    """A standing as a row of a recorded run."""
+    numbers = {name: getattr(standing, name) for name in ("update", "kl", "proxy", "gold", "length", "distinct")}
+    return {"method": method, "seed": seed} | numbers
+
+
+def remedies(seeds: Sequence[int]) -> list[dict[str, Any]]:
+    """One remedy at a time against the hack of `over_optimisation`, and two controls: gold score against KL."""
+    rows = []
+    for seed in seeds:
+        bench = Bench.of(seed)
+        for name, (reward_model, beta) in arms(bench).items():
+            rows += [row(name, seed, standing) for standing in bench.ppo(reward_model, beta, every=2)]
+            print(f"remedies, seed {seed}: {name} is done", flush=True)
+    return rows
+
+
+def arms(bench: Bench) -> Mapping[str, tuple[RewardFn, float]]:
+    """What each arm rewards, and its β. The hack itself, sixty votes and a β of 0.02, is the sweep above."""
+    few, tokenizer = bench.votes.take(VOTES), bench.shipped.tokenizer
+    coin = torch.rand(VOTES, generator=torch.Generator().manual_seed(bench.seed)) >= 0.5
+
+    def truth(tokens: torch.Tensor, response_mask: torch.Tensor) -> torch.Tensor:
+        said = exchanges(tokens, response_mask, tokenizer)
+        return torch.tensor([gold(prompt, reply) for prompt, reply in said])
+
+    committee = Ensemble([bench.reward(resample(few, seed)) for seed in range(8)], caution=1.0)
+    return {
+        "a larger β: 0.3": (bench.reward(few), TIGHT),
+        "ten times the votes": (bench.reward(bench.votes), LOOSE),
+        "an ensemble of eight": (committee, LOOSE),
+        "control: votes by coin": (bench.reward(few.swapped(coin.tolist())), LOOSE),
+        "control: the truth itself": (truth, LOOSE),
+    }
+
+
+SWEEPS = {"over_optimisation": over_optimisation, "remedies": remedies}
+
+CLAIMS = (
+    Claim("proxy_gain", says="climbs by more than three deviations", low=3.0),
+    Claim("best_gold_gain", says="stays near where it began for some updates", low=0.0, high=0.4),
+    Claim("gold_lost", says="and ends below", low=0.2),
+    Claim("remedy_lost", says="is less often the right thing", low=0.1),
+    Claim("repetition_gained", says="*repetition*, which was hardly there before", low=0.05),
+    Claim("longer", says="The replies grow longer", low=3.0),
+    Claim("answers_shared", says="customers begin to share their answers", low=0.05),
+    Claim("best_of_64_gain", says="Best-of-n rises", low=0.1, high=1.0),
+    Claim("gain_on_a_tight_leash", says="The larger β ends above the base model in every seed", low=0.1),
+    Claim("lead_of_best_of_64", says="stands above PPO at the same distance", low=0.0),
+)
+
+
+def measure(seed: int) -> dict[str, float]:
+    """The lesson's own hack and its own pool, as `over_optimisation` records them."""
+    bench = Bench.of(seed, VOTES)
+    proxy_model = bench.reward(bench.votes)
+    walk = list(bench.ppo(proxy_model))
+    proxy, truth = bench.pool(proxy_model)
+    first, last = walk[0], walk[-1]
+    *_, held = bench.ppo(proxy_model, TIGHT, every=UPDATES)
+    gained = (best_of_n_score(proxy, truth, POOL) - best_of_n_score(proxy, truth, 1)).item()
+    ppo = [(standing.distance, standing.gold - first.gold) for standing in walk]
+    return {
+        "proxy_gain": last.proxy - first.proxy,
+        "best_gold_gain": max(gain for _, gain in ppo),
+        "gold_lost": first.gold - last.gold,
+        "remedy_lost": part(bench, first, "remedy") - part(bench, last, "remedy"),
+        "repetition_gained": part(bench, first, "repetition") - part(bench, last, "repetition"),
+        "longer": last.length - first.length,
+        "answers_shared": first.distinct - last.distinct,
+        "best_of_64_gain": gained,
+        "gain_on_a_tight_leash": held.gold - first.gold,
+        "lead_of_best_of_64": gained - interpolate_gain(ppo, sqrt(best_of_n_kl(POOL))),
+    }
+
+
+def part(bench: Bench, standing: Snapshot, name: str) -> float:
+    """One part of the gold score, the mean over what the strangers were answered."""
+    asked = map(bench.shipped.tokenizer.decode, bench.strangers.prompts)
+    found = [gold_parts(*pair)[name] for pair in zip(asked, standing.texts, strict=True)]
+    return sum(found) / len(found)

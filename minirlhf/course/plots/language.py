@@ -1,0 +1,205 @@
+"""The one visual language of the course: what has which colour, and how axes, lines and their names look.
+
+Colours are Okabe and Ito's, which people tell apart whatever colours they see. Nothing comes from the
+reader's matplotlib settings: a figure is a white card with dark text in a dark notebook too. Figures are made
+without pyplot, so nothing global is touched and a thread may draw.
+"""
+
+import sys
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Literal
+
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
+
+COLOURS = {
+    "base": "#7F7F7F",
+    "SFT": "#0072B2",
+    "best-of-n": "#009E73",
+    "RLHF": "#D55E00",  # made by PPO
+    "DPO": "#CC79A7",
+    "proxy": "#56B4E9",  # the reward model, and its score
+    "gold": "#E69F00",  # what people truly want
+    "people": "#F0E442",
+}
+INK, PALE, GRID, NORMAL = "#222222", "#767676", "#EBEBEB", "#E6F2EC"
+SMALL, MEDIUM, LARGE = 9, 10.5, 13  # points
+BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1}  # keeps text readable over lines
+END = "⟨end⟩"  # how the end of a text is shown
+Grid = Literal["x", "y", "both"]
+
+
+def colour(name: str) -> str:
+    """The colour that a model or a score has in every figure; dark grey for what has none."""
+    return COLOURS.get({"PPO": "RLHF", "reward model": "proxy"}.get(name, name), "#444444")
+
+
+def ink(name: str) -> str:
+    """The same hue, as dark as it must be to be read on white: a contrast of 4.5, as WCAG asks."""
+    shades = (_mixed(colour(name), "#000000", share / 20) for share in range(20))
+    return next(shade for shade in shades if luminance(shade) < 1.05 / 4.5 - 0.05)
+
+
+def luminance(tone: str) -> float:
+    """How bright a colour looks, from 0 (black) to 1 (white), as WCAG 2 defines it."""
+    linear = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(tone))
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def tint(name: str, strength: float = 0.15) -> str:
+    """The same hue, light enough to write on."""
+    return _mixed("#FFFFFF", colour(name), strength)
+
+
+def _mixed(one: str, other: str, share: float) -> str:
+    red, green, blue = ((1 - share) * a + share * b for a, b in zip(to_rgb(one), to_rgb(other), strict=True))
+    return to_hex((red, green, blue))
+
+
+def new_figure(width: float, height: float, tidy: bool = True) -> Figure:
+    """A white figure of this size in inches that shows itself in a notebook; tidy: with room for labels."""
+    _tell_jupyter()
+    engine = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08) if tidy else None
+    return Figure(figsize=(width, height), layout=engine, facecolor="white")
+
+
+def _tell_jupyter() -> None:
+    """Jupyter learns how to show a Figure when pyplot is imported; we do without, so we tell it ourselves."""
+    if "IPython" not in sys.modules:
+        return
+    from IPython.core.getipython import get_ipython
+    from IPython.core.pylabtools import print_figure
+
+    shell = get_ipython()
+    png = getattr(shell.display_formatter, "formatters", {}).get("image/png") if shell else None
+    if png is not None and Figure not in png.type_printers:
+        png.for_type(Figure, partial(print_figure, fmt="png", base64=True))
+
+
+def dress(ax: Axes, title: str = "", xlabel: str = "", ylabel: str = "", grid: Grid = "y") -> Axes:
+    """Axes as all of ours are: a title that says what to see, labels, two spines, a faint grid."""
+    ax.set_facecolor("white")
+    ax.set_title(title, loc="left", fontsize=MEDIUM, fontweight="bold", color=INK)
+    ax.set_xlabel(xlabel, fontsize=SMALL + 0.5, color=INK)
+    ax.set_ylabel(ylabel, fontsize=SMALL + 0.5, color=INK)
+    ax.tick_params(colors=INK, labelsize=SMALL, length=3)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color("#999999")
+    ax.set_axisbelow(True)
+    ax.grid(visible=False)
+    ax.grid(visible=True, axis=grid, color=GRID, linewidth=0.8)
+    return ax
+
+
+def headline(figure: Figure, text: str) -> None:
+    """The figure's one sentence, above everything."""
+    figure.suptitle(text, x=0.01, ha="left", fontsize=LARGE, fontweight="bold", color=INK)
+
+
+def caption(figure: Figure, text: str) -> None:
+    """Whose runs these are, and what the marks mean, below everything."""
+    figure.supxlabel(text, x=0.01, ha="left", fontsize=SMALL, color=PALE)
+
+
+def whole_numbers(ax: Axes) -> None:
+    """Updates and steps are counted: no update 2.5."""
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+
+
+def zone(ax: Axes, low: float, high: float) -> None:
+    """Mark lightly where nobody need look closer, and make room to see all of it."""
+    ax.axhspan(low, high, color=NORMAL, zorder=0, linewidth=0)
+    at_least(ax, low - 0.08 * (high - low), high + 0.08 * (high - low))
+    ax.annotate(
+        "normal",
+        (1, (low + high) / 2),
+        xycoords=("axes fraction", "data"),
+        xytext=(3, 0),
+        textcoords="offset points",
+        rotation=270,
+        va="center",
+        fontsize=SMALL,
+        color="#3B7A57",
+    )
+
+
+def at_least(ax: Axes, low: float, high: float) -> None:
+    """Let the vertical axis reach from `low` to `high`, or further where the data do."""
+    bottom, top = ax.get_ylim()
+    ax.set_ylim(min(bottom, low), max(top, high))
+
+
+def level(ax: Axes, height: float, text: str, tone: str = INK) -> None:
+    """A dashed line that everything is measured by, with its name on it."""
+    ax.axhline(height, color=tone, linewidth=1.2, linestyle=(0, (5, 3)), zorder=1)
+    ax.annotate(
+        text,
+        (1, height),
+        xycoords=("axes fraction", "data"),
+        xytext=(-2, 3),
+        textcoords="offset points",
+        ha="right",
+        va="bottom",
+        fontsize=SMALL,
+        color=tone,
+        bbox=BEHIND,
+    )
+
+
+def signed(score: float, digits: int = 1) -> str:
+    """A score with its sign, and a minus as wide as a plus; 0 has none."""
+    return f"{score:+.{digits}f}".replace("-", "−") if round(score, digits) else f"{0:.{digits}f}"
+
+
+def drawable(text: str, bold: bool = False) -> str:
+    """The text with a � for what the font cannot draw: it comes with matplotlib, and has few emoji."""
+    font = get_font(findfont(FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")))
+    return "".join(c if c == "\n" or font.get_char_index(ord(c)) else "�" for c in text)
+
+
+def name_ends(ax: Axes, ends: Iterable[tuple[float, float, str, str]], gap: float = 0.1) -> None:
+    """Write each line's name at its last point (x, y, text, colour), moved apart where they would overlap."""
+    bottom, top = ax.get_ylim()
+    ends = sorted(ends, key=lambda end: end[1])
+    heights: list[float] = []
+    for _, y, _, _ in ends:
+        heights.append(max((y - bottom) / (top - bottom), heights[-1] + gap if heights else 0.0))
+    limit = 1 - gap / 2
+    for i in reversed(range(len(heights))):
+        heights[i] = min(heights[i], limit)
+        limit = heights[i] - gap
+    for (x, _, text, tone), height in zip(ends, heights, strict=True):
+        ax.annotate(
+            text,
+            (x, height),
+            xycoords=("data", "axes fraction"),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=SMALL,
+            fontweight="bold",
+            color=tone,
+            annotation_clip=False,
+        )
+
+
+def draw_runs(ax: Axes, runs: Sequence[Sequence[tuple[float, float]]], tone: str) -> tuple[float, float]:
+    """One line; over several seeds all lines, their mean and a light band. Returns where the mean ends."""
+    at: dict[float, list[float]] = {}
+    for run in runs:
+        for x, y in run:
+            at.setdefault(x, []).append(y)
+        if len(runs) > 1:
+            ax.plot(*zip(*run, strict=True), color=tone, linewidth=0.8, alpha=0.45)
+    xs = sorted(at)
+    means = [sum(at[x]) / len(at[x]) for x in xs]
+    if len(runs) > 1:
+        lows, highs = [min(at[x]) for x in xs], [max(at[x]) for x in xs]
+        ax.fill_between(xs, lows, highs, color=tone, alpha=0.15, linewidth=0)
+    ax.plot(xs, means, color=tone, linewidth=2, marker="o" if len(xs) == 1 else None)
+    return xs[-1], means[-1]

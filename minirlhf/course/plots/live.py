@@ -1,0 +1,168 @@
+"""One figure that draws itself anew while something trains, in its place, and stays when that has ended.
+
+    for record in LivePlot().watch(learn_taste(taste, store)):
+        ...
+
+    with LivePlot(training_dashboard) as board:
+        for record in train_ppo(...):
+            board.add(record)
+
+In a notebook the figure stands below the cell and is updated there; a saved or headless run keeps the last one.
+Elsewhere nothing is shown but a bar, and the figure is `board.figure`. No pyplot, so no other figure is touched.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import BytesIO
+from time import perf_counter
+from typing import Any, TypeVar
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from tqdm.auto import tqdm
+
+from minirlhf.course.plots.language import (
+    INK,
+    MEDIUM,
+    at_least,
+    colour,
+    draw_runs,
+    drawable,
+    dress,
+    headline,
+    ink,
+    level,
+    new_figure,
+    signed,
+    whole_numbers,
+)
+from minirlhf.metrics import METRICS
+from minirlhf.ppo import PPORecord
+from minirlhf.taste import Reading, TasteRecord
+from minirlhf.training import time_limited
+
+Record = TypeVar("Record")
+
+SOONEST = 0.3  # seconds between two drawings
+SHARE = 4  # and so many times what a drawing takes, so that drawing is never more than a fifth of the time
+WORDS, LONGEST = 10, 16  # how many there is room for, and of how many letters
+
+
+def taste_progress(records: Sequence[TasteRecord]) -> Figure:
+    """What `learn_taste` is doing: the words that it pays for, and how far that has moved the policy."""
+    reading = next((record for record in records if isinstance(record, Reading)), None)
+    if reading is None:
+        raise ValueError("taste_progress draws what learn_taste yields, from its first record, a Reading, on.")
+    updates = [record for record in records if isinstance(record, PPORecord)]
+    figure = new_figure(11.0, 4.4, tidy=False)  # fixed margins: nothing moves from one drawing to the next
+    margins = {"left": 0.15, "right": 0.985, "top": 0.83, "bottom": 0.12, "wspace": 0.2, "hspace": 0.28}
+    grid = figure.add_gridspec(2, 2, width_ratios=(1, 1.15), **margins)
+    _words(figure.add_subplot(grid[:, 0]), reading)
+    score, kl = (figure.add_subplot(grid[row, 1]) for row in range(2))
+    dress(score, "Do the replies score higher?", "", METRICS[PPORecord]["score"].unit)
+    dress(kl, "How far from the reference?", "update", f"KL ({METRICS[PPORecord]['kl'].unit})")
+    score.tick_params(labelbottom=False)
+    for ax, name, tone, usual in ((score, "score", "proxy", 2.5), (kl, "kl", "RLHF", 5.0)):
+        if updates:
+            draw_runs(ax, [[(float(r.update), float(getattr(r, name))) for r in updates]], colour(tone))
+        at_least(ax, -0.1 * usual, usual)
+        ax.set_xlim(0.5, max(reading.updates, 1) + 0.5)
+        whole_numbers(ax)
+    level(score, 0.0, "the reference's mean", ink("SFT"))
+    level(kl, 0.0, "the reference", ink("SFT"))
+    headline(figure, _so_far(reading, updates))
+    return figure
+
+
+class LivePlot:
+    """A figure that follows a list of records: `draw` makes it from those so far, as often as there is time for."""
+
+    def __init__(self, draw: Callable[[list], Figure] = taste_progress) -> None:
+        self.draw = draw
+        self._start()
+
+    def _start(self) -> None:
+        """An empty board: what is drawn next gets a place of its own."""
+        self.records: list[Any] = []
+        self.figure: Figure | None = None
+        self._shown: Any = None  # the place in the notebook
+        self._drawn, self._next = 0, 0.0  # how many records the figure shows, and when it may be drawn again
+
+    def watch(self, records: Iterable[Record]) -> Iterator[Record]:
+        """The same records, each of them drawn before it is handed on if there is time for it, and all at the end.
+
+        No longer than MINIRLHF_SECONDS allows: see `time_limited`.
+        """
+        with self, tqdm(disable=_kernel() is not None, desc="training") as bar:
+            for record in time_limited(records):
+                self.add(record)
+                bar.update()
+                yield record
+
+    def add(self, record: Any) -> None:
+        """One more record."""
+        self.records.append(record)
+        if perf_counter() >= self._next:
+            self._redraw()
+
+    def __enter__(self) -> "LivePlot":
+        self._start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._drawn < len(self.records):  # whatever ended it, the last state is what stays
+            self._redraw()
+
+    def _redraw(self) -> None:
+        start = perf_counter()
+        self.figure, self._drawn = self.draw(self.records), len(self.records)
+        if _kernel() is not None:
+            self._show(self.figure)
+        end = perf_counter()
+        self._next = end + max(SOONEST, SHARE * (end - start))
+
+    def _show(self, figure: Figure) -> None:
+        """Put the figure where the one before it stands."""
+        from IPython.display import Image, display
+
+        png = BytesIO()
+        figure.savefig(png, format="png")
+        image = Image(data=png.getvalue(), format="png", alt=figure.get_suptitle())
+        if self._shown is None:
+            self._shown = display(image, display_id=True)
+        else:
+            self._shown.update(image)
+
+
+def _kernel() -> Any:
+    """The notebook's kernel, where there is one: a terminal has no place in which to show a figure."""
+    if "IPython" not in sys.modules:
+        return None
+    from IPython.core.getipython import get_ipython
+
+    return getattr(get_ipython(), "kernel", None)
+
+
+def _so_far(reading: Reading, updates: Sequence[PPORecord]) -> str:
+    """The figure's one sentence."""
+    votes = f"{reading.votes} votes"
+    if not reading.updates:
+        return f"{votes}: no word is worth more than another, so there is nothing to learn"
+    if not updates:
+        return f"{votes}: {reading.explained} of {reading.choices} choices explained, training begins"
+    last = updates[-1]
+    return (
+        f"{votes}, update {last.update} of {reading.updates}: "
+        f"score {signed(last.score, 2)}, {last.kl:.1f} nats from the reference"
+    )
+
+
+def _words(ax: Axes, reading: Reading) -> None:
+    """The words that weigh most, the best liked on top."""
+    largest = sorted(reading.weights.items(), key=lambda item: abs(item[1]))[-WORDS:]
+    shown = sorted(largest, key=lambda item: item[1])
+    dress(ax, "What the votes pay for", "weight (score for each time the word is said)", "word", grid="x")
+    ax.barh(range(len(shown)), [weight for _, weight in shown], color=colour("proxy"), height=0.7)
+    names = [word if len(word) <= LONGEST else word[: LONGEST - 1] + "…" for word, _ in shown]
+    ax.set_yticks(range(len(shown)), list(map(drawable, names)), fontsize=MEDIUM, parse_math=False)
+    ax.axvline(0, color=INK, linewidth=1)

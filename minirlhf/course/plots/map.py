@@ -1,0 +1,115 @@
+"""The map of the course: what becomes what, and what people give at each step."""
+
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+
+from minirlhf.course.plots.language import INK, PALE, ink, new_figure, tint
+
+WIDTH, HEIGHT = 2.0, 1.05  # of a box, in inches
+LETTERS = 10
+
+
+@dataclass(frozen=True)
+class Box:
+    """A place on the map: where its middle is, whose colour it has, and what it says."""
+
+    x: float
+    y: float
+    of: str
+    says: str
+    dashed: bool = False
+
+
+STAGES = {
+    "texts": Box(1.15, 2.9, "people", "people wrote them,\nfor other reasons"),
+    "base": Box(4.1, 2.9, "base", "continues any text"),
+    "SFT": Box(6.85, 2.9, "SFT", "answers, like the\naverage demonstrator"),
+    "PPO": Box(9.8, 2.9, "PPO", "answers, is scored,\nmakes the better likelier"),
+    "RLHF": Box(12.3, 2.9, "RLHF", "answers as people\nlike it"),
+    "demonstrations": Box(4.1, 0.8, "people", "people write\ngood answers"),
+    "votes": Box(6.85, 0.8, "people", "people choose\nbetween two answers"),
+    "reward model": Box(9.8, 0.8, "proxy", "a number for\nany answer"),
+    "reference": Box(9.8, 5.0, "SFT", "the SFT model,\nfrozen", dashed=True),
+}
+TITLES = {"base": "base model", "SFT": "SFT model", "RLHF": "RLHF model", "demonstrations": "demonstrations"}
+
+
+def pipeline_map(active: str | None = None) -> Figure:
+    """From texts to a model that people have tuned; `active`, a name in STAGES, is where you are."""
+    if active is not None and active not in STAGES:
+        raise ValueError(f"pipeline_map: there is no stage {active!r}; choose from {', '.join(STAGES)}.")
+    figure = new_figure(13.45, 5.9, tidy=False)
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.set(xlim=(0, 13.45), ylim=(0.0, 5.9))
+    ax.set_axis_off()
+    ax.text(0.15, 5.4, "How people tune a language model", fontsize=16, fontweight="bold", color=INK)
+    ax.text(0.15, 5.05, "Yellow: what people supply. Dashed: the leash.", fontsize=LETTERS, color=PALE)
+    for name, box in STAGES.items():
+        _draw(ax, TITLES.get(name, name), box, name == active)
+    _arrow(ax, "texts", "base", "predict the\nnext token")
+    _arrow(ax, "base", "SFT", "starts as\na copy")
+    _arrow(ax, "SFT", "PPO", "starts as\na copy")
+    _arrow(ax, "PPO", "RLHF", "")
+    _arrow(ax, "demonstrations", "SFT", "imitate")
+    _arrow(ax, "SFT", "votes", "two answers\nto each customer")
+    _arrow(ax, "votes", "reward model", "learn what\nis chosen")
+    _arrow(ax, "reward model", "PPO", "a score for\neach answer")
+    _arrow(ax, "SFT", "reference", "a copy that\nnever changes", dashed=True)
+    _arrow(ax, "reference", "PPO", "the leash: KL, a price\nfor straying from it", dashed=True, tip="-")
+    return figure
+
+
+def _draw(ax: Axes, title: str, box: Box, active: bool) -> None:
+    """A box in its model's colour: pale, or full where you are."""
+    shape = FancyBboxPatch(
+        (box.x - WIDTH / 2, box.y - HEIGHT / 2),
+        WIDTH,
+        HEIGHT,
+        boxstyle="round,pad=0,rounding_size=0.14",
+        facecolor=ink(box.of) if active else tint(box.of, 0.3 if box.of == "people" else 0.14),
+        edgecolor=ink(box.of),
+        linewidth=3 if active else 1.6,
+        linestyle=(0, (4, 2)) if box.dashed else "-",
+    )
+    ax.add_patch(shape)
+    text = "white" if active else INK
+    ax.text(box.x, box.y + 0.22, title, ha="center", va="center", fontsize=LETTERS + 2, fontweight="bold", color=text)
+    ax.text(box.x, box.y - 0.17, box.says, ha="center", va="center", fontsize=LETTERS, color=text, linespacing=1.2)
+    if active:
+        ax.text(box.x - WIDTH / 2, box.y + HEIGHT / 2 + 0.08, "you are here", fontsize=LETTERS, color=ink(box.of))
+
+
+def _arrow(ax: Axes, start: str, end: str, says: str, dashed: bool = False, tip: str = "-|>") -> None:
+    """A line from box to box, and what happens on the way: level, upright, aslant, or round a corner."""
+    one, other = STAGES[start], STAGES[end]
+    side = HEIGHT / 2 if other.y > one.y else -HEIGHT / 2
+    bend = "arc3"
+    if one.y == other.y:
+        points = (one.x + WIDTH / 2, one.y), (other.x - WIDTH / 2, other.y)
+        x, y, ha, va = (points[0][0] + points[1][0]) / 2, one.y + 0.07, "center", "bottom"
+    elif one.x == other.x:
+        points = (one.x, one.y + side), (other.x, other.y - side)
+        x, y, ha, va = one.x + 0.1, (one.y + other.y) / 2, "left", "center"
+    elif dashed:
+        points, bend = (((one.x, one.y + side), (other.x - WIDTH / 2, other.y)), "angle,angleA=90,angleB=0,rad=12")
+        x, y, ha, va = one.x + 0.25, other.y + 0.07, "left", "bottom"
+    else:
+        points = (one.x + 0.7, one.y + side), (other.x - 0.7, other.y - side)
+        x, y, ha, va = (one.x + other.x) / 2 - 0.2, (one.y + other.y) / 2, "right", "center"
+    ax.add_patch(
+        FancyArrowPatch(
+            *points,
+            arrowstyle=tip,
+            mutation_scale=15,
+            connectionstyle=bend,
+            shrinkA=2,
+            shrinkB=2,
+            linewidth=1.8,
+            color=ink("SFT") if dashed else PALE,
+            linestyle=(0, (4, 2)) if dashed else "-",
+        )
+    )
+    ax.text(x, y, says, ha=ha, va=va, fontsize=LETTERS, linespacing=1.15, color=ink("SFT") if dashed else INK)
