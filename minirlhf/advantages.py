@@ -5,12 +5,31 @@ place later and keeps a value there; the two agree when gamma = lam = 1.
 """
 
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import torch
 
 from minirlhf.ops import Mask, PerSequence, PerToken, last_true
 
-Advantages = Callable[[PerSequence], PerSequence]
+SequenceAdvantageFn = Callable[[PerSequence], PerSequence]  # (B,) rewards -> (B,) advantages
+
+
+@runtime_checkable
+class TokenRewardFn(Protocol):
+    """From a score a response to a reward a token: `token_rewards`, or yours."""
+
+    def __call__(
+        self, score: PerSequence, log_probs: PerToken, ref_log_probs: PerToken, mask: Mask, beta: float, /
+    ) -> PerToken: ...
+
+
+@runtime_checkable
+class AdvantageFn(Protocol):
+    """From rewards and values to (advantages, returns): `gae`, or yours."""
+
+    def __call__(
+        self, rewards: PerToken, values: PerToken, mask: Mask, gamma: float, lam: float, /
+    ) -> tuple[PerToken, PerToken]: ...
 
 
 def token_rewards(

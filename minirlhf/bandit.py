@@ -1,14 +1,14 @@
 """REINFORCE on a bandit: a policy is one number for each of a handful of replies, and all can be worked out exactly."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from minirlhf.advantages import Advantages, leave_one_out
-from minirlhf.losses import policy_gradient_loss
+from minirlhf.advantages import SequenceAdvantageFn, leave_one_out
+from minirlhf.losses import PolicyGradientLoss, policy_gradient_loss
 from minirlhf.ops import PerSequence
 
 
@@ -48,7 +48,10 @@ class BanditRecord:
 
 
 def bandit_gradient(
-    logits: Float[Tensor, "K"], said: Int[Tensor, "B"], advantages: PerSequence, loss: Callable = policy_gradient_loss
+    logits: Float[Tensor, "K"],
+    said: Int[Tensor, "B"],
+    advantages: PerSequence,
+    loss: PolicyGradientLoss = policy_gradient_loss,
 ) -> Float[Tensor, "K"]:
     """Which way to move each reply's logit, from replies drawn from softmax(logits) and their advantages.
 
@@ -68,8 +71,8 @@ def train_bandit(
     batch_size: int = 8,
     lr: float = 0.5,
     seed: int = 0,
-    advantages: Advantages = leave_one_out,
-    loss: Callable = policy_gradient_loss,
+    advantage_fn: SequenceAdvantageFn = leave_one_out,
+    loss: PolicyGradientLoss = policy_gradient_loss,
 ) -> Iterator[BanditRecord]:
     """Start with all replies equally likely; draw a batch, look at what was paid, take one step uphill."""
     generator, logits = torch.Generator().manual_seed(seed), torch.zeros(len(bandit.worth))
@@ -77,5 +80,5 @@ def train_bandit(
         chances = logits.softmax(dim=0)
         said = torch.multinomial(chances, batch_size, replacement=True, generator=generator)
         rewards = bandit.pay(said, generator)
-        logits = logits + lr * bandit_gradient(logits, said, advantages(rewards), loss)
+        logits = logits + lr * bandit_gradient(logits, said, advantage_fn(rewards), loss)
         yield BanditRecord(step, dict(zip(bandit.worth, chances.tolist(), strict=True)), rewards.mean().item())

@@ -44,7 +44,6 @@ def draw_candidates(
     n: int,
     max_new_tokens: int,
     generator: torch.Generator,
-    eos_id: int | None = None,
 ) -> Iterator[Candidates]:
     """Draw n replies to each prompt, and have the reward model score them; `.best` is best-of-n's answer."""
     require(n >= 1, f"Best of {n}: draw at least one reply.")
@@ -52,7 +51,7 @@ def draw_candidates(
     for first in range(0, len(prompts), together):
         asked = prompts[first : first + together]
         repeated = [prompt for prompt in asked for _ in range(n)]
-        samples = sample(policy, repeated, max_new_tokens, generator, eos_id)
+        samples = sample(policy, repeated, max_new_tokens, generator)
         responses = samples.responses()
         with torch.no_grad():
             score = reward_model(samples.tokens, samples.response_mask)

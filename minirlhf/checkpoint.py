@@ -127,7 +127,8 @@ def _build(path: Path, described: dict, tokenizer: Tokenizer) -> Model:
         if kind == "additive_reward":
             return AdditiveReward(described["words"], tokenizer, described["count_length"])
         if kind in KINDS:
-            return KINDS[kind](GPT(GPTConfig(**described["config"])))
+            # Checkpoints from before the config held it: the tokenizer beside them knows.
+            return KINDS[kind](GPT(GPTConfig(**{"eos_id": tokenizer.eos_id} | described["config"])))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path}: does not describe a model ({type(error).__name__}: {error}). "

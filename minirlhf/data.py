@@ -28,6 +28,10 @@ class Prompts:
     def __len__(self) -> int:
         return len(self.prompts)
 
+    def draw(self, n: int, generator: torch.Generator) -> list[Ids]:
+        """n prompts at random; the same one may come twice."""
+        return [self.prompts[i] for i in torch.randint(len(self), (n,), generator=generator).tolist()]
+
     @classmethod
     def load(cls, path: Path, tokenizer: Tokenizer, context: int) -> "Prompts":
         """Read rows of `prompt`."""

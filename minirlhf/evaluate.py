@@ -74,7 +74,7 @@ def compare(
     compared = {}
     for name, model in models.items():
         generator = torch.Generator().manual_seed(seed)
-        samples = sample(model, prompts.prompts, max_new_tokens, generator, tokenizer.eos_id)
+        samples = sample(model, prompts.prompts, max_new_tokens, generator)
         compared[name] = _read(samples, prompts, tokenizer, judge)
     return compared
 
@@ -122,7 +122,7 @@ def frontier_point(
 ) -> FrontierPoint:
     """Where a policy stands between staying the same and scoring high."""
     generator = torch.Generator().manual_seed(seed)
-    samples = sample(policy, prompts.prompts, max_new_tokens, generator, tokenizer.eos_id)
+    samples = sample(policy, prompts.prompts, max_new_tokens, generator)
     kl = exact_kl(policy, reference, samples.tokens, samples.response_mask).mean().item()
     return FrontierPoint(kl, _read(samples, prompts, tokenizer, judge).mean)
 

@@ -3,6 +3,8 @@
 Means are over the tokens that count in the whole batch, so a long response weighs more than a short one.
 """
 
+from typing import Protocol, runtime_checkable
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
@@ -21,6 +23,31 @@ from minirlhf.ops import (
 )
 
 Stats = dict[str, float]
+
+
+@runtime_checkable
+class PolicyGradientLoss(Protocol):
+    """REINFORCE's loss: `policy_gradient_loss`, or yours."""
+
+    def __call__(self, log_probs: PerToken, advantages: PerToken, mask: Mask, /) -> tuple[Scalar, Stats]: ...
+
+
+@runtime_checkable
+class PolicyLoss(Protocol):
+    """PPO's loss of the policy: `clipped_policy_loss`, or yours."""
+
+    def __call__(
+        self, log_probs: PerToken, old_log_probs: PerToken, advantages: PerToken, mask: Mask, clip: float, /
+    ) -> tuple[Scalar, Stats]: ...
+
+
+@runtime_checkable
+class ValueLoss(Protocol):
+    """PPO's loss of the value model: `clipped_value_loss`, or yours."""
+
+    def __call__(
+        self, values: PerToken, old_values: PerToken, returns: PerToken, mask: Mask, clip: float, /
+    ) -> tuple[Scalar, Stats]: ...
 
 
 def cross_entropy(log_probs: Float[Tensor, "N K"], labels: Int[Tensor, "N"]) -> tuple[Scalar, Stats]:
@@ -101,16 +128,22 @@ def clipped_policy_loss(
     ratio, advantages = log_ratio.exp(), torch.where(mask, advantages, 0.0)
     free, clipped = -advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip)
     loss = masked_mean(torch.maximum(free, clipped), mask)
-    with torch.no_grad():
-        ratio_mean = masked_mean(ratio, mask)
-        stats = {
-            "clip_fraction": masked_mean((clipped > free).float(), mask),
-            "outside_clip": masked_mean(((ratio - 1).abs() > clip).float(), mask),
-            "approx_kl": masked_mean(0.5 * log_ratio.square(), mask),
-            "ratio": ratio_mean,
-            "ratio_variance": masked_mean((ratio - ratio_mean).square(), mask),
-        }
-    return loss, {name: value.item() for name, value in stats.items()}
+    clip_fraction = masked_mean((clipped > free).float(), mask).item()
+    return loss, {"clip_fraction": clip_fraction} | ratio_stats(log_ratio, mask, clip)
+
+
+@torch.no_grad()
+def ratio_stats(log_ratio: PerToken, mask: Mask, clip: float) -> Stats:
+    """How far a policy has moved from the one that sampled, from log(π / π_old); metrics.py explains each number."""
+    ratio = log_ratio.exp()
+    mean = masked_mean(ratio, mask)
+    stats = {
+        "outside_clip": masked_mean(((ratio - 1).abs() > clip).float(), mask),
+        "approx_kl": masked_mean(0.5 * log_ratio.square(), mask),
+        "ratio": mean,
+        "ratio_variance": masked_mean((ratio - mean).square(), mask),
+    }
+    return {name: value.item() for name, value in stats.items()}
 
 
 def clipped_value_loss(

@@ -14,20 +14,30 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from minirlhf.ops import Mask, PerSequence, PerToken, Tokens, last_true, predicting_positions, to_positions
+from minirlhf.ops import (
+    Mask,
+    PerSequence,
+    PerToken,
+    Tokens,
+    last_true,
+    log_probs_and_entropy,
+    predicting_positions,
+    to_positions,
+)
 
 Hidden = Float[Tensor, "B T C"] | Float[Tensor, "N C"]
 
 
 @dataclass(frozen=True)
 class GPTConfig:
-    """The sizes of a model. `vocab_size` counts what can be said; padding has one more row and no logit."""
+    """The sizes of a model, and the two tokens that are no text: `eos_id` ends a response, `pad_id` fills a row."""
 
-    vocab_size: int = 512
+    vocab_size: int = 512  # tokens that can be sampled, end of text among them
     context: int = 64
     layers: int = 3
     heads: int = 2
     channels: int = 96
+    eos_id: int | None = None  # None: nothing ends a response before `max_new_tokens`
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "context", "layers", "heads", "channels"):
@@ -35,6 +45,11 @@ class GPTConfig:
                 raise ValueError(f"GPTConfig.{name} is {getattr(self, name)}; it must be 1 or more.")
         if self.channels % self.heads:
             raise ValueError(f"GPTConfig.channels ({self.channels}) must be a multiple of heads ({self.heads}).")
+
+    @property
+    def pad_id(self) -> int:
+        """The one id beyond the vocabulary: it has an embedding and no logit, so it is never sampled."""
+        return self.vocab_size
 
 
 @dataclass
@@ -148,6 +163,12 @@ class CausalLM(nn.Module):
     def forward(self, tokens: Tokens, cache: Cache | None = None, at: Mask | None = None) -> Tensor:
         speakable = self.trunk.token_embedding.weight[: self.trunk.config.vocab_size]  # all rows but padding's
         return F.linear(self.trunk(tokens, cache, at), speakable)
+
+
+def response_log_probs(policy: CausalLM, tokens: Tokens, response_mask: Mask) -> tuple[PerToken, PerToken]:
+    """log π of each response token, and the entropy of what it was drawn from, in nats; both 0 off the response."""
+    logits = policy(tokens, at=predicting_positions(response_mask))
+    return log_probs_and_entropy(logits, tokens, response_mask)
 
 
 class ValueModel(nn.Module):

@@ -95,7 +95,7 @@ def build_checkpoints(data: Path, recipe: Recipe | None = None) -> None:
     tokenizer = Tokenizer.train(texts + [row["prompt"] + row["completion"] for _, row in rows])
 
     torch.manual_seed(0)  # the initial weights; every stage has a generator of its own
-    base = CausalLM(GPT(GPTConfig(tokenizer.vocab_size, CONTEXT)))
+    base = CausalLM(GPT(GPTConfig(tokenizer.vocab_size, CONTEXT, eos_id=tokenizer.eos_id)))
     documents = Demonstrations.load_texts(data / "base.jsonl", tokenizer, CONTEXT)
     watch(train_sft(base, documents, BASE), BASE.steps, "base", "loss")
 
@@ -131,7 +131,7 @@ def tune(base: CausalLM, tokenizer: Tokenizer, data: Path, recipe: Recipe, perso
     normalise_on(reward_model, sft, prompts, tokenizer, recipe.reward.seed)
 
     rlhf, value_model = deepcopy(sft), ValueModel(deepcopy(reward_model.trunk))
-    ppo_stage = train_ppo(rlhf, sft, reward_model, value_model, prompts, recipe.ppo, eos_id=tokenizer.eos_id)
+    ppo_stage = train_ppo(rlhf, sft, reward_model, value_model, prompts, recipe.ppo)
     ppo_records = watch(ppo_stage, recipe.ppo.updates, "PPO", "score")
     return PipelineResult(base, sft, reward_model, rlhf, votes, sft_records, reward_records, ppo_records)
 
@@ -154,7 +154,7 @@ def normalise_on(
 ) -> None:
     """Scale the reward model's scores to mean 0 and standard deviation 1 on replies of the reference."""
     generator = torch.Generator().manual_seed(seed)
-    samples = sample(reference, prompts.prompts[:replies], MAX_NEW_TOKENS, generator, tokenizer.eos_id)
+    samples = sample(reference, prompts.prompts[:replies], MAX_NEW_TOKENS, generator)
     normalise(reward_model, samples.tokens, samples.response_mask)
 
 

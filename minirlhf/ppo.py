@@ -1,7 +1,8 @@
 """PPO for language models: sample, score, and make what turned out better than expected more probable.
 
-Read from the top: what a run is told (PPOConfig), what it reports (PPORecord), the loop (train_ppo), and the two
-halves of an update: what each token was worth (estimate), and how the models learn it (improve).
+Read from the top: the settings of a run (PPOConfig), what it reports (PPORecord), the loop (train_ppo), and the two
+halves of an update: what each token was worth (estimate), and how the models learn it (ppo_update: on each
+minibatch a policy_step and a value_step).
 
 Choices: the KL penalty stands in the reward, per token (k1); the score at the last token; returns are taken before
 advantages are whitened over the whole batch; policy and value model are separate networks with an Adam each; both
@@ -15,12 +16,14 @@ from math import isfinite
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
+from torch.optim import Optimizer
 
-from minirlhf.advantages import gae, token_rewards
+from minirlhf.advantages import AdvantageFn, TokenRewardFn, gae, token_rewards
 from minirlhf.data import Prompts
-from minirlhf.losses import clipped_policy_loss, clipped_value_loss
-from minirlhf.model import CausalLM, ValueModel
-from minirlhf.ops import PerToken, log_probs_and_entropy, masked_mean, masked_sum, masked_whiten, predicting_positions
+from minirlhf.losses import PolicyLoss, Stats, ValueLoss, clipped_policy_loss, clipped_value_loss
+from minirlhf.model import CausalLM, ValueModel, response_log_probs
+from minirlhf.ops import PerToken, masked_mean, masked_sum, masked_whiten
 from minirlhf.rollout import RewardFn, Rollout, collect
 from minirlhf.training import (
     TrainState,
@@ -35,30 +38,51 @@ from minirlhf.training import (
     resumable,
 )
 
+KLController = Callable[[float, float, float, int, int], float]  # (beta, kl, target, episodes, horizon) -> beta
+
 
 @dataclass(frozen=True)
 class PPOConfig:
-    """What a run is told. Sizes count responses; rates are Adam's, at the start; KL is in nats a response."""
+    """The settings of a run. Sizes count responses; both learning rates are Adam's and fall linearly to 0."""
 
     updates: int = 20
+    """Batches to sample and learn from."""
     batch_size: int = 128
+    """Responses sampled for each update."""
     epochs: int = 4
+    """Passes over each batch."""
     minibatches: int = 2
+    """Optimiser steps in each pass; a divisor of batch_size."""
     max_new_tokens: int = 40
+    """The longest response, in tokens."""
     lr: float = 4e-4
+    """The policy's learning rate at the start."""
     value_lr: float = 1e-3
+    """The value model's learning rate at the start."""
     beta: float = 0.05
-    kl_target: float | None = None  # None: β stays; else β is moved so that the KL comes to stand here
-    kl_horizon: int = 10_000  # how many responses β takes to double, or nearly halve, when the KL is far off
+    """The KL coefficient: score paid for each nat away from the reference."""
+    kl_target: float | None = None
+    """Nats a response that β is steered towards; None keeps β as it is."""
+    kl_horizon: int = 10_000
+    """Responses in which β can double, or nearly halve, when the KL is far from its target."""
     gamma: float = 1.0
+    """The discount of later rewards, 0 to 1; 1 counts all alike."""
     lam: float = 0.95
+    """GAE's λ, 0 to 1: 0 trusts the value model, 1 what was really earned."""
     clip: float = 0.2
+    """ε of the policy's clip: a ratio outside 1 ± ε gains nothing more."""
     value_clip: float = 0.2
+    """How far a value may move from its old one and still gain."""
     entropy_bonus: float = 0.0
-    stop_kl: float | None = None  # ends an update's epochs once the policy has moved this far (approx_kl)
-    missing_eos_score: float = -2.0  # of normalised scores: two deviations below the reference's mean
+    """Score paid for each nat of entropy a token."""
+    stop_kl: float | None = None
+    """Ends an update's passes once approx_kl is above it; None makes them all."""
+    missing_eos_score: float = -2.0
+    """The score of a response without end of text, in deviations of normalised scores."""
     max_grad_norm: float = 1.0
+    """Gradients are scaled down to this norm."""
     seed: int = 0
+    """Of the prompts drawn, the tokens sampled and the shuffling."""
 
     def __post_init__(self) -> None:
         require_counts(self, "updates", "batch_size", "epochs", "minibatches", "max_new_tokens", "kl_horizon")
@@ -75,32 +99,56 @@ class PPOConfig:
 
 @dataclass(frozen=True)
 class PPORecord:
-    """What one update did. metrics.py says what each number means, what healthy looks like, and TRL's name for it."""
+    """What one update did. metrics.py says what healthy looks like, and TRL's name for each."""
 
     update: int
+    """Its number, from 1."""
     score: float
+    """The reward model's score, mean over the batch."""
     kl: float
+    """Nats from the reference, summed over a response; mean over the batch, an estimate (k1)."""
     non_score_reward: float
+    """What the KL cost: -β · kl."""
     rlhf_reward: float
+    """The objective: score - β · kl."""
     beta: float
+    """The KL coefficient of this update."""
     entropy: float
+    """-log π of a whole response as sampled, in nats."""
     response_length: float
+    """Tokens a response, end of text included."""
     ended: float
+    """The share of responses that reached their end of text."""
     policy_loss: float
+    """Mean over the minibatches; its size means nothing."""
     value_loss: float
+    """Half the squared error of the values, in score²."""
     policy_entropy: float
+    """The exact entropy of each token's distribution, in nats."""
     approx_kl: float
+    """½ (log ratio)² a token: how far the passes have moved the policy from where it sampled."""
     clip_fraction: float
+    """The share of tokens whose gradient the clip has cut to 0."""
     outside_clip: float
+    """The share of tokens whose ratio left 1 ± ε, in either direction."""
     ratio: float
+    """π / π_old a token, mean over all minibatches."""
     ratio_variance: float
+    """Its variance."""
     first_ratio: float
+    """The ratio on the first minibatch, before any step: 1, or something is wrong."""
     value_clip_fraction: float
+    """The share of values that the value clip holds."""
     explained_variance: float
+    """How much of the returns the value model foresaw: 1 all, 0 nothing."""
     policy_grad_norm: float
+    """Before clipping."""
     value_grad_norm: float
+    """Before clipping."""
     lr: float
+    """The policy's learning rate in this update."""
     optimizer_steps: int
+    """Fewer than epochs · minibatches where stop_kl ended the passes."""
 
 
 class Estimate(NamedTuple):
@@ -110,9 +158,13 @@ class Estimate(NamedTuple):
     advantages: PerToken
     returns: PerToken
 
+    def at(self, rows: Tensor) -> "Estimate":
+        """These rows of the batch."""
+        return Estimate(*(x[rows] for x in self))
+
 
 def adapt_beta(beta: float, kl: float, target: float, episodes: int, horizon: int) -> float:
-    """Pull the leash tighter when the KL is above its target, looser when below; at most 20 % of the error counts.
+    """Raise β when the KL is above its target, lower it when below; at most 20 % of the error counts.
 
     β ← β (1 + clip(KL / target - 1, ±0.2) · episodes / horizon) (Ziegler et al., 2019, section 2.2).
     """
@@ -128,40 +180,44 @@ def train_ppo(
     prompts: Prompts,
     config: PPOConfig,
     *,
-    eos_id: int | None,
-    policy_loss: Callable = clipped_policy_loss,
-    value_loss: Callable = clipped_value_loss,
-    advantages: Callable = gae,
-    rewards: Callable = token_rewards,
-    kl_controller: Callable = adapt_beta,
+    policy_loss: PolicyLoss = clipped_policy_loss,
+    value_loss: ValueLoss = clipped_value_loss,
+    advantage_fn: AdvantageFn = gae,
+    token_reward_fn: TokenRewardFn = token_rewards,
+    kl_controller: KLController = adapt_beta,
     state: TrainState | None = None,
 ) -> Iterator[PPORecord]:
-    """Move the policy towards what the reward model likes, on a leash of KL to the reference; a record an update."""
+    """Move the policy towards a higher score, near the reference; one record an update."""
+    state = ready_to_train(policy, reference, value_model, prompts, config, state)
+    actors = policy, reference, reward_model
+    with resumable("PPO", state, "update"):
+        while state.step < config.updates:
+            beta = state.numbers["beta"]
+            batch = prompts.draw(config.batch_size, state.generator)
+            rollout = collect(*actors, batch, config.max_new_tokens, state.generator, config.missing_eos_score)
+            estimates = estimate(rollout, value_model, beta, config, advantage_fn, token_reward_fn)
+            steps = ppo_update(policy, value_model, rollout, estimates, config, state, policy_loss, value_loss)
+            record = summarise(rollout, estimates, steps, beta, state.step + 1)
+            if config.kl_target is not None:
+                beta = kl_controller(beta, record.kl, config.kl_target, config.batch_size, config.kl_horizon)
+            state.numbers["beta"], state.step = float(beta), state.step + 1
+            yield record
+
+
+def ready_to_train(
+    policy: CausalLM,
+    reference: CausalLM,
+    value_model: ValueModel,
+    prompts: Prompts,
+    config: PPOConfig,
+    state: TrainState | None,
+) -> TrainState:
+    """The state to start from, or the one to go on from; what cannot work is refused before anything is sampled."""
     require(len(prompts) > 0, "There are no prompts to answer.")
     require_own_weights(policy=policy, reference=reference, value_model=value_model)
     state = state or new_state(config.seed, policy=policy, value_model=value_model)
-    beta = state.numbers.setdefault("beta", config.beta)
-    with resumable("PPO", state, "update"):
-        while state.step < config.updates:
-            chosen = torch.randint(len(prompts), (config.batch_size,), generator=state.generator).tolist()
-            asked = [prompts.prompts[i] for i in chosen]
-            rollout = collect(
-                policy,
-                reference,
-                reward_model,
-                asked,
-                config.max_new_tokens,
-                state.generator,
-                eos_id,
-                config.missing_eos_score,
-            )
-            estimates = estimate(rollout, value_model, beta, config, advantages, rewards)
-            losses = ppo_update(policy, value_model, rollout, estimates, config, state, policy_loss, value_loss)
-            record = _record(rollout, estimates, losses, beta, state.step + 1)
-            if config.kl_target is not None:
-                beta = float(kl_controller(beta, record.kl, config.kl_target, config.batch_size, config.kl_horizon))
-            state.numbers["beta"], state.step = beta, state.step + 1
-            yield record
+    state.numbers.setdefault("beta", config.beta)
+    return state
 
 
 @torch.no_grad()
@@ -170,16 +226,16 @@ def estimate(
     value_model: ValueModel,
     beta: float,
     config: PPOConfig,
-    advantages: Callable = gae,
-    rewards: Callable = token_rewards,
+    advantage_fn: AdvantageFn = gae,
+    token_reward_fn: TokenRewardFn = token_rewards,
 ) -> Estimate:
     """How much better than expected was each token? Computed once a batch; nothing here carries a gradient."""
     mask = rollout.response_mask
     values = value_model(rollout.tokens, mask)
-    earned = rewards(rollout.score, rollout.log_probs, rollout.ref_log_probs, mask, beta)
-    raw_advantages, returns = advantages(earned, values, mask, config.gamma, config.lam)
+    rewards = token_reward_fn(rollout.score, rollout.log_probs, rollout.ref_log_probs, mask, beta)
+    advantages, returns = advantage_fn(rewards, values, mask, config.gamma, config.lam)
     # Scale-free steps: the learning rate need not follow the reward. Returns were taken before, in real units.
-    return Estimate(values, masked_whiten(raw_advantages, mask), returns)
+    return Estimate(values, masked_whiten(advantages, mask), returns)
 
 
 def ppo_update(
@@ -189,62 +245,76 @@ def ppo_update(
     estimates: Estimate,
     config: PPOConfig,
     state: TrainState,
-    policy_loss: Callable = clipped_policy_loss,
-    value_loss: Callable = clipped_value_loss,
-) -> list[dict[str, float]]:
+    policy_loss: PolicyLoss = clipped_policy_loss,
+    value_loss: ValueLoss = clipped_value_loss,
+) -> list[Stats]:
     """Several passes over one batch, in shuffled minibatches; the clip keeps the policy near where it sampled."""
     lr, value_lr = (linear_lr(peak, state.step, config.updates) for peak in (config.lr, config.value_lr))
-    steps: list[dict[str, float]] = []
+    policy_optimizer, value_optimizer = state.optimizers["policy"], state.optimizers["value_model"]
+    steps: list[Stats] = []
     for _ in range(config.epochs):
         order = torch.randperm(len(rollout.tokens), generator=state.generator)
         for rows in order.chunk(config.minibatches):
-            tokens, mask = rollout.tokens[rows], rollout.response_mask[rows]
-            old_log_probs, old_values = rollout.log_probs[rows], estimates.values[rows]
-            advantages, returns = estimates.advantages[rows], estimates.returns[rows]
-            batch = {"tokens": tokens, "mask": mask, "advantages": advantages}
-
-            predictions = policy(tokens, at=predicting_positions(mask))
-            log_probs, entropies = log_probs_and_entropy(predictions, tokens, mask)
-            loss, stats = policy_loss(log_probs, old_log_probs, advantages, mask, config.clip)
-            entropy = masked_mean(entropies, mask)
-            total = loss - config.entropy_bonus * entropy if config.entropy_bonus else loss
-            norm = optimizer_step(total, state.optimizers["policy"], lr, config.max_grad_norm, **batch)
-
-            values = value_model(tokens, mask)
-            error, value_stats = value_loss(values, old_values, returns, mask, config.value_clip)
-            value_norm = optimizer_step(error, state.optimizers["value_model"], value_lr, config.max_grad_norm, **batch)
-            policy_step = {"policy_loss": loss.item(), "policy_entropy": entropy.item(), "policy_grad_norm": norm}
-            value_step = {"value_loss": error.item(), "value_grad_norm": value_norm}
-            value_step["value_clip_fraction"] = value_stats["clip_fraction"]
-            steps.append(stats | policy_step | value_step | {"lr": lr})
+            minibatch, targets = rollout.at(rows), estimates.at(rows)
+            policy_stats = policy_step(policy, minibatch, targets, config, policy_optimizer, lr, policy_loss)
+            value_stats = value_step(value_model, minibatch, targets, config, value_optimizer, value_lr, value_loss)
+            steps.append(policy_stats | value_stats)
         if config.stop_kl is not None and steps[-1]["approx_kl"] > config.stop_kl:
             break
     return steps
 
 
-def _record(
-    rollout: Rollout, estimates: Estimate, steps: list[dict[str, float]], beta: float, update: int
-) -> PPORecord:
+def policy_step(
+    policy: CausalLM,
+    minibatch: Rollout,
+    targets: Estimate,
+    config: PPOConfig,
+    optimizer: Optimizer,
+    lr: float,
+    policy_loss: PolicyLoss = clipped_policy_loss,
+) -> Stats:
+    """One step on a minibatch: tokens that were better than expected become more probable, within the clip."""
+    tokens, mask, advantages = minibatch.tokens, minibatch.response_mask, targets.advantages
+    log_probs, entropies = response_log_probs(policy, tokens, mask)
+    loss, stats = policy_loss(log_probs, minibatch.log_probs, advantages, mask, config.clip)
+    entropy = masked_mean(entropies, mask)
+    total = loss - config.entropy_bonus * entropy if config.entropy_bonus else loss
+    norm = optimizer_step(total, optimizer, lr, config.max_grad_norm, tokens=tokens, mask=mask, advantages=advantages)
+    return stats | {"policy_loss": loss.item(), "policy_entropy": entropy.item(), "policy_grad_norm": norm, "lr": lr}
+
+
+def value_step(
+    value_model: ValueModel,
+    minibatch: Rollout,
+    targets: Estimate,
+    config: PPOConfig,
+    optimizer: Optimizer,
+    lr: float,
+    value_loss: ValueLoss = clipped_value_loss,
+) -> Stats:
+    """One step on a minibatch: the value before each token moves towards the return that followed."""
+    tokens, mask, returns = minibatch.tokens, minibatch.response_mask, targets.returns
+    values = value_model(tokens, mask)
+    loss, stats = value_loss(values, targets.values, returns, mask, config.value_clip)
+    norm = optimizer_step(loss, optimizer, lr, config.max_grad_norm, tokens=tokens, mask=mask, returns=returns)
+    return {"value_loss": loss.item(), "value_grad_norm": norm, "value_clip_fraction": stats["clip_fraction"]}
+
+
+def summarise(rollout: Rollout, estimates: Estimate, steps: list[Stats], beta: float, update: int) -> PPORecord:
     """Sums over a response and means over the batch for the rollout; means over the minibatches for the losses."""
     mask = rollout.response_mask
-    score = rollout.score.mean().item()
-    kl = masked_sum(rollout.log_probs - rollout.ref_log_probs, mask).mean().item()
+    means = rollout.means(beta)
     residual, returns = (estimates.returns - estimates.values)[mask], estimates.returns[mask]
     spread = returns.var(correction=0).clamp(min=1e-8)  # so that a single token is no 0/0
     unexplained = residual.var(correction=0) / spread
-    means = {name: sum(step[name] for step in steps) / len(steps) for name in steps[0]}
     return PPORecord(
         update=update,
-        score=score,
-        kl=kl,
-        non_score_reward=-beta * kl,
-        rlhf_reward=score - beta * kl,
         beta=beta,
+        non_score_reward=-beta * means["kl"],
         entropy=-masked_sum(rollout.log_probs, mask).mean().item(),
-        response_length=mask.sum(dim=1).float().mean().item(),
-        ended=rollout.ended.float().mean().item(),
         first_ratio=steps[0]["ratio"],
         explained_variance=1 - unexplained.item(),
         optimizer_steps=len(steps),
         **means,
+        **{name: sum(step[name] for step in steps) / len(steps) for name in steps[0]},
     )

@@ -8,17 +8,16 @@ value model, discounting, whitening.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite
 
 import torch
 
-from minirlhf.advantages import Advantages, leave_one_out
+from minirlhf.advantages import SequenceAdvantageFn, leave_one_out
 from minirlhf.data import Prompts
-from minirlhf.losses import policy_gradient_loss
-from minirlhf.model import CausalLM
-from minirlhf.ops import log_probs_and_entropy, masked_sum, predicting_positions
+from minirlhf.losses import PolicyGradientLoss, Stats, policy_gradient_loss
+from minirlhf.model import CausalLM, response_log_probs
 from minirlhf.rollout import RewardFn, Rollout, collect
 from minirlhf.training import (
     TrainState,
@@ -36,16 +35,24 @@ from minirlhf.training import (
 
 @dataclass(frozen=True)
 class ReinforceConfig:
-    """What a run is told. Each update samples `batch_size` replies and takes one step; lr is Adam's, linear to 0."""
+    """The settings of a run. Each update samples `batch_size` responses and takes one step."""
 
     updates: int = 60
+    """Batches to sample; each is learned from once."""
     batch_size: int = 96
+    """Responses sampled for each update."""
     max_new_tokens: int = 40
+    """The longest response, in tokens."""
     lr: float = 1e-3
+    """Adam's learning rate at the start; it falls linearly to 0."""
     beta: float = 0.05
-    missing_eos_score: float = -2.0  # of normalised scores: two deviations below the reference's mean
+    """The KL coefficient: score paid for each nat away from the reference."""
+    missing_eos_score: float = -2.0
+    """The score of a response without end of text, in deviations of normalised scores."""
     max_grad_norm: float = 1.0
+    """Gradients are scaled down to this norm."""
     seed: int = 0
+    """Of the prompts drawn and the tokens sampled."""
 
     def __post_init__(self) -> None:
         require_counts(self, "updates", "batch_size", "max_new_tokens")
@@ -63,15 +70,25 @@ class ReinforceRecord:
     """What one update did. metrics.py says what each number means, and what healthy looks like."""
 
     update: int
+    """Its number, from 1."""
     score: float
+    """The reward model's score, mean over the batch."""
     kl: float
+    """Nats from the reference, summed over a response; mean over the batch, an estimate (k1)."""
     rlhf_reward: float
+    """The objective: score - β · kl."""
     nll: float
+    """-log π a token, in nats, before the step."""
     response_length: float
+    """Tokens a response, end of text included."""
     ended: float
+    """The share of responses that reached their end of text."""
     policy_loss: float
+    """Its size means nothing."""
     grad_norm: float
+    """Before clipping."""
     lr: float
+    """The learning rate of this update."""
 
 
 def train_reinforce(
@@ -81,33 +98,23 @@ def train_reinforce(
     prompts: Prompts,
     config: ReinforceConfig,
     *,
-    eos_id: int | None,
-    loss: Callable = policy_gradient_loss,
-    advantages: Advantages = leave_one_out,
+    loss: PolicyGradientLoss = policy_gradient_loss,
+    advantage_fn: SequenceAdvantageFn = leave_one_out,
     state: TrainState | None = None,
 ) -> Iterator[ReinforceRecord]:
     """Make replies that beat the others of their batch more probable, less what they cost in KL; a record an update."""
     require(len(prompts) > 0, "There are no prompts to answer.")
     require_own_weights(policy=policy, reference=reference)
     state = state or new_state(config.seed, policy=policy)
+    actors = policy, reference, reward_model
     with resumable("REINFORCE", state, "update"):
         while state.step < config.updates:
-            chosen = torch.randint(len(prompts), (config.batch_size,), generator=state.generator).tolist()
-            asked = [prompts.prompts[i] for i in chosen]
-            rollout = collect(
-                policy,
-                reference,
-                reward_model,
-                asked,
-                config.max_new_tokens,
-                state.generator,
-                eos_id,
-                config.missing_eos_score,
-            )
+            batch = prompts.draw(config.batch_size, state.generator)
+            rollout = collect(*actors, batch, config.max_new_tokens, state.generator, config.missing_eos_score)
             lr = linear_lr(config.lr, state.step, config.updates)
-            step = reinforce_update(policy, rollout, config, lr, state.optimizers["policy"], loss, advantages)
+            step = reinforce_update(policy, rollout, config, lr, state.optimizers["policy"], loss, advantage_fn)
             state.step += 1
-            yield ReinforceRecord(state.step, **_means(rollout, config.beta), **step, lr=lr)
+            yield ReinforceRecord(state.step, **rollout.means(config.beta), **step, lr=lr)
 
 
 def reinforce_update(
@@ -116,29 +123,14 @@ def reinforce_update(
     config: ReinforceConfig,
     lr: float,
     optimizer: torch.optim.Optimizer,
-    loss: Callable = policy_gradient_loss,
-    advantages: Advantages = leave_one_out,
-) -> dict[str, float]:
+    loss: PolicyGradientLoss = policy_gradient_loss,
+    advantage_fn: SequenceAdvantageFn = leave_one_out,
+) -> Stats:
     """One step on one batch. It cannot be repeated: after it, these are no longer replies of this policy."""
     tokens, mask = rollout.tokens, rollout.response_mask
     # The penalty is part of the reward: a number, with no gradient of its own. That suffices (E ∇log π = 0).
-    penalty = config.beta * masked_sum(rollout.log_probs - rollout.ref_log_probs, mask)
-    advantage = advantages(rollout.score - penalty)
-    log_probs, _ = log_probs_and_entropy(policy(tokens, at=predicting_positions(mask)), tokens, mask)
-    mean, stats = loss(log_probs, advantage.unsqueeze(1).expand_as(log_probs), mask)
-    norm = optimizer_step(mean, optimizer, lr, config.max_grad_norm, tokens=tokens, mask=mask, advantage=advantage)
+    advantages = advantage_fn(rollout.score - config.beta * rollout.kl)
+    log_probs, _ = response_log_probs(policy, tokens, mask)
+    mean, stats = loss(log_probs, advantages.unsqueeze(1).expand_as(log_probs), mask)
+    norm = optimizer_step(mean, optimizer, lr, config.max_grad_norm, tokens=tokens, mask=mask, advantages=advantages)
     return {"policy_loss": mean.item(), "nll": stats["nll"], "grad_norm": norm}
-
-
-def _means(rollout: Rollout, beta: float) -> dict[str, float]:
-    """Means over the batch; the KL is summed over a reply."""
-    mask = rollout.response_mask
-    score = rollout.score.mean().item()
-    kl = masked_sum(rollout.log_probs - rollout.ref_log_probs, mask).mean().item()
-    return {
-        "score": score,
-        "kl": kl,
-        "rlhf_reward": score - beta * kl,
-        "response_length": mask.sum(dim=1).float().mean().item(),
-        "ended": rollout.ended.float().mean().item(),
-    }

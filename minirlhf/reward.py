@@ -76,7 +76,7 @@ def train_reward(
     """Raise the score of what was chosen above that of what was rejected; one record a step."""
     require(len(comparisons) > 0, "There are no comparisons to learn from.")
     state = state or new_state(config.seed, reward_model=reward_model)
-    pad_id = reward_model.trunk.config.vocab_size
+    pad_id = reward_model.trunk.config.pad_id
     with resumable("The reward model", state):
         for rows in islice(epochs(len(comparisons), config.batch_size, config.seed), state.step, config.steps):
             tokens, mask, preference = comparisons.batch(rows, pad_id)

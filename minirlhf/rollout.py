@@ -5,15 +5,15 @@ drawn with, so there is no top-k and no top-p here.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from minirlhf.data import Ids, collate
-from minirlhf.model import Cache, CausalLM
-from minirlhf.ops import Mask, PerSequence, PerToken, Tokens, last_true, log_probs_and_entropy, predicting_positions
+from minirlhf.model import Cache, CausalLM, response_log_probs
+from minirlhf.ops import Mask, PerSequence, PerToken, Tokens, last_true, masked_sum
 
 RewardFn = Callable[[Tokens, Mask], PerSequence]
 
@@ -33,23 +33,38 @@ class Samples:
 
 @dataclass(frozen=True)
 class Rollout:
-    """What the policy did in one batch: what it said, how probable that was to it and to the reference, its score."""
+    """What the policy did in one batch: its responses, their log-probabilities and the reference's, their score."""
 
     tokens: Tokens
     response_mask: Mask
     log_probs: PerToken
     ref_log_probs: PerToken
     score: PerSequence
-    ended: Tensor  # (B,) True where the response came to its end of text
+    ended: Bool[Tensor, "B"]  # True where the response came to its end of text
+
+    @property
+    def kl(self) -> PerSequence:
+        """Nats from the reference to the policy in each response: Σ log π - log π_ref, an estimate (k1)."""
+        return masked_sum(self.log_probs - self.ref_log_probs, self.response_mask)
+
+    def at(self, rows: Tensor) -> "Rollout":
+        """These rows of the batch."""
+        return Rollout(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def means(self, beta: float) -> dict[str, float]:
+        """What every record reports of a batch, by its names: sums over a response, means over the batch."""
+        score, kl = self.score.mean().item(), self.kl.mean().item()
+        return {
+            "score": score,
+            "kl": kl,
+            "rlhf_reward": score - beta * kl,
+            "response_length": self.response_mask.sum(dim=1).float().mean().item(),
+            "ended": self.ended.float().mean().item(),
+        }
 
 
 def sample(
-    model: CausalLM,
-    prompts: Sequence[Ids],
-    max_new_tokens: int,
-    generator: torch.Generator,
-    eos_id: int | None = None,
-    temperature: float = 1.0,
+    model: CausalLM, prompts: Sequence[Ids], max_new_tokens: int, generator: torch.Generator, temperature: float = 1.0
 ) -> Samples:
     """Let the model answer each prompt, until its end of text or for `max_new_tokens` tokens.
 
@@ -60,7 +75,7 @@ def sample(
         raise ValueError("There is nothing to answer: give at least one prompt, each with at least one token.")
     if max_new_tokens < 1 or not temperature > 0:
         raise ValueError(f"max_new_tokens ({max_new_tokens}) must be 1 or more, temperature ({temperature}) above 0.")
-    pad_id = model.trunk.config.vocab_size
+    pad_id, eos_id = model.trunk.config.pad_id, model.trunk.config.eos_id
     tokens, unsaid = collate(prompts, [[pad_id] * max_new_tokens] * len(prompts), pad_id)
     log_probs, start = torch.zeros(tokens.shape), unsaid.long().argmax(dim=1)
     with torch.inference_mode():  # a tenth quicker than no_grad: nobody will ask these tensors for gradients
@@ -132,19 +147,18 @@ def collect(
     prompts: Sequence[Ids],
     max_new_tokens: int,
     generator: torch.Generator,
-    eos_id: int | None = None,
     missing_eos_score: float = 0.0,
 ) -> Rollout:
     """Let the policy answer, and have reference and reward model look at the answers.
 
     A response that never ends is not scored: `missing_eos_score` stands in, since the score is read at the end.
     """
-    samples = sample(policy, prompts, max_new_tokens, generator, eos_id)
+    samples = sample(policy, prompts, max_new_tokens, generator)
     tokens, mask = samples.tokens, samples.response_mask
-    ref_log_probs, _ = log_probs_and_entropy(reference(tokens, at=predicting_positions(mask)), tokens, mask)
+    ref_log_probs, _ = response_log_probs(reference, tokens, mask)
     score = reward_model(tokens, mask)
     ended = torch.ones(len(tokens), dtype=torch.bool)
-    if eos_id is not None:
+    if (eos_id := policy.trunk.config.eos_id) is not None:
         ended = tokens[torch.arange(len(tokens)), last_true(mask)] == eos_id
         score = torch.where(ended, score, missing_eos_score)
     return Rollout(tokens, mask, samples.log_probs, ref_log_probs, score, ended)

@@ -67,7 +67,7 @@ def train_sft(
     """Teach the policy to continue each prompt as its demonstrator did; one record a step."""
     require(len(demonstrations) > 0, "There are no demonstrations to learn from.")
     state = state or new_state(config.seed, policy=policy)
-    pad_id = policy.trunk.config.vocab_size
+    pad_id = policy.trunk.config.pad_id
     with resumable("SFT", state):
         for rows in islice(epochs(len(demonstrations), config.batch_size, config.seed), state.step, config.steps):
             tokens, mask = demonstrations.batch(rows, pad_id)

@@ -144,13 +144,7 @@ def learn_taste(
     if not reading.updates:
         return
     yield from train_ppo(
-        taste.policy,
-        taste.reference,
-        taste.reward_model,
-        taste.value_model,
-        taste.prompts,
-        config.ppo(),
-        eos_id=taste.tokenizer.eos_id,
+        taste.policy, taste.reference, taste.reward_model, taste.value_model, taste.prompts, config.ppo()
     )
 
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from ipywidgets import HTML, Button, Dropdown, IntProgress, Text, Textarea
 
-from minirlhf.feedback import buttons
+from minirlhf.feedback.card import buttons
 from minirlhf.feedback.card.buttons import plain_card
 from minirlhf.feedback.card.session import Session
 from minirlhf.feedback.card.widget import FeedbackCard
@@ -134,20 +134,20 @@ def test_two_cards_may_show_one_session(store):
 
 @pytest.mark.parametrize("name", ["card.js", "card.css"])
 def test_what_the_browser_needs_comes_with_the_package(name):
-    assert files("minirlhf.feedback").joinpath(name).is_file()
+    assert files("minirlhf.feedback.card").joinpath(name).is_file()
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
-    assert name in project["tool"]["setuptools"]["package-data"]["minirlhf.feedback"]
+    assert name in project["tool"]["setuptools"]["package-data"]["minirlhf.feedback.card"]
 
 
 def test_the_card_is_read_from_its_files_once_and_no_file_is_watched(store):
     card = FeedbackCard(ask(), store)
-    assert card._esm == files("minirlhf.feedback").joinpath("card.js").read_text("utf-8")
-    assert card._css == files("minirlhf.feedback").joinpath("card.css").read_text("utf-8")
+    assert card._esm == files("minirlhf.feedback.card").joinpath("card.js").read_text("utf-8")
+    assert card._css == files("minirlhf.feedback.card").joinpath("card.css").read_text("utf-8")
     assert FeedbackCard._esm._background_thread is None
 
 
 def test_the_script_puts_texts_in_as_texts_and_fetches_nothing():
-    script = files("minirlhf.feedback").joinpath("card.js").read_text("utf-8")
+    script = files("minirlhf.feedback.card").joinpath("card.js").read_text("utf-8")
     for way in (
         "innerHTML",
         "outerHTML",
@@ -166,7 +166,7 @@ def test_the_script_puts_texts_in_as_texts_and_fetches_nothing():
         "import(",
     ):
         assert way not in script
-    assert not re.search(r"url\(|@import|http", files("minirlhf.feedback").joinpath("card.css").read_text("utf-8"))
+    assert not re.search(r"url\(|@import|http", files("minirlhf.feedback.card").joinpath("card.css").read_text("utf-8"))
 
 
 # The plain twin.

@@ -13,7 +13,7 @@ import urllib.request
 
 import pytest
 
-from minirlhf import cli
+from minirlhf import cli, paths
 from minirlhf.course import copies
 
 
@@ -58,7 +58,7 @@ def test_the_console_script_is_this_main():
 
 
 def test_an_error_for_people_is_one_message(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(workspace, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
     monkeypatch.delenv(cli.SHOW_TRACEBACK, raising=False)
     assert cli.main(["lessons"]) == 2
     said = capsys.readouterr().err

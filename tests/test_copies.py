@@ -127,7 +127,7 @@ def test_without_lessons_the_error_says_what_to_do(tmp_path, mine):
 
 
 def test_a_package_without_its_repository_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr(workspace, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
     with pytest.raises(FileNotFoundError, match="make lessons"):
         paths.data_folder()
     with pytest.raises(FileNotFoundError, match="pip install -e"):
@@ -135,7 +135,7 @@ def test_a_package_without_its_repository_says_what_to_do(tmp_path, monkeypatch)
 
 
 def test_the_learners_folder_stands_beside_the_notebooks(tmp_path, monkeypatch, shipped):
-    monkeypatch.setattr(workspace, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
     assert paths.lessons_folder() == tmp_path / "my_lessons"
     assert paths.lessons_folder().is_dir()
 

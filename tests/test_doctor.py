@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from minirlhf import cli
+from minirlhf import cli, paths
 from minirlhf.course import doctor
 from minirlhf.course.doctor import Finding
 
@@ -71,7 +71,7 @@ def repository(tmp_path, monkeypatch):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "prompts.jsonl").write_text('{"prompt": "hello"}\n')
     save_file({"weight": ones(3)}, tmp_path / "data" / "model.safetensors")
-    monkeypatch.setattr(workspace, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
     return tmp_path
 
 

@@ -26,8 +26,8 @@ def test_all_of_the_packages_own_functions_together_change_nothing():
     own = train(
         policy_loss=clipped_policy_loss,
         value_loss=clipped_value_loss,
-        advantages=gae,
-        rewards=token_rewards,
+        advantage_fn=gae,
+        token_reward_fn=token_rewards,
         kl_controller=adapt_beta,
     )
     assert own == train()
@@ -62,17 +62,17 @@ def test_bug_a_is_never_clipped_and_has_the_gradient_of_a_first_step():
 def test_bug_b_pays_what_the_others_charge():
     ref_log_probs = normal(5, *RAGGED.shape) - 3
     given = (torch.zeros(len(RAGGED)), OLD, ref_log_probs, RAGGED, 0.2)
-    torch.testing.assert_close(BUGS["B"]["rewards"](*given), -token_rewards(*given))
+    torch.testing.assert_close(BUGS["B"]["token_reward_fn"](*given), -token_rewards(*given))
 
 
 def test_bug_c_pays_the_score_once_a_token():
-    paid = BUGS["C"]["rewards"](SCORE, OLD, OLD, RAGGED, 0.2)
+    paid = BUGS["C"]["token_reward_fn"](SCORE, OLD, OLD, RAGGED, 0.2)
     torch.testing.assert_close(paid.sum(dim=1), SCORE * RAGGED.sum(dim=1))
 
 
 def test_bug_d_has_the_right_advantages_and_returns_that_forget_the_future():
     rewards = token_rewards(SCORE, OLD, OLD, RAGGED, 0.2)
-    advantages, returns = BUGS["D"]["advantages"](rewards, VALUES, RAGGED, 1.0, 0.95)
+    advantages, returns = BUGS["D"]["advantage_fn"](rewards, VALUES, RAGGED, 1.0, 0.95)
     torch.testing.assert_close(advantages, gae(rewards, VALUES, RAGGED, 1.0, 0.95)[0])
     assert (returns[RAGGED] != 0).sum() == len(RAGGED)
 

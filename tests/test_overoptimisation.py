@@ -149,9 +149,7 @@ def test_the_start_stands_at_no_distance_and_looking_changes_nothing(shipped):
 
     def run(look):
         policy, value_model = deepcopy(shipped.base), ValueModel(deepcopy(shipped.base.trunk))
-        records = train_ppo(
-            policy, shipped.base, length, value_model, customers, config, eos_id=shipped.tokenizer.eos_id
-        )
+        records = train_ppo(policy, shipped.base, length, value_model, customers, config)
         seen = track(records, policy, shipped.base, length, few, shipped.tokenizer, count_words) if look else records
         return list(seen), policy
 

@@ -34,7 +34,7 @@ def looked_at():
     def reward(tokens, mask):
         return (mask.sum(dim=1) % 3).float() - 1.5
 
-    rollout = collect(policy, reference, reward, PROMPTS, 9, generator(), TOKENIZER.eos_id, -2.0)
+    rollout = collect(policy, reference, reward, PROMPTS, 9, generator(), -2.0)
     mask = rollout.response_mask
     rewards = token_rewards(rollout.score, rollout.log_probs, rollout.ref_log_probs, mask, CONFIG.beta)
     estimates = estimate(rollout, value_model, CONFIG.beta, CONFIG)

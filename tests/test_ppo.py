@@ -54,18 +54,19 @@ def count(token):
 
 
 def make(policy=None, value_model=None, config=CONFIG, reward=None, eos_id=EOS, sizes=TYPED, **hearts) -> Run:
+    sizes = replace(sizes, eos_id=eos_id)
     reference = CausalLM(trunk(0, sizes))
     policy = policy or deepcopy(reference)
     value_model = value_model or ValueModel(trunk(1, sizes))
     return Run(
         {"policy": policy, "value_model": value_model},
         lambda state: train_ppo(
-            policy, reference, reward or count(1), value_model, PROMPTS, config, eos_id=eos_id, state=state, **hearts
+            policy, reference, reward or count(1), value_model, PROMPTS, config, state=state, **hearts
         ),
     )
 
 
-SMALL = GPTConfig(vocab_size=12, context=16, layers=1, heads=1, channels=16)
+SMALL = GPTConfig(vocab_size=12, context=16, layers=1, heads=1, channels=16, eos_id=EOS)
 
 
 def train(config=CONFIG, **arguments):
@@ -86,7 +87,7 @@ def test_it_finds_the_exact_optimum_of_an_enumerable_problem(seed):
     )
     torch.nn.init.zeros_(reference.trunk.final_norm.weight)  # all logits 0: every sequence has probability 1/27
     config = PPOConfig(updates=40, batch_size=256, max_new_tokens=3, lr=3e-3, value_lr=1e-2, beta=beta, seed=seed)
-    for _ in train_ppo(policy, reference, count(0), value_model, Prompts([[1]]), config, eos_id=None):
+    for _ in train_ppo(policy, reference, count(0), value_model, Prompts([[1]]), config):
         pass
 
     tokens = torch.tensor([(1, *sequence) for sequence in product(range(3), repeat=3)])
@@ -118,7 +119,7 @@ def test_the_yardstick_is_reached_by_update_20(seed):
     )
     models = policy, deepcopy(policy), count(0), ValueModel(deepcopy(policy.trunk))
     scores = []
-    for record in train_ppo(*models, Prompts([[1, 2, 3, 4]]), config, eos_id=None):
+    for record in train_ppo(*models, Prompts([[1, 2, 3, 4]]), config):
         scores.append(record.score)
         if record.update == 20:
             break
@@ -155,7 +156,7 @@ def test_advantages_are_whitened_over_the_whole_batch_and_returns_are_not():
         lively(kind(trunk(s, SMALL))) for s, kind in enumerate((CausalLM, CausalLM, ValueModel))
     )
     config = replace(CONFIG, gamma=0.9, lam=0.8)
-    rollout = collect(policy, reference, count(1), PROMPTS.prompts * 5, 5, generator(), EOS, missing_eos_score=-2.0)
+    rollout = collect(policy, reference, count(1), PROMPTS.prompts * 5, 5, generator(), missing_eos_score=-2.0)
     values, advantages, returns = estimate(rollout, value_model, 0.1, config)
     mask = rollout.response_mask
     for x in (values, advantages, returns):
@@ -171,7 +172,7 @@ def test_advantages_are_whitened_over_the_whole_batch_and_returns_are_not():
 
 def test_appending_padding_to_a_rollout_changes_no_estimate():
     policy, value_model = lively(CausalLM(trunk(0, SMALL))), lively(ValueModel(trunk(1, SMALL)))
-    rollout = collect(policy, policy, count(1), PROMPTS.prompts * 3, 5, generator(), EOS)
+    rollout = collect(policy, policy, count(1), PROMPTS.prompts * 3, 5, generator())
     widen = torch.nn.functional.pad
     wide = replace(
         rollout,
@@ -255,7 +256,7 @@ def test_values_learn_what_responses_are_worth():
 
 
 def test_a_learners_own_hearts_drive_the_training():
-    calls = {"policy_loss": 0, "advantages": 0, "rewards": 0}
+    calls = {"policy_loss": 0, "advantage_fn": 0, "token_reward_fn": 0}
 
     def counting(name, heart):
         def mine(*args):
@@ -264,9 +265,9 @@ def test_a_learners_own_hearts_drive_the_training():
 
         return mine
 
-    hearts = {"policy_loss": clipped_policy_loss, "advantages": gae, "rewards": token_rewards}
+    hearts = {"policy_loss": clipped_policy_loss, "advantage_fn": gae, "token_reward_fn": token_rewards}
     assert train(**{name: counting(name, heart) for name, heart in hearts.items()}) == train()
-    assert calls == {"policy_loss": 16, "advantages": 4, "rewards": 4}
+    assert calls == {"policy_loss": 16, "advantage_fn": 4, "token_reward_fn": 4}
 
 
 # ---- watching, breaking off, going on
@@ -333,7 +334,7 @@ def test_what_is_no_number_stops_before_the_models_change(tmp_path, monkeypatch,
         "policy_loss": {
             "policy_loss": lambda *args: (clipped_policy_loss(*args)[0] * nan, clipped_policy_loss(*args)[1])
         },
-        "rewards": {"rewards": lambda *args: token_rewards(*args) * nan},
+        "rewards": {"token_reward_fn": lambda *args: token_rewards(*args) * nan},
         "score": {"reward": lambda tokens, mask: torch.full((len(tokens),), nan), "eos_id": None},
     }[heart]
     run = make(**broken)
@@ -395,6 +396,4 @@ def test_a_misspelt_setting_is_not_swallowed():
 def test_there_must_be_prompts():
     policy = CausalLM(trunk(0, SMALL))
     with pytest.raises(ValueError, match="no prompts"):
-        next(
-            train_ppo(policy, deepcopy(policy), count(1), ValueModel(trunk(1, SMALL)), Prompts([]), CONFIG, eos_id=EOS)
-        )
+        next(train_ppo(policy, deepcopy(policy), count(1), ValueModel(trunk(1, SMALL)), Prompts([]), CONFIG))

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 EOS = 0
 PROMPTS = Prompts([[5], [6, 7], [8, 9, 10]])
 CONFIG = ReinforceConfig(updates=4, batch_size=8, max_new_tokens=5, lr=3e-3)
-SMALL = GPTConfig(vocab_size=12, context=16, layers=1, heads=1, channels=16)
+SMALL = GPTConfig(vocab_size=12, context=16, layers=1, heads=1, channels=16, eos_id=EOS)
 THREE = GPTConfig(vocab_size=3, context=4, layers=1, heads=1, channels=16)
 BANDIT = Bandit({"refund": 2.0, "sorry": 0.5, "wait": -1.0})
 
@@ -48,13 +48,12 @@ def count(token):
 
 
 def make(policy=None, config=CONFIG, reward=None, eos_id=EOS, sizes=TYPED, **hearts) -> Run:
+    sizes = replace(sizes, eos_id=eos_id)
     reference = CausalLM(trunk(0, sizes))
     policy = policy or deepcopy(reference)
     return Run(
         {"policy": policy},
-        lambda state: train_reinforce(
-            policy, reference, reward or count(1), PROMPTS, config, eos_id=eos_id, state=state, **hearts
-        ),
+        lambda state: train_reinforce(policy, reference, reward or count(1), PROMPTS, config, state=state, **hearts),
     )
 
 
@@ -178,7 +177,7 @@ def test_it_finds_the_exact_optimum_of_an_enumerable_problem(seed):
     policy, reference = CausalLM(trunk(seed, THREE)), CausalLM(trunk(9, THREE))
     torch.nn.init.zeros_(reference.trunk.final_norm.weight)  # all logits 0: uniform
     config = ReinforceConfig(updates=100, batch_size=256, max_new_tokens=3, lr=1e-2, beta=0.5, seed=seed)
-    for _ in train_reinforce(policy, reference, count(0), Prompts([[1]]), config, eos_id=None):
+    for _ in train_reinforce(policy, reference, count(0), Prompts([[1]]), config):
         pass
     with torch.no_grad():
         assert objective(policy, reference, 0.5).item() == pytest.approx(1.7113987, rel=0.02)
@@ -231,7 +230,7 @@ def test_a_learners_own_hearts_drive_the_training():
         calls.append("advantages")
         return leave_one_out(rewards)
 
-    assert train(loss=mine, advantages=compared) == train()
+    assert train(loss=mine, advantage_fn=compared) == train()
     assert calls == ["advantages", "loss"] * 4
 
 
@@ -275,7 +274,7 @@ def test_what_is_no_number_stops_before_the_model_changes(tmp_path, monkeypatch,
     nan = float("nan")
     broken = {
         "loss": {"loss": lambda *args: (policy_gradient_loss(*args)[0] * nan, {"nll": nan})},
-        "advantages": {"advantages": lambda rewards: rewards * nan},
+        "advantages": {"advantage_fn": lambda rewards: rewards * nan},
         "score": {"reward": lambda tokens, mask: torch.full((len(tokens),), nan), "eos_id": None},
     }[heart]
     run = make(**broken)
@@ -308,6 +307,6 @@ def test_a_setting_out_of_range_fails_where_it_is_written(name, value):
 def test_there_must_be_prompts_and_a_reference_of_its_own():
     policy = CausalLM(trunk(0, SMALL))
     with pytest.raises(ValueError, match="no prompts"):
-        next(train_reinforce(policy, deepcopy(policy), count(1), Prompts([]), CONFIG, eos_id=EOS))
+        next(train_reinforce(policy, deepcopy(policy), count(1), Prompts([]), CONFIG))
     with pytest.raises(ValueError, match="shares its weights"):
-        next(train_reinforce(policy, policy, count(1), PROMPTS, CONFIG, eos_id=EOS))
+        next(train_reinforce(policy, policy, count(1), PROMPTS, CONFIG))

@@ -1,5 +1,6 @@
 """Sampling: exact distributions, ragged prompts, ending, and what a rollout holds."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -14,8 +15,9 @@ from minirlhf.rollout import collect, draw, sample
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-WORDS = GPTConfig(vocab_size=5, context=16, layers=1, heads=2, channels=16)
 EOS, PAD = 0, 5
+WORDS = GPTConfig(vocab_size=5, context=16, layers=1, heads=2, channels=16, eos_id=EOS)
+ENDLESS = replace(WORDS, eos_id=None)  # nothing ends a response
 PROMPTS = st.lists(st.lists(st.integers(0, 4), min_size=1, max_size=6), min_size=1, max_size=9)
 
 
@@ -53,7 +55,7 @@ def rows_of(samples):
 
 @given(PROMPTS, st.integers(1, 6), st.integers(0, 99))
 def test_prompts_stay_as_they_are_and_responses_end_where_they_should(prompts, new, seed):
-    samples = sample(talker(1, WORDS), prompts, new, generator(seed), eos_id=EOS)
+    samples = sample(talker(1, WORDS), prompts, new, generator(seed))
     for prompt, (tokens, mask, log_probs), response in zip(prompts, rows_of(samples), samples.responses(), strict=True):
         start, end = len(prompt), len(prompt) + len(response)
         assert tokens[:start].tolist() == prompt
@@ -68,7 +70,7 @@ def test_prompts_stay_as_they_are_and_responses_end_where_they_should(prompts, n
 
 @given(PROMPTS, st.integers(1, 6))
 def test_without_an_end_of_text_every_response_has_full_length(prompts, new):
-    samples = sample(talker(1, WORDS), prompts, new, generator())
+    samples = sample(talker(1, ENDLESS), prompts, new, generator())
     assert [len(response) for response in samples.responses()] == [new] * len(prompts)
 
 
@@ -77,12 +79,12 @@ def test_a_batch_is_no_wider_than_its_longest_row():
     with torch.no_grad():
         model.trunk.final_norm.weight.zero_()
         model.trunk.final_norm.bias.copy_(1e3 * model.trunk.token_embedding.weight[EOS])
-    samples = sample(model, [[1, 2], [3]], 10, generator(), eos_id=EOS)
+    samples = sample(model, [[1, 2], [3]], 10, generator())
     assert samples.tokens.tolist() == [[1, 2, EOS], [3, EOS, PAD]]
 
 
 def test_ragged_prompts_are_answered_as_if_each_were_alone():
-    model, n = talker(2, WORDS), 20_000
+    model, n = talker(2, ENDLESS), 20_000
     short, long = [3], [1, 4, 2, 2]
     samples = sample(model, [short, long] * n, 2, generator()).responses()
     assert_drawn_from(exact(model, short, 2), [tuple(r) for r in samples[::2]])
@@ -91,7 +93,7 @@ def test_ragged_prompts_are_answered_as_if_each_were_alone():
 
 def test_ended_rows_leave_the_others_distribution_alone():
     model, n = talker(2, WORDS), 30_000
-    samples = sample(model, [[3], [1, 4]] * n, 3, generator(), eos_id=EOS).responses()
+    samples = sample(model, [[3], [1, 4]] * n, 3, generator()).responses()
     whole = exact(model, [3], 3)
     wanted: dict = {}
     for response, p in whole.items():  # cut each response after its first end of text
@@ -117,15 +119,15 @@ def test_what_has_no_probability_is_never_drawn():
 
 def test_the_same_generator_gives_the_same_sample():
     model = talker(1, WORDS)
-    one, two = (sample(model, [[1], [2, 3]] * 4, 6, generator(7), eos_id=EOS) for _ in range(2))
+    one, two = (sample(model, [[1], [2, 3]] * 4, 6, generator(7)) for _ in range(2))
     assert torch.equal(one.tokens, two.tokens) and torch.equal(one.log_probs, two.log_probs)
     assert not torch.equal(one.tokens, sample(model, [[1], [2, 3]] * 4, 6, generator(8)).tokens)
 
 
 def test_prompt_and_response_must_fit_the_context():
     with pytest.raises(ValueError, match=r"at most 16.*fewer new tokens"):
-        sample(talker(1, WORDS), [[1] * 10], 8, generator())
-    assert sample(talker(1, WORDS), [[1] * 10], 6, generator()).tokens.shape == (1, 16)
+        sample(talker(1, ENDLESS), [[1] * 10], 8, generator())
+    assert sample(talker(1, ENDLESS), [[1] * 10], 6, generator()).tokens.shape == (1, 16)
 
 
 def test_a_rollout_holds_what_the_policy_did_and_what_others_made_of_it():
@@ -136,8 +138,8 @@ def test_a_rollout_holds_what_the_policy_did_and_what_others_made_of_it():
         return torch.arange(len(tokens)).float()
 
     prompts = [[1], [2, 3], [4, 4, 4]] * 10
-    rollout = collect(policy, reference, reward, prompts, 4, generator(), EOS, missing_eos_score=-9.0)
-    samples = sample(policy, prompts, 4, generator(), EOS)
+    rollout = collect(policy, reference, reward, prompts, 4, generator(), missing_eos_score=-9.0)
+    samples = sample(policy, prompts, 4, generator())
     assert torch.equal(rollout.tokens, samples.tokens) and torch.equal(rollout.log_probs, samples.log_probs)
     assert torch.equal(seen[0][0], rollout.tokens) and torch.equal(seen[0][1], rollout.response_mask)
     with torch.no_grad():
@@ -152,12 +154,12 @@ def test_a_rollout_holds_what_the_policy_did_and_what_others_made_of_it():
 
 def test_an_end_on_the_last_allowed_token_is_an_end():
     rollout = collect(
-        talker(1, WORDS), talker(1, WORDS), lambda t, m: torch.ones(len(t)), [[1]] * 200, 1, generator(), EOS, -9.0
+        talker(1, WORDS), talker(1, WORDS), lambda t, m: torch.ones(len(t)), [[1]] * 200, 1, generator(), -9.0
     )
     first = rollout.tokens[:, 1]
     assert torch.equal(rollout.ended, first == EOS) and 0 < rollout.ended.sum() < 200
 
 
 def test_without_an_end_of_text_all_are_scored():
-    rollout = collect(talker(1, WORDS), talker(1, WORDS), lambda t, m: torch.ones(len(t)), [[1]] * 3, 4, generator())
+    rollout = collect(talker(1, ENDLESS), talker(1, WORDS), lambda t, m: torch.ones(len(t)), [[1]] * 3, 4, generator())
     assert rollout.ended.all() and rollout.score.tolist() == [1.0] * 3

@@ -36,7 +36,7 @@ SHOWN = Demonstrations(
 
 
 def make(policy=None, config=CONFIG, **hearts) -> Run:
-    policy = policy or CausalLM(trunk(0, TYPED))
+    policy = policy or CausalLM(trunk(0, replace(TYPED, eos_id=EOS)))
     return Run({"policy": policy}, lambda state: train_sft(policy, SHOWN, config, state=state, **hearts))
 
 
@@ -49,7 +49,7 @@ def test_it_learns_to_say_what_it_was_shown_and_to_stop():
     run = make(config=SFTConfig(steps=120, batch_size=7, lr=1e-2, warmup=5))
     records = list(run.train(None))
     assert records[-1].loss < 0.05 and records[-1].accuracy == 1.0
-    answers = sample(run.models["policy"], SHOWN.prompts, 6, generator(), EOS, temperature=0.1).responses()
+    answers = sample(run.models["policy"], SHOWN.prompts, 6, generator(), temperature=0.1).responses()
     assert answers == SHOWN.responses
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny import fingerprint
 
-from minirlhf.course.bench import tastes
+from minirlhf.course.experiments import ten_tastes as tastes
 from minirlhf.course.experiments.ten_tastes import TasteRow, let_vote, taste_table, verdict
 from minirlhf.feedback.asking import write_questions
 from minirlhf.feedback.simulated import CARELESS, TEN_TASTES

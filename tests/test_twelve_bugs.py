@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import V, equal, fingerprint, generator, lively, talker, trunk
+from tiny import SIZES, V, equal, fingerprint, generator, lively, talker, trunk
 
 from minirlhf.advantages import gae, token_rewards
 from minirlhf.data import Comparisons, Demonstrations, Prompts
@@ -23,7 +23,7 @@ from minirlhf.training import new_state
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 EOS, PAD = 0, V
-SMALL = GPTConfig(vocab_size=V, context=12, layers=1, heads=1, channels=16)
+SMALL = GPTConfig(vocab_size=V, context=12, layers=1, heads=1, channels=16, eos_id=EOS)
 CONFIG = PPOConfig(updates=3, batch_size=8, epochs=2, minibatches=2, max_new_tokens=5, lr=5e-3, value_lr=1e-2)
 PROMPTS = [[5], [6, 7], [8, 9, 10]]
 
@@ -36,14 +36,14 @@ def count_ones(tokens, response_mask):
     return ((tokens == 1) & response_mask).sum(dim=1).float()
 
 
-def actors(seed=0, reward=count_ones):
+def actors(seed=0, reward=count_ones, eos_id=EOS):
     """policy, reference, reward, value model: a policy with opinions, beside an exact copy."""
-    policy = lively(CausalLM(trunk(seed, SMALL)), size=0.1)
+    policy = lively(CausalLM(trunk(seed, replace(SMALL, eos_id=eos_id))), size=0.1)
     return policy, deepcopy(policy), reward, ValueModel(deepcopy(policy.trunk))
 
 
 def run(config=CONFIG, eos_id=EOS, seed=0):
-    return list(train_ppo(*actors(seed), Prompts(PROMPTS), config, eos_id=eos_id))
+    return list(train_ppo(*actors(seed, eos_id=eos_id), Prompts(PROMPTS), config))
 
 
 def test_bug_1_off_by_one_slice():
@@ -104,8 +104,8 @@ def test_bug_4_padding_that_matters(junk, columns):
 
 @given(st.lists(st.lists(st.integers(0, V - 1), min_size=1, max_size=6), min_size=1, max_size=9), st.integers(0, 99))
 def test_bug_5_a_sampler_that_disagrees_with_the_log_probs_even_after_rows_have_left(prompts, seed):
-    model = talker(1)
-    samples = sample(model, prompts * 3, 8, generator(seed), eos_id=EOS)
+    model = talker(1, replace(SIZES, eos_id=EOS))
+    samples = sample(model, prompts * 3, 8, generator(seed))
     with torch.no_grad():
         again = token_log_probs(model(samples.tokens), samples.tokens, samples.response_mask)
     equal(samples.log_probs, again, 1e-5)
@@ -137,7 +137,7 @@ def test_bug_6_two_readings_of_one_text_that_differ():
     models = actors()
     for model in (models[0], models[1], models[3]):
         model.train()
-    for record in train_ppo(*models, Prompts(PROMPTS), CONFIG, eos_id=EOS):
+    for record in train_ppo(*models, Prompts(PROMPTS), CONFIG):
         assert record.first_ratio == pytest.approx(1.0, abs=1e-5)
     for record in run(replace(CONFIG, lr=1e-12)):
         assert record.ratio == pytest.approx(1.0, abs=1e-5)
@@ -231,7 +231,7 @@ def test_bug_9_whitening_with_the_padding_or_without_the_mean():
 def test_bug_9_whitening_before_the_returns_are_taken():
     policy, reference, reward, value_model = actors()
     lively(value_model)
-    rollout = collect(policy, reference, reward, PROMPTS * 5, 5, generator(), EOS)
+    rollout = collect(policy, reference, reward, PROMPTS * 5, 5, generator())
     mask = rollout.response_mask
     values, advantages, returns = estimate(rollout, value_model, 0.1, CONFIG)
     rewards = token_rewards(rollout.score, rollout.log_probs, rollout.ref_log_probs, mask, 0.1)
@@ -242,7 +242,7 @@ def test_bug_9_whitening_before_the_returns_are_taken():
 
 def test_bug_10_old_quantities_that_are_alive():
     policy, reference, reward, value_model = actors()
-    rollout = collect(policy, reference, reward, PROMPTS * 4, 5, generator(), EOS)
+    rollout = collect(policy, reference, reward, PROMPTS * 4, 5, generator())
     estimates = estimate(rollout, value_model, 0.1, CONFIG)
     everything = [*estimates, rollout.log_probs, rollout.ref_log_probs, rollout.score]
     assert not any(tensor.requires_grad for tensor in everything)
@@ -275,7 +275,7 @@ def test_bug_11_the_arithmetic_of_minibatches():
     policy, reference, reward, value_model = actors()
     state = new_state(0, policy=policy, value_model=value_model)
     config = replace(CONFIG, batch_size=12, minibatches=3, epochs=4, updates=2)
-    for record in train_ppo(policy, reference, reward, value_model, Prompts(PROMPTS), config, eos_id=EOS, state=state):
+    for record in train_ppo(policy, reference, reward, value_model, Prompts(PROMPTS), config, state=state):
         assert record.optimizer_steps == 4 * 3
     for optimizer in state.optimizers.values():
         assert {int(values["step"]) for values in optimizer.state.values()} == {4 * 3 * 2}
@@ -304,7 +304,7 @@ def test_bug_12_a_reference_that_moves():
     pointers = [{p.data_ptr() for p in model.parameters()} for model in models]
     assert all(a.isdisjoint(b) for i, a in enumerate(pointers) for b in pointers[:i])
     before, moving = fingerprint(reference, reward_model), fingerprint(policy, value_model)
-    records = list(train_ppo(*models, Prompts(PROMPTS), replace(CONFIG, updates=5), eos_id=EOS))
+    records = list(train_ppo(*models, Prompts(PROMPTS), replace(CONFIG, updates=5)))
     assert fingerprint(reference, reward_model) == before
     assert all(p.grad is None for model in (reference, reward_model) for p in model.parameters())
     assert fingerprint(policy, value_model) != moving
@@ -314,13 +314,13 @@ def test_bug_12_a_reference_that_moves():
 def test_bug_12_a_reference_that_is_the_policy():
     policy, _, reward, value_model = actors()
     with pytest.raises(ValueError, match="reference shares its weights with policy"):
-        next(train_ppo(policy, policy, reward, value_model, Prompts(PROMPTS), CONFIG, eos_id=EOS))
+        next(train_ppo(policy, policy, reward, value_model, Prompts(PROMPTS), CONFIG))
 
 
 def test_bug_12_a_value_model_on_the_policys_own_trunk():
     policy, reference, reward, _ = actors()
     with pytest.raises(ValueError, match="value_model shares its weights with policy"):
-        next(train_ppo(policy, reference, reward, ValueModel(policy.trunk), Prompts(PROMPTS), CONFIG, eos_id=EOS))
+        next(train_ppo(policy, reference, reward, ValueModel(policy.trunk), Prompts(PROMPTS), CONFIG))
 
 
 def test_bug_12_a_flipped_sign_from_the_votes_to_the_policy():
@@ -342,7 +342,7 @@ def test_bug_12_a_flipped_sign_from_the_votes_to_the_policy():
 
     policy, reference, _, value_model = actors()
     config = replace(CONFIG, updates=15, batch_size=32, lr=1e-2, beta=0.01, max_new_tokens=4)
-    records = list(train_ppo(policy, reference, reward_model, value_model, Prompts([[5]]), config, eos_id=None))
+    records = list(train_ppo(policy, reference, reward_model, value_model, Prompts([[5]]), config))
     assert records[-1].score > records[0].score + 0.5
 
     def share(model):

@@ -68,7 +68,7 @@ def measure_policy(
     The same seed gives every policy the same random numbers, so what differs is the policy's.
     """
     generator = torch.Generator().manual_seed(seed)
-    samples = sample(policy, prompts.prompts, max_new_tokens, generator, tokenizer.eos_id)
+    samples = sample(policy, prompts.prompts, max_new_tokens, generator)
     tokens, mask = samples.tokens, samples.response_mask
     texts = [tokenizer.decode(ids).strip() for ids in samples.responses()]
     asked = [tokenizer.decode(ids) for ids in prompts.prompts]

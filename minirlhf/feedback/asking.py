@@ -28,9 +28,7 @@ def drafts(
     while True:
         rows = torch.randint(len(prompts), (AT_ONCE,), generator=generator).tolist()
         asked = [prompts.prompts[i] for i in rows]
-        columns = [
-            sample(policy, asked, max_new_tokens, generator, tokenizer.eos_id).responses() for policy in policies
-        ]
+        columns = [sample(policy, asked, max_new_tokens, generator).responses() for policy in policies]
         for ids, *responses in zip(asked, *columns, strict=True):
             replies = tuple(tokenizer.decode(response) for response in responses)
             if len(set(replies)) == len(replies) and all(reply.strip() for reply in replies):

@@ -69,7 +69,7 @@ def our_updates(sizes: Sizes, updates: int) -> Iterator[Update]:
         seed=sizes.seed,
     )
     value_model, prompts = ValueModel(deepcopy(policy.trunk)), Prompts(new_prompts(sizes, batches=4))
-    records = train_ppo(policy, deepcopy(policy), reward_model, value_model, prompts, config, eos_id=None)
+    records = train_ppo(policy, deepcopy(policy), reward_model, value_model, prompts, config)
     for _ in range(updates):
         start = perf_counter()
         record = next(records)

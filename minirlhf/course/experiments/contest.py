@@ -140,18 +140,16 @@ class Contest:
 
     def draw(self) -> list[Candidates]:
         """N replies of the start to each of some customers."""
-        generator, eos = torch.Generator().manual_seed(self.seed), self.shipped.tokenizer.eos_id
+        generator = torch.Generator().manual_seed(self.seed)
         asked, policy = self.customers.prompts[:ASKED], self.shipped.sft
-        return list(draw_candidates(policy, self.reward_model, asked, N, MAX_NEW_TOKENS, generator, eos))
+        return list(draw_candidates(policy, self.reward_model, asked, N, MAX_NEW_TOKENS, generator))
 
     def ppo(self, policy: CausalLM) -> Iterator[PPORecord]:
         """PPO on the votes' reward model, with as many replies as everybody."""
         shipped = self.shipped
         config = PPOConfig(updates=UPDATES, batch_size=BATCH, max_new_tokens=MAX_NEW_TOKENS, beta=BETA, seed=self.seed)
         value_model = ValueModel(deepcopy(shipped.sft.trunk))
-        return train_ppo(
-            policy, shipped.sft, self.reward_model, value_model, self.customers, config, eos_id=shipped.tokenizer.eos_id
-        )
+        return train_ppo(policy, shipped.sft, self.reward_model, value_model, self.customers, config)
 
     def judge(self, entry: Entry) -> dict[str, Any]:
         """Have a contestant answer all strangers, and count; `wins` against the start, ties half."""
@@ -178,11 +176,11 @@ class Contest:
         return [self.shipped.tokenizer.decode(ids).strip() for ids in self._replies(entry, self.seed)]
 
     def _replies(self, entry: Entry, seed: int) -> list[Ids]:
-        generator, eos = torch.Generator().manual_seed(seed), self.shipped.tokenizer.eos_id
+        generator = torch.Generator().manual_seed(seed)
         asked = self.strangers.prompts
         if not entry.chooses:
-            return sample(entry.policy, asked, MAX_NEW_TOKENS, generator, eos).responses()
-        drawn = draw_candidates(entry.policy, self.reward_model, asked, N, MAX_NEW_TOKENS, generator, eos)
+            return sample(entry.policy, asked, MAX_NEW_TOKENS, generator).responses()
+        drawn = draw_candidates(entry.policy, self.reward_model, asked, N, MAX_NEW_TOKENS, generator)
         return [candidates.best for candidates in drawn]
 
     def _scores(self, replies: Sequence[Ids]) -> list[float]:
@@ -198,8 +196,8 @@ class Contest:
             return reward_model(tokens, mask).tolist()
 
     def _kl(self, entry: Entry) -> float:
-        generator, eos = torch.Generator().manual_seed(self.seed), self.shipped.tokenizer.eos_id
-        said = sample(entry.policy, self.strangers.prompts, MAX_NEW_TOKENS, generator, eos)
+        generator = torch.Generator().manual_seed(self.seed)
+        said = sample(entry.policy, self.strangers.prompts, MAX_NEW_TOKENS, generator)
         return exact_kl(entry.policy, self.shipped.sft, said.tokens, said.response_mask).mean().item()
 
 

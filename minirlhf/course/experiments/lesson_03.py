@@ -73,7 +73,7 @@ def held_out_loss(policy: CausalLM, held_out: Demonstrations, tokenizer: Tokeniz
 def outcome(policy: CausalLM, held_out: Demonstrations, tokenizer: Tokenizer, seed: int = 0) -> dict[str, float]:
     """What can be counted on the held-out customers: surprise at the demonstrators' replies, and its own replies."""
     generator = torch.Generator().manual_seed(seed)
-    samples = sample(policy, held_out.prompts, MAX_NEW_TOKENS, generator, tokenizer.eos_id)
+    samples = sample(policy, held_out.prompts, MAX_NEW_TOKENS, generator)
     said = samples.responses()
     texts = [tokenizer.decode(ids) for ids in said]
     asked = [tokenizer.decode(ids) for ids in held_out.prompts]

@@ -170,7 +170,7 @@ def measure(seed: int) -> dict[str, float]:
     right = accuracy(model, held_out, shipped)
     generator = torch.Generator().manual_seed(seed)
     customers = shipped.prompts("held_out").prompts
-    samples = sample(shipped.sft, customers, MAX_NEW_TOKENS, generator, shipped.tokenizer.eos_id)
+    samples = sample(shipped.sft, customers, MAX_NEW_TOKENS, generator)
     longer = equal_but_longer(samples, shipped)
     last = accuracy(partial(read_at_the_last_column, model), held_out, shipped)
     with torch.no_grad():

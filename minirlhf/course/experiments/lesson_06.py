@@ -10,8 +10,8 @@ from minirlhf.advantages import gae, leave_one_out, token_rewards
 from minirlhf.bandit import Bandit, bandit_gradient, train_bandit
 from minirlhf.course.experiments.claims import Claim
 from minirlhf.losses import Stats, clipped_policy_loss, policy_gradient_loss
-from minirlhf.model import CausalLM, ValueModel
-from minirlhf.ops import PerSequence, PerToken, Scalar, log_probs_and_entropy, predicting_positions
+from minirlhf.model import CausalLM, ValueModel, response_log_probs
+from minirlhf.ops import PerSequence, PerToken, Scalar
 from minirlhf.pipeline import Checkpoints, load_shipped
 from minirlhf.ppo import PPOConfig, train_ppo
 from minirlhf.reinforce import ReinforceConfig, train_reinforce
@@ -67,7 +67,7 @@ def _bandit(seed: int) -> dict[str, float]:
     found["wrong_way_without"] = sum(push < 0 for push in pushes) / len(pushes)
     for name, advantages in (("without", as_paid), ("with", leave_one_out)):
         runs = (
-            list(train_bandit(richer, steps=60, lr=0.3, seed=12 * seed + k, advantages=advantages)) for k in range(12)
+            list(train_bandit(richer, steps=60, lr=0.3, seed=12 * seed + k, advantage_fn=advantages)) for k in range(12)
         )
         found[f"found_{name}"] = float(sum(run[-1].chances[richer.best] > 0.5 for run in runs))
     return found
@@ -83,7 +83,7 @@ def _cheered(shipped: Checkpoints, seed: int) -> float:
 
     config, policy = ReinforceConfig(updates=20, seed=seed), deepcopy(shipped.sft)
     parts = (policy, shipped.sft, cheer, shipped.prompts("train"), config)
-    *_, last = train_reinforce(*parts, eos_id=shipped.tokenizer.eos_id)
+    *_, last = train_reinforce(*parts)
     return last.score
 
 
@@ -91,7 +91,7 @@ def _batch(shipped: Checkpoints, seed: int) -> tuple[Rollout, torch.Generator]:
     """128 replies of the SFT model, scored."""
     chance, customers = torch.Generator().manual_seed(seed), shipped.prompts("train")
     asked = [customers.prompts[i] for i in torch.randint(len(customers), (128,), generator=chance).tolist()]
-    scored = collect(shipped.sft, shipped.sft, shipped.reward_model, asked, 40, chance, shipped.tokenizer.eos_id)
+    scored = collect(shipped.sft, shipped.sft, shipped.reward_model, asked, 40, chance)
     return scored, chance
 
 
@@ -100,8 +100,7 @@ def again_and_again(policy: CausalLM, batch: Rollout, loss: LossNow, steps: int 
     learner, mask = deepcopy(policy), batch.response_mask
     adam = new_state(0, policy=learner).optimizers["policy"]
     for step in range(steps + 1):
-        predictions = learner(batch.tokens, at=predicting_positions(mask))
-        log_probs, _ = log_probs_and_entropy(predictions, batch.tokens, mask)
+        log_probs, _ = response_log_probs(learner, batch.tokens, mask)
         yield (log_probs.detach() - batch.log_probs)[mask]
         if step < steps:
             optimizer_step(loss(log_probs)[0], adam, lr=1e-3)
@@ -125,14 +124,10 @@ def _one_batch(shipped: Checkpoints, batch: Rollout) -> dict[str, float]:
 
 def _less_spread(shipped: Checkpoints, batch: Rollout, chance: torch.Generator, seed: int) -> float:
     """By how much λ = .95 narrows the spread of one token's advantage, of that at λ = 1."""
-    value_model, still, end = (
-        ValueModel(deepcopy(shipped.reward_model.trunk)),
-        deepcopy(shipped.sft),
-        shipped.tokenizer.eos_id,
-    )
+    value_model, still = ValueModel(deepcopy(shipped.reward_model.trunk)), deepcopy(shipped.sft)
     config = PPOConfig(updates=6, lr=1e-9, beta=0.0, lam=1.0, value_clip=9.0, seed=seed)
     parts = (still, shipped.sft, shipped.reward_model, value_model, shipped.prompts("train"), config)
-    for _ in train_ppo(*parts, eos_id=end):
+    for _ in train_ppo(*parts):
         pass
     mask = batch.response_mask
     row = int(torch.where(mask.sum(dim=1) >= 8, batch.score, torch.inf).argmin())
@@ -144,7 +139,7 @@ def _less_spread(shipped: Checkpoints, batch: Rollout, chance: torch.Generator, 
     news, _ = gae(earned, values, mask, 1.0, 0.0)
     token = first + int(news[row][here][: length // 2].argmin())
     begun = batch.tokens[row][: token + 1].tolist()
-    again = sample(shipped.sft, [begun] * 200, 40 - (token + 1 - first), chance, end)
+    again = sample(shipped.sft, [begun] * 200, 40 - (token + 1 - first), chance)
     whole = again.response_mask.clone()
     whole[:, first : token + 1] = True
     with torch.no_grad():

@@ -47,9 +47,9 @@ def learns_rewards_for_returns(
 
 BUGS: dict[str, dict[str, Any]] = {
     "A": {"policy_loss": compares_with_itself},
-    "B": {"rewards": pays_for_leaving_the_reference.wrong},
-    "C": {"rewards": pays_the_score_at_every_token.wrong},
-    "D": {"advantages": learns_rewards_for_returns},
+    "B": {"token_reward_fn": pays_for_leaving_the_reference.wrong},
+    "C": {"token_reward_fn": pays_the_score_at_every_token.wrong},
+    "D": {"advantage_fn": learns_rewards_for_returns},
 }
 
 
@@ -73,7 +73,7 @@ def standing(policy: CausalLM, shipped: Checkpoints) -> dict[str, float]:
     """Where a policy stands on 300 strangers: the reward model's score, the gold score, the KL in nats a reply."""
     strangers, tokenizer = shipped.prompts("held_out", first=300).prompts, shipped.tokenizer
     chance = torch.Generator().manual_seed(0)
-    rollout = collect(policy, shipped.sft, shipped.reward_model, strangers, 40, chance, tokenizer.eos_id, -2.0)
+    rollout = collect(policy, shipped.sft, shipped.reward_model, strangers, 40, chance, -2.0)
     kl = (rollout.log_probs - rollout.ref_log_probs).sum(dim=1)
     return {
         "score": rollout.score.mean().item(),
@@ -128,9 +128,9 @@ def _chase_full_stops(shipped: Checkpoints, seed: int) -> list[PPORecord]:
         return ((tokens == full_stop) & response_mask).sum(dim=1).float()
 
     policy, value_model = deepcopy(shipped.sft), ValueModel(deepcopy(shipped.sft.trunk))
-    config, eos_id = PPOConfig(**STOPS, beta=0.0, seed=seed), shipped.tokenizer.eos_id
+    config = PPOConfig(**STOPS, beta=0.0, seed=seed)
     prompts = shipped.prompts("train")
-    return list(train_ppo(policy, shipped.sft, full_stops, value_model, prompts, config, eos_id=eos_id))
+    return list(train_ppo(policy, shipped.sft, full_stops, value_model, prompts, config))
 
 
 def _tuned(
@@ -139,14 +139,5 @@ def _tuned(
     """One of the lesson's runs against the reward model."""
     policy, value_model = deepcopy(shipped.sft), ValueModel(deepcopy(shipped.reward_model.trunk))
     config = PPOConfig(**settings, seed=seed)
-    run = train_ppo(
-        policy,
-        shipped.sft,
-        shipped.reward_model,
-        value_model,
-        shipped.prompts("train"),
-        config,
-        eos_id=shipped.tokenizer.eos_id,
-        **hearts,
-    )
+    run = train_ppo(policy, shipped.sft, shipped.reward_model, value_model, shipped.prompts("train"), config, **hearts)
     return policy, list(run)

@@ -46,7 +46,7 @@ class Bench:
         said = ask(shipped.base, customers, shipped.tokenizer, PATIENT, votes, seed)
         comparisons = Comparisons.of(said, shipped.tokenizer, CONTEXT)
         generator = torch.Generator().manual_seed(seed)
-        replies = sample(shipped.base, customers.prompts[:256], MAX_NEW_TOKENS, generator, shipped.tokenizer.eos_id)
+        replies = sample(shipped.base, customers.prompts[:256], MAX_NEW_TOKENS, generator)
         return cls(shipped, comparisons, customers, shipped.prompts("held_out", first=ASKED), replies, seed)
 
     def reward(self, votes: Comparisons) -> AdditiveReward:
@@ -60,16 +60,14 @@ class Bench:
         base, tokenizer = self.shipped.base, self.shipped.tokenizer
         policy, value_model = deepcopy(base), ValueModel(deepcopy(base.trunk))
         config = PPOConfig(updates=UPDATES, batch_size=BATCH, max_new_tokens=MAX_NEW_TOKENS, beta=beta, seed=self.seed)
-        records = train_ppo(policy, base, reward_model, value_model, self.customers, config, eos_id=tokenizer.eos_id)
+        records = train_ppo(policy, base, reward_model, value_model, self.customers, config)
         return track(records, policy, base, reward_model, self.strangers, tokenizer, gold, every)
 
     def pool(self, reward_model: RewardFn) -> tuple[torch.Tensor, torch.Tensor]:
         """Many replies to each stranger: what the proxy gives them, and what they are worth."""
         base, tokenizer = self.shipped.base, self.shipped.tokenizer
         generator = torch.Generator().manual_seed(self.seed)
-        drawn = draw_candidates(
-            base, reward_model, self.strangers.prompts, POOL, MAX_NEW_TOKENS, generator, tokenizer.eos_id
-        )
+        drawn = draw_candidates(base, reward_model, self.strangers.prompts, POOL, MAX_NEW_TOKENS, generator)
         return score_pool(list(drawn), tokenizer, gold)
 
 

@@ -14,8 +14,8 @@ from minirlhf.advantages import gae
 from minirlhf.course.plots.language import END, signed
 from minirlhf.course.plots.strip import TokenStrip
 from minirlhf.losses import clipped_policy_loss
-from minirlhf.model import CausalLM
-from minirlhf.ops import PerToken, log_probs_and_entropy, masked_mean, predicting_positions
+from minirlhf.model import CausalLM, response_log_probs
+from minirlhf.ops import PerToken, masked_mean
 from minirlhf.ppo import Estimate, PPOConfig
 from minirlhf.rollout import Rollout
 from minirlhf.tokenizer import Tokenizer
@@ -154,7 +154,7 @@ def _accounts(
     std = (masked_mean((raw - mean).square(), mask) + 1e-8).sqrt()
     here = slice(row, row + 1)
     tokens, old = rollout.tokens[here], rollout.log_probs[here]
-    now, _ = log_probs_and_entropy(policy(tokens, at=predicting_positions(mask[here])), tokens, mask[here])
+    now, _ = response_log_probs(policy, tokens, mask[here])
     places = mask[row].nonzero().flatten().tolist()
     accounts = {}
     for t in places:
