@@ -65,9 +65,9 @@ def gae(
 
 
 def leave_one_out(rewards: PerSequence) -> PerSequence:
-    """How much better was each than the others of its batch: its reward minus the mean of theirs.
+    """Each reward minus the mean of the others of its batch.
 
-    The others know nothing of this one, so as a baseline they change no expectation (Kool et al., 2019).
+    The others are independent of this one, so as a baseline they change no expectation (Kool et al., 2019).
     """
     others = (rewards.sum() - rewards) / max(len(rewards) - 1, 1)
     return rewards - others

@@ -14,7 +14,7 @@ from minirlhf.ops import PerSequence
 
 @dataclass(frozen=True)
 class Bandit:
-    """A handful of replies, each worth something on average; whoever says one is paid that, give or take `noise`."""
+    """A handful of replies, each with a mean reward; drawing one earns that mean plus noise of deviation `noise`."""
 
     worth: Mapping[str, float]
     noise: float = 1.0
@@ -28,19 +28,19 @@ class Bandit:
         """The reply that is worth most."""
         return max(self.worth, key=lambda reply: self.worth[reply])
 
-    def pay(self, said: Int[Tensor, "B"], generator: torch.Generator) -> PerSequence:
-        """What was paid for each reply said, noise included."""
+    def pay(self, drawn: Int[Tensor, "B"], generator: torch.Generator) -> PerSequence:
+        """The reward of each reply drawn, noise included."""
         means = torch.tensor(list(self.worth.values()))
-        return means[said] + self.noise * torch.randn(len(said), generator=generator)
+        return means[drawn] + self.noise * torch.randn(len(drawn), generator=generator)
 
     def plus(self, extra: float | int) -> "Bandit":
-        """The same replies, each worth so much more: nothing is better or worse than before."""
+        """The same replies, every mean raised by the same amount: no differences change."""
         return Bandit({reply: mean + extra for reply, mean in self.worth.items()}, self.noise)
 
 
 @dataclass(frozen=True)
 class BanditRecord:
-    """One step: how probable each reply was when the batch was drawn, and what that batch was paid on average."""
+    """One step: each reply's probability when the batch was drawn, and the batch's mean reward."""
 
     step: int
     chances: Mapping[str, float]
@@ -49,16 +49,16 @@ class BanditRecord:
 
 def bandit_gradient(
     logits: Float[Tensor, "K"],
-    said: Int[Tensor, "B"],
+    drawn: Int[Tensor, "B"],
     advantages: PerSequence,
     loss: PolicyGradientLoss = policy_gradient_loss,
 ) -> Float[Tensor, "K"]:
-    """Which way to move each reply's logit, from replies drawn from softmax(logits) and their advantages.
+    """The direction in which to move each logit, from replies drawn from softmax(logits) and their advantages.
 
-    The direction uphill: minus the gradient of the loss. A reply is one token here.
+    Uphill: minus the gradient of the loss. A reply is one token here.
     """
     logits = logits.detach().requires_grad_()
-    log_probs = torch.log_softmax(logits, dim=0)[said].unsqueeze(1)
+    log_probs = torch.log_softmax(logits, dim=0)[drawn].unsqueeze(1)
     mean, _ = loss(log_probs, advantages.unsqueeze(1), torch.ones_like(log_probs, dtype=torch.bool))
     (gradient,) = torch.autograd.grad(mean, logits)
     return -gradient
@@ -74,11 +74,11 @@ def train_bandit(
     advantage_fn: SequenceAdvantageFn = leave_one_out,
     loss: PolicyGradientLoss = policy_gradient_loss,
 ) -> Iterator[BanditRecord]:
-    """Start with all replies equally likely; draw a batch, look at what was paid, take one step uphill."""
+    """Start from equal probabilities; each step draws a batch, earns its rewards and takes one gradient step."""
     generator, logits = torch.Generator().manual_seed(seed), torch.zeros(len(bandit.worth))
     for step in range(1, steps + 1):
         chances = logits.softmax(dim=0)
-        said = torch.multinomial(chances, batch_size, replacement=True, generator=generator)
-        rewards = bandit.pay(said, generator)
-        logits = logits + lr * bandit_gradient(logits, said, advantage_fn(rewards), loss)
+        drawn = torch.multinomial(chances, batch_size, replacement=True, generator=generator)
+        rewards = bandit.pay(drawn, generator)
+        logits = logits + lr * bandit_gradient(logits, drawn, advantage_fn(rewards), loss)
         yield BanditRecord(step, dict(zip(bandit.worth, chances.tolist(), strict=True)), rewards.mean().item())

@@ -51,32 +51,31 @@ class ValueLoss(Protocol):
 
 
 def cross_entropy(log_probs: Float[Tensor, "N K"], labels: Int[Tensor, "N"]) -> tuple[Scalar, Stats]:
-    """How surprised a classifier is by the right labels, in nats, on average: -1/N Σ log p(label n).
+    """The mean negative log-likelihood of the right labels, in nats: -1/N Σ log p(label n). (Cox, 1966.)
 
-    `labels` holds a column's number for each row. Only the right label's probability counts; the others matter
-    because all of them add up to 1. Who has no idea, and says 1/K for each of K labels, pays ln K. (Cox, 1966.)
+    `labels` holds the right column for each row. A uniform guess among K labels costs ln K.
     """
     right = log_probs.gather(1, labels.unsqueeze(1)).squeeze(1)
     return -right.mean(), {"accuracy": (log_probs.argmax(dim=1) == labels).float().mean().item()}
 
 
 def sft_loss(logits: Logits, tokens: Tokens, mask: Mask) -> tuple[Scalar, Stats]:
-    """How surprised the model is by each token of the response, in nats, on average.
+    """The mean negative log-likelihood of the response's tokens, in nats.
 
     -1/n Σ log π(token t | tokens before t), over the n tokens where the mask is True: the response and its
     end-of-text, never the prompt, never the padding. An untrained model starts at ln V.
     """
-    predictions, said = logits[predicting_positions(mask)], tokens[:, 1:][mask[:, 1:]]
-    loss = F.cross_entropy(predictions, said, reduction="sum") / max(len(said), 1)
+    predictions, targets = logits[predicting_positions(mask)], tokens[:, 1:][mask[:, 1:]]
+    loss = F.cross_entropy(predictions, targets, reduction="sum") / max(len(targets), 1)
     with torch.no_grad():
-        hits = (predictions.argmax(dim=-1) == said).sum().item()
-    return loss, {"accuracy": hits / max(len(said), 1)}
+        hits = (predictions.argmax(dim=-1) == targets).sum().item()
+    return loss, {"accuracy": hits / max(len(targets), 1)}
 
 
 def bradley_terry_loss(
     chosen: PerSequence, rejected: PerSequence, preference: PerSequence | None = None, margin: PerSequence | float = 0.0
 ) -> tuple[Scalar, Stats]:
-    """How surprised a reward model is by the choices: -log σ(chosen - rejected - margin), on average.
+    """The mean negative log-likelihood of the choices: -log σ(chosen - rejected - margin).
 
     `preference` is 1 where the choice was clear and ½ for a tie (half a win each). Only differences enter, so
     adding 5 to every score changes nothing. Starts at ln 2 when all scores are equal. (Bradley and Terry, 1952.)
@@ -91,7 +90,7 @@ def bradley_terry_loss(
 
 
 def approval_loss(score: PerSequence, label: Bool[Tensor, "B"], threshold: Scalar | float) -> tuple[Scalar, Stats]:
-    """How surprised a reward model is by the thumbs: -log σ(±(score - threshold)), + for up and - for down, on average.
+    """The mean negative log-likelihood of the thumbs: -log σ(±(score - threshold)), + for up and - for down.
 
     Logistic regression (Cox, 1958). The threshold is learned with the scores: where most replies were fine it sinks,
     and "most were fine" does not become a weight on every word. Starts at ln 2 when every score is the threshold.
@@ -107,8 +106,8 @@ def approval_loss(score: PerSequence, label: Bool[Tensor, "B"], threshold: Scala
 def policy_gradient_loss(log_probs: PerToken, advantages: PerToken, mask: Mask) -> tuple[Scalar, Stats]:
     """Make what turned out better than expected more probable, and the rest less.
 
-    -1/n Σ A · log π(token), over the n tokens where the mask is True (REINFORCE: Williams, 1992). The advantages are
-    numbers that were earned: no gradient flows through them. Its size says nothing, only its gradient does.
+    -1/n Σ A · log π(token), over the n tokens where the mask is True (REINFORCE: Williams, 1992). No gradient flows
+    through the advantages. The loss itself measures nothing; only its gradient matters.
     """
     loss = -masked_mean(advantages.detach() * log_probs, mask)
     with torch.no_grad():

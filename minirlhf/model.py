@@ -92,25 +92,34 @@ class Block(nn.Module):
     def forward(self, x: Float[Tensor, "B T C"], cache: Cache | None = None, at: Mask | None = None) -> Hidden:
         x = x + self.attention_out(self.attend(self.attention_norm(x), cache))
         if at is not None:  # keep only the positions asked for
-            x = x[at]
+            x = x[at]  # (N, C)
         return x + self.contract(F.relu(self.expand(self.feed_forward_norm(x))))
 
     def attend(self, x: Float[Tensor, "B T C"], cache: Cache | None) -> Float[Tensor, "B T C"]:
         B, T, C = x.shape
         H, D = self.heads, C // self.heads
-        qkv = self.query_key_value(x).view(B, T, 3, H, D).permute(2, 0, 3, 1, 4)
+        qkv = self.query_key_value(x).view(B, T, 3, H, D).permute(2, 0, 3, 1, 4)  # (3, B, H, T, D)
         if cache is None:
-            q, k, v = qkv.reshape(3, B * H, T, D).unbind(0)
+            q, k, v = qkv.reshape(3, B * H, T, D)  # each (B·H, T, D)
         else:
-            q = qkv[0].reshape(B * H, T, D)
-            k, v = cache.extend(self.layer, qkv[1:], self.context).flatten(1, 2).unbind(0)
-        if T == 1:  # a single new token may look at everything before it: nothing to hide
-            scores = torch.bmm(q, k.transpose(1, 2)) * D**-0.5
-        else:
-            read = k.shape[1] - T
-            scores = torch.baddbmm(self.causal[read : read + T, : read + T], q, k.transpose(1, 2), alpha=D**-0.5)
-        mixed = scores.softmax(dim=-1) @ v
-        return mixed.view(B, H, T, D).transpose(1, 2).reshape(B, T, C)
+            q = qkv[0].reshape(B * H, T, D)  # (B·H, T, D)
+            k, v = cache.extend(self.layer, qkv[1:], self.context).flatten(
+                1, 2
+            )  # each (B·H, S, D), S = all read so far
+        mixed = attention(q, k, v, self.causal)  # (B·H, T, D)
+        return mixed.view(B, H, T, D).transpose(1, 2).reshape(B, T, C)  # (B, T, C)
+
+
+def attention(
+    q: Float[Tensor, "N T D"], k: Float[Tensor, "N S D"], v: Float[Tensor, "N S D"], causal: Float[Tensor, "L L"]
+) -> Float[Tensor, "N T D"]:
+    """softmax(q kᵀ / √D) v; the T queries are the last of the S places, and none sees a key to its right."""
+    T, S, scale = q.shape[1], k.shape[1], q.shape[2] ** -0.5
+    if T == 1:  # the last place may look at everything: there is nothing to hide
+        scores = torch.bmm(q, k.transpose(1, 2)) * scale  # (N, 1, S)
+    else:
+        scores = torch.baddbmm(causal[S - T : S, :S], q, k.transpose(1, 2), alpha=scale)  # (N, T, S)
+    return scores.softmax(dim=-1) @ v  # (N, T, D)
 
 
 class GPT(nn.Module):
@@ -133,6 +142,9 @@ class GPT(nn.Module):
 
         With a cache, only new tokens are given.
         """
+        if at is not None and cache is None:  # what stands to the right of all that is asked for changes nothing
+            width = max(int(last_true(at).max()) + 1, 1)
+            tokens, at = tokens[:, :width], at[:, :width]
         read = 0 if cache is None else cache.length
         end = read + tokens.shape[1]
         if end > self.config.context:
@@ -140,11 +152,11 @@ class GPT(nn.Module):
                 f"A row has {end} tokens, this model reads at most {self.config.context} (its context). "
                 "Shorten the text, ask for fewer new tokens, or build a model with a longer context."
             )
-        x = self.token_embedding(tokens) + self.position_embedding.weight[read:end]
+        x = self.token_embedding(tokens) + self.position_embedding.weight[read:end]  # (B, T, C)
         *blocks, last = self.blocks
         for block in blocks:
-            x = block(x, cache)
-        x = last(x, cache, at)
+            x = block(x, cache)  # (B, T, C)
+        x = last(x, cache, at)  # (B, T, C) or (N, C)
         if cache is not None:
             cache.length = end
         return self.final_norm(x)

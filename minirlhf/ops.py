@@ -21,15 +21,15 @@ Scalar = Float[Tensor, ""]
 
 
 def predicting_positions(mask: Mask) -> Mask:
-    """Where a causal model speaks about the tokens that count: one place to the left of each.
+    """The positions whose logits predict the tokens that count: one to the left of each.
 
-    What a model makes of tokens 0 to t is about token t + 1. This function is the only place that knows it.
+    The logits at t are about token t + 1. This function is the only place that knows it.
     """
     return torch.cat([mask[:, 1:], torch.zeros_like(mask[:, :1])], dim=1)
 
 
 def to_positions(x: Float[Tensor, "N"], mask: Mask) -> PerToken:
-    """Put the N numbers that stand for the tokens that count in their places; 0 elsewhere.
+    """Put N numbers, one for each token that counts, at their (B, T) positions; 0 elsewhere.
 
     Nothing predicts a row's first token, so it never counts.
     """
@@ -64,7 +64,7 @@ def masked_whiten(x: PerToken, mask: Mask) -> PerToken:
 
 
 def pairwise_wins(scores: Float[Tensor, "*n"], others: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-    """1 where a score beats its opponent, 0 where it loses, ½ where they tie: knowing nothing is worth one half."""
+    """1 where the first score is higher, 0 where it is lower, ½ for a tie."""
     return (scores > others).float() + 0.5 * (scores == others).float()
 
 
@@ -73,8 +73,8 @@ def token_log_probs(logits: Logits, tokens: Tokens, mask: Mask) -> PerToken:
 
     Only the rows that count are normalised: with a large vocabulary that is where the time goes.
     """
-    said = tokens[:, 1:][mask[:, 1:]]
-    return to_positions(-F.cross_entropy(logits[predicting_positions(mask)], said, reduction="none"), mask)
+    targets = tokens[:, 1:][mask[:, 1:]]
+    return to_positions(-F.cross_entropy(logits[predicting_positions(mask)], targets, reduction="none"), mask)
 
 
 def log_probs_and_entropy(predictions: Float[Tensor, "N V"], tokens: Tokens, mask: Mask) -> tuple[PerToken, PerToken]:

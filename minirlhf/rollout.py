@@ -14,6 +14,7 @@ from torch import Tensor
 from minirlhf.data import Ids, collate
 from minirlhf.model import Cache, CausalLM, response_log_probs
 from minirlhf.ops import Mask, PerSequence, PerToken, Tokens, last_true, masked_sum
+from minirlhf.training import one_thread
 
 RewardFn = Callable[[Tokens, Mask], PerSequence]
 
@@ -68,54 +69,75 @@ def sample(
 ) -> Samples:
     """Let the model answer each prompt, until its end of text or for `max_new_tokens` tokens.
 
-    Prompts may differ in length: while a shorter row already speaks, a longer one is still being read. Rows that
-    have ended leave the batch once they are half of it, so a few long answers do not keep the rest waiting.
+    Prompts may differ in length. Lesson 02 has the same in ten lines (`speak`): one length, no cache, no ending.
     """
     if not prompts or not all(prompts):
         raise ValueError("There is nothing to answer: give at least one prompt, each with at least one token.")
     if max_new_tokens < 1 or not temperature > 0:
         raise ValueError(f"max_new_tokens ({max_new_tokens}) must be 1 or more, temperature ({temperature}) above 0.")
-    pad_id, eos_id = model.trunk.config.pad_id, model.trunk.config.eos_id
-    tokens, unsaid = collate(prompts, [[pad_id] * max_new_tokens] * len(prompts), pad_id)
-    log_probs, start = torch.zeros(tokens.shape), unsaid.long().argmax(dim=1)
-    with torch.inference_mode():  # a tenth quicker than no_grad: nobody will ask these tensors for gradients
-        # The rows still in the batch, what they have read and said, where they begin to speak, who is not done.
-        rows, text, said = torch.arange(len(prompts)), tokens.clone(), log_probs.clone()
-        begin, alive = start.clone(), torch.ones(len(prompts), dtype=torch.bool)
-        cache, read, first_begin, last_begin = Cache(), 0, int(start.min()), int(start.max())
-        last = torch.zeros(len(prompts), first_begin, dtype=torch.bool)
-        last[:, -1] = True  # of what is read at once, only the last token's logits are of interest
-        for t in range(first_begin, tokens.shape[1]):
-            logits = model(text[:, read:t], cache, last if t == first_begin else None)
-            drawn, drawn_log_probs = draw(logits.view(len(rows), -1), generator, temperature)
-            if t < last_begin:  # a prompt is still being read: what stands in it goes before what was drawn
-                speaks = begin <= t
-                drawn, drawn_log_probs = torch.where(speaks, drawn, text[:, t]), drawn_log_probs * speaks
-            text[:, t], said[:, t], read = drawn, drawn_log_probs, t
-            alive &= t + 1 < begin + max_new_tokens
+    pad_id = model.trunk.config.pad_id
+    tokens, response_mask = collate(prompts, [[pad_id] * max_new_tokens] * len(prompts), pad_id)
+    with torch.inference_mode():  # a tenth quicker than no_grad
+        tokens, log_probs = write_responses(model, tokens, response_mask, generator, temperature)
+    return cut_at_the_end(tokens, log_probs, response_mask, model.trunk.config.eos_id, pad_id)
+
+
+def write_responses(
+    model: CausalLM, tokens: Tokens, response_mask: Mask, generator: torch.Generator, temperature: float
+) -> tuple[Tokens, PerToken]:
+    """Fill in the responses, a column at a time; a row may run on after its end of text. (tokens, log_probs)
+
+    While one row's response is being written, a longer prompt is still being read. Rows that have ended leave the
+    batch once they are half of it, so a few long responses do not keep the rest waiting.
+    """
+    log_probs, eos_id = torch.zeros(tokens.shape), model.trunk.config.eos_id
+    rows, cache = torch.arange(len(tokens)), Cache()  # the rows of the batch that are still being written
+    active_tokens, active_log_probs, is_response = tokens.clone(), log_probs.clone(), response_mask
+    unfinished = torch.ones(len(rows), dtype=torch.bool)
+    first = int(response_mask.any(dim=0).long().argmax())
+    logits = read(model, active_tokens[:, :first], cache)
+    with one_thread():  # a step of one token is a hundred tiny products: a second thread is waited for, not used
+        for t in range(first, tokens.shape[1]):
+            drawn, drawn_log_probs = draw(logits, generator, temperature)
+            active_tokens[:, t] = torch.where(is_response[:, t], drawn, active_tokens[:, t])
+            active_log_probs[:, t] = drawn_log_probs * is_response[:, t]
+            unfinished &= is_response[:, t + 1 :].any(dim=1)
             if eos_id is not None:
-                alive &= (drawn != eos_id) | (t < begin)
-            left = int(alive.sum())
-            if 2 * left <= len(rows):
-                tokens[rows], log_probs[rows] = text, said
-                if not left:
-                    break
-                rows, text, said, begin = rows[alive], text[alive], said[alive], begin[alive]
-                cache.keep(alive)
-                alive = alive[alive]
-    return _cut(tokens, log_probs, start, start + max_new_tokens, eos_id, pad_id)
+                unfinished &= (drawn != eos_id) | ~is_response[:, t]
+            if 2 * int(unfinished.sum()) <= len(rows):
+                tokens[rows], log_probs[rows] = active_tokens, active_log_probs
+                rows, is_response = rows[unfinished], is_response[unfinished]
+                active_tokens, active_log_probs = active_tokens[unfinished], active_log_probs[unfinished]
+                cache.keep(unfinished)
+                unfinished = unfinished[unfinished]
+            if not len(rows):
+                return tokens, log_probs
+            logits = read(model, active_tokens[:, t : t + 1], cache)
+    raise AssertionError("every response ends at its last token")
 
 
-def _cut(tokens: Tokens, log_probs: PerToken, start: Tensor, end: Tensor, eos_id: int | None, pad_id: int) -> Samples:
-    """Cut each response behind its first end of text: rows speak on while they wait for the others."""
-    position = torch.arange(tokens.shape[1])
+def read(model: CausalLM, new_tokens: Tokens, cache: Cache) -> Float[Tensor, "B V"]:
+    """The logits of the token that comes next; only the last of the new tokens speaks about it."""
+    last = None
+    if new_tokens.shape[1] > 1:
+        last = torch.zeros_like(new_tokens, dtype=torch.bool)
+        last[:, -1] = True
+    return model(new_tokens, cache, last).view(len(new_tokens), -1)
+
+
+def cut_at_the_end(
+    tokens: Tokens, log_probs: PerToken, response_mask: Mask, eos_id: int | None, pad_id: int
+) -> Samples:
+    """Cut each response after its first end of text, and the batch to its longest row."""
     if eos_id is not None:
-        ends = (tokens == eos_id) & (start.unsqueeze(1) <= position)
-        end = torch.where(ends.any(dim=1), ends.long().argmax(dim=1) + 1, end).minimum(end)
-    until = position < end.unsqueeze(1)
-    mask, width = until & (start.unsqueeze(1) <= position), int(end.max())
-    tokens, log_probs = torch.where(until, tokens, pad_id), torch.where(mask, log_probs, 0.0)
-    return Samples(tokens[:, :width], mask[:, :width], log_probs[:, :width])
+        ends = (tokens == eos_id) & response_mask
+        response_mask = response_mask & (ends.cumsum(dim=1) - ends.long() == 0)  # no end stands before this token
+    width = int(last_true(response_mask).max()) + 1
+    start = response_mask.long().argmax(dim=1, keepdim=True)
+    prompt_mask = torch.arange(tokens.shape[1]) < start
+    tokens = torch.where(prompt_mask | response_mask, tokens, pad_id)
+    log_probs = torch.where(response_mask, log_probs, 0.0)
+    return Samples(tokens[:, :width], response_mask[:, :width], log_probs[:, :width])
 
 
 def draw(

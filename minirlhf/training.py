@@ -33,7 +33,7 @@ class TrainState:
 
 
 def new_state(seed: int, **models: nn.Module) -> TrainState:
-    """A fresh state: step 0, a generator of its own, an Adam for each model (eps 1e-5, as PPO has always had)."""
+    """A fresh state: step 0, its own generator, an Adam for each model (eps 1e-5, the usual value for PPO)."""
     optimizers = {
         name: torch.optim.Adam(model.parameters(), lr=0.0, eps=1e-5, fused=True) for name, model in models.items()
     }
@@ -78,7 +78,7 @@ class NotFiniteError(FloatingPointError):
 
 
 def save_batch(batch: dict[str, Tensor]) -> Path:
-    """Write a batch where someone can look at it: under runs/, or in a temporary folder if that cannot be written."""
+    """Save a batch for inspection: under runs/, or in a temporary folder if that cannot be written."""
     folder = Path("runs/not_finite")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ def save_batch(batch: dict[str, Tensor]) -> Path:
 
 @contextmanager
 def resumable(name: str, state: TrainState, step_name: str = "step") -> Iterator[None]:
-    """Whatever ends a stage early leaves usable models, no pending gradient, and a word on how to go on."""
+    """A run that is stopped early leaves usable models, no pending gradient, and a note on how to go on."""
     try:
         yield
     except (KeyboardInterrupt, FloatingPointError) as stop:
@@ -109,7 +109,7 @@ def resumable(name: str, state: TrainState, step_name: str = "step") -> Iterator
 
 
 def require(condition: bool, what: str) -> None:
-    """Say at once that a setting makes no sense."""
+    """Raise a ValueError where a setting makes no sense."""
     if not condition:
         raise ValueError(what)
 
@@ -155,6 +155,17 @@ def pin_threads(threads: int = 2) -> None:
     asked = os.environ.get("OMP_NUM_THREADS", "")
     limit = int(asked) if asked.isdigit() and int(asked) > 0 else threads
     torch.set_num_threads(min(threads, limit, os.cpu_count() or 1))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Everything inside runs on one thread, also where `pin_threads` asked for two."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def time_limited(records: Iterable[Record]) -> Iterator[Record]:

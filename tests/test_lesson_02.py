@@ -1,7 +1,12 @@
 """What lesson 02 stands on: drawing a token by a number from 0 to 1, and a control that changes only the order."""
 
 from collections import Counter
+from copy import deepcopy
+from dataclasses import replace
+from itertools import takewhile
+from pathlib import Path
 
+import nbformat
 import pytest
 import torch
 from hypothesis import given
@@ -11,11 +16,14 @@ from tiny import generator, talker
 from minirlhf.course.experiments.lesson_02 import shuffle, train, without_the_shift
 from minirlhf.data import Demonstrations
 from minirlhf.losses import sft_loss
-from minirlhf.rollout import draw, inverse_cdf_sample
+from minirlhf.pipeline import load_shipped
+from minirlhf.rollout import draw, inverse_cdf_sample, sample
 from minirlhf.sft import SFTConfig
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
+NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "02_a_tiny_language_model.ipynb"
+CELLS = nbformat.read(NOTEBOOK, as_version=4).cells
 PARTS = st.lists(st.integers(0, 9), min_size=1, max_size=12).filter(any)
 
 
@@ -49,6 +57,24 @@ def test_the_sampler_draws_by_pick_with_one_number_a_row():
     logits = torch.randn(50, 11, generator=generator(3))
     drawn, _ = draw(logits, generator(4))
     assert torch.equal(drawn, inverse_cdf_sample(logits.softmax(dim=-1), torch.rand(50, generator=generator(4))))
+
+
+def test_the_ten_lines_of_the_lesson_and_the_packages_sampler_draw_the_same():
+    """`speak` as it stands in the notebook, beside `sample` with the same numbers; nothing ends a text in either."""
+    (speak,) = (cell.source for cell in CELLS if cell.cell_type == "code" and "def speak(" in cell.source)
+    assert len(speak[speak.index("def speak(") :].splitlines()) <= 10
+    shipped = load_shipped()
+    endless = deepcopy(shipped.base)
+    endless.trunk.config = replace(endless.trunk.config, eos_id=None)
+    world = {"torch": torch, "tokenizer": shipped.tokenizer, "my_inverse_cdf_sample": inverse_cdf_sample}
+    exec(speak, world)
+    customer = "Customer: My kettle smells of fish.\nAgent:"
+    prompts = [shipped.tokenizer.encode(customer)] * 3
+    for temperature in (1.0, 0.5):
+        drawn = sample(endless, prompts, 30, generator(0), temperature).responses()
+        assert all(len(ids) == 30 for ids in drawn)
+        ended = [takewhile(lambda i: i != shipped.tokenizer.eos_id, ids) for ids in drawn]
+        assert world["speak"](shipped.base, customer, temperature) == [shipped.tokenizer.decode(ids) for ids in ended]
 
 
 def test_shuffling_keeps_every_piece_and_every_length():
