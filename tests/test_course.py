@@ -90,7 +90,8 @@ def lacks_in_the_notebook(path):
         if not (path.parent / name).is_file():
             yield f"{file}: the link to {target} leads nowhere"
         elif anchor and anchor not in anchors("\n".join(texts(path.parent / name))):
-            yield f"notebooks/{name}: a cell with the heading `### {anchor.replace('-', ' ')}`, which {path.name} links"
+            heading, where = f"### {anchor.replace('-', ' ')}", f"First in [{path.name[:2]} · …]({path.name})."
+            yield f"notebooks/{name}: a cell `{heading}`, in the order of the alphabet, that ends with `{where}`"
 
 
 def lacks_around_it(path, root):
