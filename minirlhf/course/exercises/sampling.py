@@ -5,7 +5,7 @@ import torch
 from minirlhf.course.exercises.exercise import Case, Exercise, mistake, normal
 from minirlhf.rollout import inverse_cdf_sample
 
-# ---- inverse_cdf_sample(probabilities, u)
+# ---- pick(probabilities, u)
 
 
 def _pick_cases() -> list[Case]:

@@ -1,4 +1,4 @@
-"""The exercise on the one shift by one: predicting_positions."""
+"""The exercise on the one shift by one: predictors."""
 
 import torch
 
