@@ -14,19 +14,26 @@ Read in this order; each file needs only those above it:
     reward         stage 2: a score from people's choices (Bradley-Terry)
     ppo            stage 3: move the policy towards the score, near its reference
 
-That is SFT, reward model and PPO. The other stages and what is done with them:
+That is SFT, reward model and PPO. The other stages, and what a trained model is asked:
 
-    reinforce, bandit, best_of_n, ensemble, classify
+    reinforce      PPO's simpler parent: one batch, one step, no value model
+    bandit         the same where a policy is a handful of numbers and all can be worked out
+    best_of_n      no training: draw n replies, keep the best
+    ensemble       several reward models, and distrust where they differ
+    classify       learning from labels: pictures, moods
     evaluate       is it good: win rates with intervals, exact KL, calibration
     metrics        what each reported number means, and TRL's name for it
     checkpoint     save, load, resume
-    pipeline       the whole line in one go
-    taste          from your own votes to a changed model
-    paths, cli     where things are; the command `minirlhf`
+    paths          where data, lessons and votes are
+
+And all of it put together:
 
     worlds/        the small worlds that the models talk about
     feedback/      votes: store, meaning, agreement, selection; card/ on the screen, formats/ in and out
+    pipeline       the whole line in one go
+    taste          from your own votes to a changed model
     course/        all that exists only for the lessons: show and check, exercises, figures, book, bench
+    cli            the command `minirlhf`
 
 Nothing is loaded until it is used: `minirlhf.gae` fetches `minirlhf/advantages.py` when first asked for. So
 `import minirlhf` costs next to nothing, and a reader of one module need not wait for all of them.

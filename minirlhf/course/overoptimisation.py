@@ -1,8 +1,8 @@
 """What is gained by optimising a proxy, measured by the truth: where a policy stands, and Gao et al.'s two curves.
 
-    for standing in follow(train_ppo(...), policy, ...):      proxy, gold and KL while PPO runs
-    fits = refit("PPO", runs)                                 one curve for each bootstrap draw of the seeds
-    peak, low, high = interval([fit.peak for fit in fits])
+    for snapshot in track(train_ppo(...), policy, ...):       proxy, gold and KL while PPO runs
+    fits = bootstrap_fits("PPO", runs)                        one curve for each bootstrap draw of the seeds
+    peak, low, high = percentile_interval([fit.peak for fit in fits])
 
 Gao, Schulman and Hilton (2023) found that the gold score gained at a distance d = √KL from the start follows
 d (α - β d) for best-of-n and d (α - β ln d) for reinforcement learning. The gold score is that of a world whose truth

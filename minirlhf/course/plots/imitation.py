@@ -88,8 +88,8 @@ def token_name(i: int, tokenizer: Tokenizer) -> str:
 def shift_arrows(tokens: Tokens, mask: Mask, asked: Mask, tokenizer: Tokenizer, by: str = "", row: int = 0) -> Figure:
     """Who is asked for what: one row of a batch as it is read, and above it what the logits there must say.
 
-    `mask` is True where a token counts, `asked` where a model is asked for the next one, as `predictors` finds it;
-    `by` says who wrote that.
+    `mask` is True where a token counts, `asked` where a model is asked for the next one, as `predicting_positions`
+    finds it; `by` says who wrote that.
     """
     n = min(int((tokens[row] != tokenizer.pad_id).sum()) + 2, tokens.shape[1])  # two tokens of padding will do
     pieces = [drawable(visible(token_name(i, tokenizer))) for i in tokens[row, : n + 1].tolist()] + ["nothing"]

@@ -124,7 +124,7 @@ def microscope(
     """One reply under the microscope: what PPO worked out for each of its tokens, and what `policy` makes of them now.
 
     `rewards` and `estimates` are this rollout's, made with the β, γ and λ of `config`; ValueError for others. Asked
-    before and after `improve`, it shows what the update did to the tokens that it learned from.
+    before and after `ppo_update`, it shows what the update did to the tokens that it learned from.
     """
     _require_own(rollout, rewards, estimates, config)
     accounts = _accounts(rollout, rewards, estimates, policy, config, row)
