@@ -45,44 +45,25 @@ KLController = Callable[[float, float, float, int, int], float]  # (beta, kl, ta
 class PPOConfig:
     """The settings of a run. Sizes count responses; both learning rates are Adam's and fall linearly to 0."""
 
-    updates: int = 20
-    """Batches to sample and learn from."""
-    batch_size: int = 128
-    """Responses sampled for each update."""
-    epochs: int = 4
-    """Passes over each batch."""
-    minibatches: int = 2
-    """Optimiser steps in each pass; a divisor of batch_size."""
-    max_new_tokens: int = 40
-    """The longest response, in tokens."""
-    lr: float = 4e-4
-    """The policy's learning rate at the start."""
-    value_lr: float = 1e-3
-    """The value model's learning rate at the start."""
-    beta: float = 0.05
-    """The KL coefficient: score paid for each nat away from the reference."""
-    kl_target: float | None = None
-    """Nats a response that β is steered towards; None keeps β as it is."""
-    kl_horizon: int = 10_000
-    """Responses in which β can double, or nearly halve, when the KL is far from its target."""
-    gamma: float = 1.0
-    """The discount of later rewards, 0 to 1; 1 counts all alike."""
-    lam: float = 0.95
-    """GAE's λ, 0 to 1: 0 trusts the value model, 1 what was really earned."""
-    clip: float = 0.2
-    """ε of the policy's clip: a ratio outside 1 ± ε gains nothing more."""
-    value_clip: float = 0.2
-    """How far a value may move from its old one and still gain."""
-    entropy_bonus: float = 0.0
-    """Score paid for each nat of entropy a token."""
-    stop_kl: float | None = None
-    """Ends an update's passes once approx_kl is above it; None makes them all."""
-    missing_eos_score: float = -2.0
-    """The score of a response without end of text, in deviations of normalised scores."""
-    max_grad_norm: float = 1.0
-    """Gradients are scaled down to this norm."""
-    seed: int = 0
-    """Of the prompts drawn, the tokens sampled and the shuffling."""
+    updates: int = 20  # batches to sample and learn from
+    batch_size: int = 128  # responses sampled for each update
+    epochs: int = 4  # passes over each batch
+    minibatches: int = 2  # optimiser steps in each pass; a divisor of batch_size
+    max_new_tokens: int = 40  # the longest response, in tokens
+    lr: float = 4e-4  # the policy's learning rate at the start
+    value_lr: float = 1e-3  # the value model's learning rate at the start
+    beta: float = 0.05  # the KL coefficient: score paid for each nat away from the reference
+    kl_target: float | None = None  # nats a response that β is steered towards; None keeps β as it is
+    kl_horizon: int = 10_000  # responses in which β can double, or nearly halve, when the KL is far from its target
+    gamma: float = 1.0  # the discount of later rewards, 0 to 1; 1 counts all alike
+    lam: float = 0.95  # GAE's λ, 0 to 1: 0 trusts the value model, 1 what was really earned
+    clip: float = 0.2  # ε of the policy's clip: a ratio outside 1 ± ε gains nothing more
+    value_clip: float = 0.2  # how far a value may move from its old one and still gain
+    entropy_bonus: float = 0.0  # score paid for each nat of entropy a token
+    stop_kl: float | None = None  # ends an update's passes once approx_kl is above it; None makes them all
+    missing_eos_score: float = -2.0  # the score of a response without end of text, in deviations of normalised scores
+    max_grad_norm: float = 1.0  # gradients are scaled down to this norm
+    seed: int = 0  # of the prompts drawn, the tokens sampled and the shuffling
 
     def __post_init__(self) -> None:
         require_counts(self, "updates", "batch_size", "epochs", "minibatches", "max_new_tokens", "kl_horizon")
@@ -101,54 +82,30 @@ class PPOConfig:
 class PPORecord:
     """What one update did. metrics.py says what healthy looks like, and TRL's name for each."""
 
-    update: int
-    """Its number, from 1."""
-    score: float
-    """The reward model's score, mean over the batch."""
-    kl: float
-    """Nats from the reference, summed over a response; mean over the batch, an estimate (k1)."""
-    non_score_reward: float
-    """What the KL cost: -β · kl."""
-    rlhf_reward: float
-    """The objective: score - β · kl."""
-    beta: float
-    """The KL coefficient of this update."""
-    entropy: float
-    """-log π of a whole response as sampled, in nats."""
-    response_length: float
-    """Tokens a response, end of text included."""
-    ended: float
-    """The share of responses that reached their end of text."""
-    policy_loss: float
-    """Mean over the minibatches; its size means nothing."""
-    value_loss: float
-    """Half the squared error of the values, in score²."""
-    policy_entropy: float
-    """The exact entropy of each token's distribution, in nats."""
-    approx_kl: float
-    """½ (log ratio)² a token: how far the passes have moved the policy from where it sampled."""
-    clip_fraction: float
-    """The share of tokens whose gradient the clip has cut to 0."""
-    outside_clip: float
-    """The share of tokens whose ratio left 1 ± ε, in either direction."""
-    ratio: float
-    """π / π_old a token, mean over all minibatches."""
-    ratio_variance: float
-    """Its variance."""
-    first_ratio: float
-    """The ratio on the first minibatch, before any step: 1, or something is wrong."""
-    value_clip_fraction: float
-    """The share of values that the value clip holds."""
-    explained_variance: float
-    """How much of the returns the value model foresaw: 1 all, 0 nothing."""
-    policy_grad_norm: float
-    """Before clipping."""
-    value_grad_norm: float
-    """Before clipping."""
-    lr: float
-    """The policy's learning rate in this update."""
-    optimizer_steps: int
-    """Fewer than epochs · minibatches where stop_kl ended the passes."""
+    update: int  # its number, from 1
+    score: float  # the reward model's score, mean over the batch
+    kl: float  # nats from the reference, summed over a response; mean over the batch, an estimate (k1)
+    non_score_reward: float  # what the KL cost: -β · kl
+    rlhf_reward: float  # the objective: score - β · kl
+    beta: float  # the KL coefficient of this update
+    entropy: float  # -log π of a whole response as sampled, in nats
+    response_length: float  # tokens a response, end of text included
+    ended: float  # the share of responses that reached their end of text
+    policy_loss: float  # mean over the minibatches; its size means nothing
+    value_loss: float  # half the squared error of the values, in score²
+    policy_entropy: float  # the exact entropy of each token's distribution, in nats
+    approx_kl: float  # ½ (log ratio)² a token: how far the passes have moved the policy from where it sampled
+    clip_fraction: float  # the share of tokens whose gradient the clip has cut to 0
+    outside_clip: float  # the share of tokens whose ratio left 1 ± ε, in either direction
+    ratio: float  # π / π_old a token, mean over all minibatches
+    ratio_variance: float  # its variance
+    first_ratio: float  # the ratio on the first minibatch, before any step: 1, or something is wrong
+    value_clip_fraction: float  # the share of values that the value clip holds
+    explained_variance: float  # how much of the returns the value model foresaw: 1 all, 0 nothing
+    policy_grad_norm: float  # before clipping
+    value_grad_norm: float  # before clipping
+    lr: float  # the policy's learning rate in this update
+    optimizer_steps: int  # fewer than epochs · minibatches where stop_kl ended the passes
 
 
 class Estimate(NamedTuple):

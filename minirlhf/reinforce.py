@@ -37,22 +37,14 @@ from minirlhf.training import (
 class ReinforceConfig:
     """The settings of a run. Each update samples `batch_size` responses and takes one step."""
 
-    updates: int = 60
-    """Batches to sample; each is learned from once."""
-    batch_size: int = 96
-    """Responses sampled for each update."""
-    max_new_tokens: int = 40
-    """The longest response, in tokens."""
-    lr: float = 1e-3
-    """Adam's learning rate at the start; it falls linearly to 0."""
-    beta: float = 0.05
-    """The KL coefficient: score paid for each nat away from the reference."""
-    missing_eos_score: float = -2.0
-    """The score of a response without end of text, in deviations of normalised scores."""
-    max_grad_norm: float = 1.0
-    """Gradients are scaled down to this norm."""
-    seed: int = 0
-    """Of the prompts drawn and the tokens sampled."""
+    updates: int = 60  # batches to sample; each is learned from once
+    batch_size: int = 96  # responses sampled for each update
+    max_new_tokens: int = 40  # the longest response, in tokens
+    lr: float = 1e-3  # Adam's learning rate at the start; it falls linearly to 0
+    beta: float = 0.05  # the KL coefficient: score paid for each nat away from the reference
+    missing_eos_score: float = -2.0  # the score of a response without end of text, in deviations of normalised scores
+    max_grad_norm: float = 1.0  # gradients are scaled down to this norm
+    seed: int = 0  # of the prompts drawn and the tokens sampled
 
     def __post_init__(self) -> None:
         require_counts(self, "updates", "batch_size", "max_new_tokens")
@@ -69,26 +61,16 @@ class ReinforceConfig:
 class ReinforceRecord:
     """What one update did. metrics.py says what each number means, and what healthy looks like."""
 
-    update: int
-    """Its number, from 1."""
-    score: float
-    """The reward model's score, mean over the batch."""
-    kl: float
-    """Nats from the reference, summed over a response; mean over the batch, an estimate (k1)."""
-    rlhf_reward: float
-    """The objective: score - β · kl."""
-    nll: float
-    """-log π a token, in nats, before the step."""
-    response_length: float
-    """Tokens a response, end of text included."""
-    ended: float
-    """The share of responses that reached their end of text."""
-    policy_loss: float
-    """Its size means nothing."""
-    grad_norm: float
-    """Before clipping."""
-    lr: float
-    """The learning rate of this update."""
+    update: int  # its number, from 1
+    score: float  # the reward model's score, mean over the batch
+    kl: float  # nats from the reference, summed over a response; mean over the batch, an estimate (k1)
+    rlhf_reward: float  # the objective: score - β · kl
+    nll: float  # -log π a token, in nats, before the step
+    response_length: float  # tokens a response, end of text included
+    ended: float  # the share of responses that reached their end of text
+    policy_loss: float  # its size means nothing
+    grad_norm: float  # before clipping
+    lr: float  # the learning rate of this update
 
 
 def train_reinforce(
