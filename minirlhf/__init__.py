@@ -22,7 +22,7 @@ That is SFT, reward model and PPO. The other stages and what is done with them:
     checkpoint     save, load, resume
     pipeline       the whole line in one go
     taste          from your own votes to a changed model
-    paths, cli     where things are; the command `minirlhf`
+    paths, threads, cli   where things are; how many threads, and how they wait; the command `minirlhf`
 
     worlds/        the small worlds that the models talk about
     feedback/      votes: store, meaning, agreement, selection; card/ on the screen, formats/ in and out
@@ -47,8 +47,9 @@ PUBLIC = {
     "model": "CausalLM Classifier GPT GPTConfig RewardModel ValueModel",
     "data": "Comparisons Demonstrations Judgements Prompts collate",
     "paths": "data_folder",
+    "threads": "pin_threads",
     "rollout": "Rollout Samples collect inverse_cdf_sample sample",
-    "training": "TrainState pin_threads time_limited",
+    "training": "TrainState time_limited",
     "classify": "ClassifierConfig Labelled PictureClassifier add_labels encode_texts label_accuracy "
     "label_probabilities mislabel train_classifier",
     "sft": "SFTConfig train_sft",
