@@ -22,7 +22,8 @@ That is SFT, reward model and PPO. The other stages and what is done with them:
     checkpoint     save, load, resume
     pipeline       the whole line in one go
     taste          from your own votes to a changed model
-    paths, threads, cli   where things are; how many threads, and how they wait; the command `minirlhf`
+    threads        how many torch may use, and how they wait where others want the cores
+    paths, cli     where things are; the command `minirlhf`
 
     worlds/        the small worlds that the models talk about
     feedback/      votes: store, meaning, agreement, selection; card/ on the screen, formats/ in and out
