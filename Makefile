@@ -49,7 +49,8 @@ clean:
 	find minirlhf tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The virtual environment: made once, brought up to date when one of the two lists changes.
-# The stamp is written last, so an interrupted installation is taken up again.
+# The stamp is written last, so an interrupted installation is taken up again. A kernel gets from its spec what must be
+# known before torch is imported (minirlhf/runtime.py): python3 is the one that notebooks ask for.
 
 .venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -58,7 +59,8 @@ clean:
 	@echo "Setting up .venv (a few minutes, once) ..."
 	@$(PYTHON) -m venv .venv
 	@$(PIP) --editable .
-	@$(BIN)/python -m ipykernel install --sys-prefix --name minirlhf --display-name minirlhf
+	@for name in python3 minirlhf; do \
+	    $(BIN)/python -m ipykernel install --sys-prefix --name $$name $$($(BIN)/python -m minirlhf.runtime) || exit; done
 	@touch $@
 
 .venv/ready-to-read: .venv/ready

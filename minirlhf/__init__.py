@@ -8,6 +8,7 @@ Read in this order; each file needs only those above it:
     tokenizer      byte-level BPE of 512 entries
     data           rows of text as the stages read them
     model          a small GPT and its four heads
+    runtime        how torch uses this machine: threads, waiting, memory
     rollout        sampling, and what one batch of it leaves behind
     training       one optimiser step, the state of a run, stopping well
     sft            stage 1: imitate good answers
@@ -54,8 +55,9 @@ PUBLIC = {
     "model": "CausalLM Classifier GPT GPTConfig RewardModel ValueModel",
     "data": "Comparisons Demonstrations Judgements Prompts collate",
     "paths": "data_folder",
+    "runtime": "pin_threads",
     "rollout": "Rollout Samples collect inverse_cdf_sample sample",
-    "training": "TrainState pin_threads time_limited",
+    "training": "TrainState time_limited",
     "classify": "ClassifierConfig Labelled PictureClassifier add_labels encode_texts label_accuracy "
     "label_probabilities mislabel train_classifier",
     "sft": "SFTConfig train_sft",

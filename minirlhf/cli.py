@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from minirlhf import paths
+from minirlhf import paths, runtime
 from minirlhf.course import copies
 
 SHOW_TRACEBACK = "MINIRLHF_TRACEBACK"  # set this environment variable to see where an error comes from
@@ -24,6 +24,7 @@ Folder = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0: all went well, 1: something must be mended, 2: an error, 130: stopped."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    runtime.set_wait_policy()  # before a command imports torch; the kernels that it starts inherit it
     try:
         return run(arguments) or 0
     except KeyboardInterrupt as stop:
@@ -137,9 +138,8 @@ def sweeps(names: tyro.conf.Positional[tuple[str, ...]] = (), seeds: int = 3) ->
         seeds: how many seeds each is run with
     """
     from minirlhf.course.experiments.sweeps import record_sweeps
-    from minirlhf.training import pin_threads
 
-    pin_threads()
+    runtime.pin_threads()
     for path in record_sweeps(names, range(seeds)):
         print(f"Written: {path}")
 
@@ -152,9 +152,8 @@ def bands(lessons: tyro.conf.Positional[tuple[str, ...]] = (), seeds: int = 3) -
         seeds: how many seeds each is run with
     """
     from minirlhf.course.experiments.claims import measure_bands
-    from minirlhf.training import pin_threads
 
-    pin_threads()
+    runtime.pin_threads()
     outside = measure_bands(lessons, range(seeds))
     print(*outside or ["Every claim keeps to its band."], sep="\n")
     return 1 if outside else 0

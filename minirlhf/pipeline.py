@@ -23,9 +23,9 @@ from minirlhf.paths import data_folder
 from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
 from minirlhf.reward import AdditiveReward, RewardConfig, RewardRecord, normalise, train_reward
 from minirlhf.rollout import sample
+from minirlhf.runtime import pin_threads
 from minirlhf.sft import SFTConfig, SFTRecord, train_sft
 from minirlhf.tokenizer import Tokenizer
-from minirlhf.training import pin_threads
 
 CONTEXT = 64
 MAX_NEW_TOKENS = 40

@@ -14,7 +14,7 @@ from torch import Tensor
 from minirlhf.data import Ids, collate
 from minirlhf.model import Cache, CausalLM, response_log_probs
 from minirlhf.ops import Mask, PerSequence, PerToken, Tokens, last_true, masked_sum
-from minirlhf.training import one_thread
+from minirlhf.runtime import one_thread
 
 RewardFn = Callable[[Tokens, Mask], PerSequence]
 

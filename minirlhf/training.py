@@ -147,27 +147,6 @@ def require_own_weights(**models: nn.Module) -> None:
             )
 
 
-def pin_threads(threads: int = 2) -> None:
-    """Use two threads: more do not help models this small, and on a busy machine they wait for one another.
-
-    Fewer where the machine has fewer cores, or where the environment variable OMP_NUM_THREADS asks for fewer.
-    """
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    limit = int(asked) if asked.isdigit() and int(asked) > 0 else threads
-    torch.set_num_threads(min(threads, limit, os.cpu_count() or 1))
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Everything inside runs on one thread, also where `pin_threads` asked for two."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 def time_limited(records: Iterable[Record]) -> Iterator[Record]:
     """The same records, for no longer than the environment variable MINIRLHF_SECONDS allows, but at least one.
 

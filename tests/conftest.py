@@ -6,6 +6,7 @@ from pathlib import Path
 
 # Before torch and the tokenizers are imported, and for the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # workers share the cores: threads that wait sleep
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")

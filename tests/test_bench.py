@@ -1,18 +1,24 @@
 """The bench's arithmetic. No time is asserted here: that is what `make bench` is for."""
 
 import json
+import os
 import sys
 from dataclasses import replace
+from functools import partial
+from threading import Event
 
 import pytest
 import torch
 
-from minirlhf.course.bench.machine import Sizes, cost_of, import_seconds, matmul_rate
-from minirlhf.course.bench.measure import count_a, our_updates, time_to
+from minirlhf.course.bench.machine import Sizes, Update, cost_of, import_seconds, matmul_rate
+from minirlhf.course.bench.measure import fair_share, time_to
+from minirlhf.course.bench.ours import count_a, our_updates
+from minirlhf.course.bench.partner import at_work, partner, spinning
 from minirlhf.course.bench.row import HEAD, Row, quotients
 from minirlhf.course.bench.table import write
-from minirlhf.course.bench.trl_ppo import CountReward, Update
+from minirlhf.course.bench.trl_ppo import CountReward
 from minirlhf.model import GPT, CausalLM, GPTConfig
+from minirlhf.runtime import WAITING
 
 TINY = Sizes(width=4, layers=1, vocabulary=10, prompt=2, response=3, episodes=2, epochs=3)
 
@@ -66,7 +72,7 @@ def test_the_table_shows_a_ratio_or_an_amount():
 def test_the_json_holds_every_round_and_the_verdict(tmp_path):
     write([row([3.5, 3.0, 4.0], hold=3.0, aim=4.0)], tmp_path / "new" / "bench.json")
     found = json.loads((tmp_path / "new" / "bench.json").read_text())
-    assert found["machine"].keys() == {"python", "torch", "system", "cores", "threads"}
+    assert found["machine"].keys() == {"python", "torch", "system", "cores", "threads", "wait_policy"}
     assert found["rows"] == [
         {
             "what": "a row",
@@ -119,3 +125,89 @@ def test_the_time_to_a_score_ends_with_the_update_that_sampled_it():
     run = [Update(1.0, 6.0), Update(2.0, 7.5), Update(4.0, 8.0)]
     assert time_to(7.0, iter(run)) == 3.0
     assert time_to(9.0, iter(run)) == float("inf")  # it was not reached
+
+
+def test_a_fair_share_is_a_part_of_the_cores_and_never_less_time_than_alone():
+    assert [fair_share(1.0, processes, 2.0) for processes in (1, 2, 4)] == [1.0, 2.0, 4.0]
+    assert [fair_share(1.0, processes, 4.0) for processes in (1, 2, 4)] == [1.0, 1.0, 2.0]
+    assert [fair_share(1.0, processes, 1.0) for processes in (1, 2, 4)] == [1.0, 2.0, 4.0], "alone it had one core too"
+
+
+@pytest.mark.parametrize("module", ["ours", "generate"])
+def test_the_sides_that_run_elsewhere_answer_each_turn(module):
+    with partner(f"minirlhf.course.bench.{module}", TINY.as_json(), environment=spinning()) as once:
+        assert all(once()["seconds"] > 0 for _ in range(2))
+
+
+@pytest.fixture
+def counter(tmp_path, monkeypatch):
+    """A module for partners, which says at each turn which one it is; it stops at the one that its argument names."""
+    (tmp_path / "counter.py").write_text(f"""
+import json, os, sys
+for turn, _ in enumerate(sys.stdin):
+    print(json.dumps({{"turn": turn, "process": os.getpid(), "waits": os.environ.get("{WAITING}")}}), flush=True)
+    if sys.argv[1:] == [str(turn)]:
+        sys.exit("this far and no further")
+""")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv(WAITING, "PASSIVE")
+    return "counter"
+
+
+def exists(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_partner_works_once_a_turn_and_is_gone_afterwards(counter):
+    with partner(counter) as once:
+        process = once()["process"]
+        assert [once()["turn"], once()["turn"]] == [1, 2]
+        assert exists(process)
+    assert not exists(process)
+
+
+def test_a_partner_that_stops_is_an_error_and_no_answer(counter):
+    with partner(counter, "3") as once, pytest.raises(OSError):
+        while True:
+            once()
+
+
+def test_rivals_wait_as_ours_does_and_others_as_nobody_told_them_to(counter):
+    with partner(counter) as rival, partner(counter, environment=spinning()) as other:
+        assert (rival()["waits"], other()["waits"]) == ("PASSIVE", None)
+
+
+def test_ctrl_c_leaves_no_rival_behind(counter):
+    process = None
+    with pytest.raises(KeyboardInterrupt), partner(counter) as once:
+        process = once()["process"]
+        with at_work([once]):
+            raise KeyboardInterrupt
+    assert process and not exists(process)
+
+
+def test_rivals_work_all_the_while_and_then_no_longer():
+    turns, busy = [0, 0], [Event(), Event()]
+
+    def rival(number: int) -> None:
+        turns[number] += 1
+        if turns[number] == 5:
+            busy[number].set()
+
+    with at_work([partial(rival, 0), partial(rival, 1)]):
+        assert all(event.wait(timeout=30) for event in busy)
+    done = list(turns)
+    with at_work([]):
+        assert turns == done
+
+
+def test_a_rival_that_failed_was_none():
+    def fails():
+        raise ChildProcessError("stopped")
+
+    with pytest.raises(ChildProcessError), at_work([fails]):
+        pass

@@ -10,7 +10,7 @@ import pytest
 from minirlhf.course.experiments.claims import BANDS, SEEDS, experiments
 from minirlhf.course.experiments.sweeps import sweeps
 from minirlhf.course.recorded import read_recorded, recorded_folder
-from minirlhf.training import pin_threads
+from minirlhf.runtime import pin_threads
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 EXPERIMENTS = experiments()

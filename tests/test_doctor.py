@@ -1,15 +1,25 @@
 """The doctor finds what is wrong, says what to do, and trusts nothing that it has not tried."""
 
 import importlib.metadata
+import os
 import shutil
 
 import pytest
+import torch
 
 from minirlhf import cli, paths
 from minirlhf.course import doctor
 from minirlhf.course.doctor import Finding
+from minirlhf.runtime import ON_HUB, WAITING
 
 GOOD = {"jupyterlab": (4, 6, 6), "ipywidgets": (8, 1, 9), "jupyterlab_widgets": (3, 0, 17), "ipykernel": (7, 4, 0)}
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    """Nobody else is at work here, and threads that wait sleep."""
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.5, 0.5, 0.5))
+    monkeypatch.setenv(WAITING, "PASSIVE")
 
 
 def by_name(findings):
@@ -59,6 +69,48 @@ def test_a_missing_package_is_a_finding(monkeypatch):
     monkeypatch.setattr(doctor, "WIDGETS", ("a_package_that_nobody_has",))
     missing = by_name(doctor.packages())["a_package_that_nobody_has"]
     assert (missing.ok, missing.found) == (False, "not installed")
+
+
+@pytest.fixture
+def two_cores(monkeypatch):
+    """A laptop with two cores, to nobody's quota."""
+    monkeypatch.delenv(ON_HUB, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(doctor, "usable_cpus", lambda: 2.0)
+
+
+def test_more_threads_than_a_quota_has_cores_for_are_reported(two_cores, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    assert by_name(doctor.threads())["threads"].ok
+    monkeypatch.setattr(doctor, "usable_cpus", lambda: 1.2)
+    monkeypatch.setattr(doctor, "thread_count", lambda: 1)
+    found = by_name(doctor.threads())["threads"]
+    assert not found.ok
+    assert "OMP_NUM_THREADS to 1" in found.remedy
+
+
+def test_threads_that_spin_on_few_cores_are_reported(two_cores, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    assert by_name(doctor.threads())["threads that wait"].ok
+    monkeypatch.delenv(WAITING)
+    spinning = by_name(doctor.threads())["threads that wait"]
+    assert not spinning.ok
+    assert f"{WAITING}=PASSIVE" in spinning.remedy
+    monkeypatch.setattr(doctor, "usable_cpus", lambda: 16.0)
+    assert by_name(doctor.threads())["threads that wait"].ok, "there are cores for everybody"
+
+
+def test_more_work_than_cores_is_reported(two_cores, monkeypatch):
+    assert all(finding.ok for finding in doctor.load())
+    monkeypatch.setattr(os, "getloadavg", lambda: (4.2, 2.0, 1.0))
+    (busy,) = doctor.load()
+    assert not busy.ok
+    assert "kernel" in busy.remedy
+
+
+def test_a_system_that_measures_no_load_is_fit(monkeypatch):
+    monkeypatch.delattr(os, "getloadavg")
+    assert not list(doctor.load())
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ MODULES = {
 LAYERS = (
     ("ops",),
     ("losses", "advantages"),
-    ("tokenizer", "model", "data", "worlds", "feedback.simulated", "feedback.votes", "paths"),
+    ("tokenizer", "model", "data", "worlds", "feedback.simulated", "feedback.votes", "paths", "runtime"),
     ("rollout", "training", "ensemble"),
     ("sft", "reward", "ppo", "classify", "best_of_n", "reinforce", "bandit"),
     ("evaluate", "checkpoint", "metrics", "feedback"),

@@ -1,6 +1,5 @@
 """One optimiser step, the learning rate, and stopping well."""
 
-import os
 import re
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from minirlhf.training import NotFiniteError, linear_lr, new_state, optimizer_step, pin_threads, require, resumable
+from minirlhf.training import NotFiniteError, linear_lr, new_state, optimizer_step, require, resumable
 
 
 @pytest.fixture(autouse=True)
@@ -130,25 +129,3 @@ def test_require_says_what_is_wrong():
     require(True, "never seen")
     with pytest.raises(ValueError, match="lr is -1"):
         require(False, "lr is -1")
-
-
-def test_no_more_than_the_asked_threads_are_used():
-    threads = torch.get_num_threads()
-    try:
-        pin_threads(1)
-        assert torch.get_num_threads() == 1
-    finally:
-        torch.set_num_threads(threads)
-
-
-def test_whoever_asks_for_one_thread_gets_one(monkeypatch):
-    threads = torch.get_num_threads()
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    try:
-        pin_threads(2)
-        assert torch.get_num_threads() == 1
-        monkeypatch.setenv("OMP_NUM_THREADS", "many")
-        pin_threads(2)
-        assert torch.get_num_threads() == min(2, os.cpu_count() or 1)
-    finally:
-        torch.set_num_threads(threads)

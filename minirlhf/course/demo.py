@@ -12,7 +12,7 @@ from minirlhf.evaluate import Replies, accuracy_ceiling, compare, win_rate
 from minirlhf.feedback.simulated import PATIENT
 from minirlhf.paths import data_folder
 from minirlhf.pipeline import CONTEXT, MAX_NEW_TOKENS, PipelineResult, Recipe
-from minirlhf.training import pin_threads
+from minirlhf.runtime import pin_threads
 from minirlhf.worlds import helpdesk
 
 

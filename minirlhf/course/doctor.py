@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minirlhf import paths
+from minirlhf.runtime import WAITING, thread_count, usable_cpus, wait_policy
 
 INSTALL = "run `make lessons`, or `pip install -e . -c constraints.txt` where there is no make"
 LISTED = ("torch", "datasets", "tokenizers", "safetensors", "sqlalchemy", "matplotlib", "jupyterlab", "ipykernel")
@@ -52,7 +53,7 @@ def report(findings: Iterable[Finding]) -> bool:
 
 def findings() -> Iterator[Finding]:
     """Everything that is looked at, one finding at a time; a check that breaks is itself a finding."""
-    for check in (python, packages, widgets, kernel, threads, folders, data, training_step, disk):
+    for check in (python, packages, widgets, kernel, threads, load, folders, data, training_step, disk):
         try:
             yield from check()
         except Exception as error:
@@ -115,13 +116,29 @@ def kernel() -> Iterator[Finding]:
 
 
 def threads() -> Iterator[Finding]:
-    """Whether torch starts more threads than there are cores, which can make it ten times slower."""
+    """Whether torch starts more threads than there are cores for them, and whether they sleep while they wait.
+
+    Either can make a training ten times slower: the first always, the second beside another training.
+    """
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    used = torch.get_num_threads()
-    remedy = f"set the environment variable OMP_NUM_THREADS to {min(2, cores)} and start again"
-    yield Finding("threads", used <= cores, f"{used}, on {cores} cores", remedy)
+    cpus, used = usable_cpus(), torch.get_num_threads()
+    remedy = f"set the environment variable OMP_NUM_THREADS to {thread_count()} and start again"
+    yield Finding("threads", used <= max(1, round(cpus)), f"{used}, on {cpus:g} cores", remedy)
+    sleep = os.environ.get(WAITING, "").upper() == "PASSIVE"
+    found = f"{'sleep' if sleep else 'spin'} ({WAITING} is {os.environ.get(WAITING) or 'not set'})"
+    remedy = f"start JupyterLab with `minirlhf lessons`, or with the environment variable {WAITING}=PASSIVE"
+    yield Finding("threads that wait", sleep or wait_policy(cpus, used) is None, found, remedy)
+
+
+def load() -> Iterator[Finding]:
+    """Whether other programs want the cores too; one more than there are is no crowd, for whoever asks works too."""
+    if hasattr(os, "getloadavg"):  # Windows has none
+        cores, wanted = os.cpu_count() or 1, os.getloadavg()[0]  # of the whole machine, and so are its cores
+        remedy = (
+            "another lesson is still running: shut down its kernel (in JupyterLab, Kernel > Shut Down Kernel), or wait"
+        )
+        yield Finding("load", wanted <= cores + 1, f"{wanted:.1f} threads at work, on {cores} cores", remedy)
 
 
 def folders() -> Iterator[Finding]:

@@ -11,11 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import median
 from typing import NamedTuple
 
 import torch
+
+from minirlhf.runtime import WAITING
 
 THREADS = 2
 
@@ -57,6 +59,17 @@ class Sizes:
         """Four passes (sampling, reference, scores, values), then every epoch for policy and value model."""
         return 4 * self.forward_flop + self.epochs * 2 * self.training_flop
 
+    def as_json(self) -> str:
+        """For another process's command line."""
+        return json.dumps(asdict(self))
+
+
+class Update(NamedTuple):
+    """What one PPO update took, and the mean score of its episodes."""
+
+    seconds: float
+    score: float
+
 
 A = 1  # the token that the yardstick counts
 
@@ -82,6 +95,7 @@ def facts() -> dict[str, str | int]:
         "system": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count() or 1,
         "threads": torch.get_num_threads(),
+        "wait_policy": os.environ.get(WAITING, ""),
     }
 
 

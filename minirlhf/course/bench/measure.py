@@ -2,29 +2,32 @@
 
 The first turn of each is not counted. Ours has the same number of parameters and episodes as theirs; the
 prompts are random, no token ends a response, and a network of the policy's size gives the scores.
+
+Each side has its threads wait as its users do: ours as `minirlhf` sets it for this machine, which on few cores costs
+it something; theirs spin, in processes of their own, which is quickest for whoever is alone.
 """
 
+import os
 import sys
 from collections.abc import Iterator
-from copy import deepcopy
+from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from time import perf_counter
 
 import torch
 from tqdm import trange
 
-from minirlhf.course.bench.machine import A, Sizes, cost_of, import_seconds, matmul_rate, seconds
+from minirlhf.course.bench.machine import THREADS, Sizes, Update, cost_of, import_seconds, matmul_rate, seconds
+from minirlhf.course.bench.ours import new_policy, new_prompts, our_updates
+from minirlhf.course.bench.partner import at_work, partner, spinning
 from minirlhf.course.bench.row import Row, quotients
-from minirlhf.course.bench.trl_ppo import Update, trl_updates
-from minirlhf.data import Demonstrations, Prompts
+from minirlhf.course.bench.trl_ppo import trl_updates
+from minirlhf.data import Demonstrations
 from minirlhf.feedback.asking import write_questions
 from minirlhf.feedback.simulated import CHEERFUL, simulate
-from minirlhf.model import GPT, CausalLM, GPTConfig, RewardModel, ValueModel
-from minirlhf.ops import Mask, PerSequence, Tokens
 from minirlhf.pipeline import load_shipped
-from minirlhf.ppo import PPOConfig, train_ppo
 from minirlhf.rollout import sample
+from minirlhf.runtime import usable_cpus
 from minirlhf.sft import SFTConfig, train_sft
 from minirlhf.taste import Taste, TasteConfig, learn_taste
 
@@ -37,48 +40,6 @@ YARDSTICK = Sizes(
 def turns(rounds: int, what: str) -> Iterator[int]:
     """The rounds' numbers, with a progress bar that leaves no trace."""
     return iter(trange(rounds, desc=what, leave=False))
-
-
-def new_policy(sizes: Sizes) -> CausalLM:
-    """Our language model of these sizes, untrained."""
-    torch.manual_seed(sizes.seed)
-    context = sizes.prompt + sizes.response
-    config = GPTConfig(sizes.vocabulary, context, layers=sizes.layers, channels=sizes.width)
-    return CausalLM(GPT(config))
-
-
-def new_prompts(sizes: Sizes, batches: int = 1) -> list[list[int]]:
-    """Random prompts, all of one length."""
-    generator = torch.Generator().manual_seed(sizes.seed)
-    shape = (batches * sizes.episodes, sizes.prompt)
-    return torch.randint(sizes.vocabulary, shape, generator=generator).tolist()
-
-
-def our_updates(sizes: Sizes, updates: int) -> Iterator[Update]:
-    """Each next() is one PPO update of ours, timed as TRL's are."""
-    policy = new_policy(sizes)
-    reward_model = count_a if sizes.count_a else RewardModel(deepcopy(policy.trunk))
-    config = PPOConfig(
-        updates=updates,
-        batch_size=sizes.episodes,
-        epochs=sizes.epochs,
-        minibatches=sizes.minibatches,
-        max_new_tokens=sizes.response,
-        lr=sizes.learning_rate,
-        value_clip=2.0 if sizes.count_a else 0.2,  # 0.2 is for normalised scores; these run from 0 to 12
-        seed=sizes.seed,
-    )
-    value_model, prompts = ValueModel(deepcopy(policy.trunk)), Prompts(new_prompts(sizes, batches=4))
-    records = train_ppo(policy, deepcopy(policy), reward_model, value_model, prompts, config)
-    for _ in range(updates):
-        start = perf_counter()
-        record = next(records)
-        yield Update(perf_counter() - start, record.score)
-
-
-def count_a(tokens: Tokens, response_mask: Mask) -> PerSequence:
-    """The yardstick's score: how often the token A stands in the response."""
-    return ((tokens == A) & response_mask).sum(dim=1).float()
 
 
 def ppo(rounds: int = 9) -> Iterator[Row]:
@@ -94,6 +55,39 @@ def ppo(rounds: int = 9) -> Iterator[Row]:
     yield Row("PPO update, against TRL 1.12.0", "s", ours, theirs, quotients(theirs, ours), hold=3.0, aim=4.0)
     what = "PPO update, against its matrix products"
     yield Row(what, "s", ours, least, quotients(ours, least), hold=2.5, aim=1.5)
+
+
+def company(rounds: int = 3) -> Iterator[Row]:
+    """One update alone, against one whose threads spin while they wait; and beside rivals, against its fair share.
+
+    A rival is a process of its own that makes the same updates. What is shared is the quickest update that there is
+    alone, ours or the one that spins: so what sleeping costs an update is no excuse for it beside a rival.
+    """
+    ours, spins = our_updates(EQUAL, 3 * rounds + 1), []
+    beside: dict[int, list[float]] = {0: [], 1: [], 3: []}
+    with ExitStack() as stack:
+        twin, *rivals = (
+            stack.enter_context(partner("minirlhf.course.bench.ours", EQUAL.as_json(), environment=environment))
+            for environment in (spinning(), *[os.environ] * max(beside))
+        )
+        for first in (lambda: next(ours), twin, *rivals):
+            first()
+        for _ in turns(rounds, "company"):
+            spins.append(twin()["seconds"])
+            for number, times in beside.items():
+                with at_work(rivals[:number]):
+                    times.append(next(ours).seconds)
+    what = "PPO update alone, against one that spins"
+    yield Row(what, "s", beside[0], spins, quotients(beside[0], spins), hold=1.1, aim=1.0)
+    for number, name in ((1, "one rival"), (3, "three rivals")):
+        fair = [fair_share(min(alone), 1 + number, usable_cpus()) for alone in zip(beside[0], spins, strict=True)]
+        what = f"PPO beside {name}, against its share"
+        yield Row(what, "s", beside[number], fair, quotients(beside[number], fair), hold=1.15, aim=1.0)
+
+
+def fair_share(alone: float, processes: int, cpus: float) -> float:
+    """How long what takes `alone` may take where as many processes share the cores evenly, each with two threads."""
+    return alone * max(1.0, processes * min(THREADS, cpus) / cpus)
 
 
 def yardstick(seeds: int = 3, score: float = 7.0, updates: int = 25) -> Iterator[Row]:
@@ -119,33 +113,13 @@ def time_to(score: float, run: Iterator[Update]) -> float:
 
 def sampling(rounds: int = 9) -> Iterator[Row]:
     """A batch of responses, against `generate` of transformers with a GPT-2 of the same size."""
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    config = GPT2Config(
-        vocab_size=EQUAL.vocabulary,
-        n_positions=EQUAL.prompt + EQUAL.response,
-        n_embd=EQUAL.width,
-        n_layer=EQUAL.layers,
-        n_head=EQUAL.heads,
-        bos_token_id=None,
-        eos_token_id=None,
-    )
-    gpt2, policy, prompts = GPT2LMHeadModel(config).eval(), new_policy(EQUAL), new_prompts(EQUAL)
-    tokens, generator = torch.tensor(prompts), torch.Generator().manual_seed(0)
-    generate = partial(
-        gpt2.generate,  # pyright: ignore[reportAttributeAccessIssue]
-        tokens,
-        attention_mask=torch.ones_like(tokens),
-        max_new_tokens=EQUAL.response,
-        do_sample=True,
-        top_k=0,
-        pad_token_id=0,
-    )
+    policy, prompts, generator = new_policy(EQUAL), new_prompts(EQUAL), torch.Generator().manual_seed(0)
     drawn = EQUAL.episodes * EQUAL.response
     theirs, ours = [], []
-    for _ in turns(rounds + 1, "sampling"):
-        theirs.append(drawn / seconds(generate))
-        ours.append(drawn / seconds(lambda: sample(policy, prompts, EQUAL.response, generator)))
+    with partner("minirlhf.course.bench.generate", EQUAL.as_json(), environment=spinning()) as generate:
+        for _ in turns(rounds + 1, "sampling"):
+            theirs.append(drawn / generate()["seconds"])
+            ours.append(drawn / seconds(lambda: sample(policy, prompts, EQUAL.response, generator)))
     theirs, ours = theirs[1:], ours[1:]
     what = "sampling, against transformers' generate"
     yield Row(what, "tokens/s", ours, theirs, quotients(ours, theirs), hold=4.0, aim=8.0)
@@ -192,6 +166,7 @@ def demo(rounds: int = 1) -> Iterator[Row]:
 
 
 def imports(rounds: int = 5) -> Iterator[Row]:
-    """`import minirlhf`, beyond `import torch`."""
-    times = [import_seconds("minirlhf") for _ in turns(rounds, "import")]
-    yield Row("import minirlhf, beyond torch", "s", times, (), times, hold=0.3, aim=0.1)
+    """What an import takes beyond `import torch`."""
+    for module, hold, aim in (("minirlhf", 0.3, 0.1), ("minirlhf.course.plots", 0.6, 0.4)):
+        times = [import_seconds(module) for _ in turns(rounds, "import")]
+        yield Row(f"import {module}, beyond torch", "s", times, (), times, hold, aim)

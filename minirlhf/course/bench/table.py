@@ -13,6 +13,7 @@ from minirlhf.paths import REPOSITORY
 
 MEASUREMENTS = {
     "ppo": measure.ppo,
+    "company": measure.company,
     "sampling": measure.sampling,
     "sft": measure.sft,
     "yardstick": measure.yardstick,
@@ -23,7 +24,7 @@ MEASUREMENTS = {
 
 
 def main(
-    only: tuple[Literal["ppo", "sampling", "sft", "yardstick", "votes", "demo", "import"], ...] = (),
+    only: tuple[Literal["ppo", "company", "sampling", "sft", "yardstick", "votes", "demo", "import"], ...] = (),
     out: Path = REPOSITORY / "runs" / "bench.json",
 ) -> None:
     """Measure how quick minirlhf is beside others, as ratios within one run.

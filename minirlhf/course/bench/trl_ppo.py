@@ -2,10 +2,10 @@
 
 Two halves that talk over a pipe. `trl_updates` is the one that the bench calls; it starts this file as a
 process of its own, the only one that sees the folder into which TRL is installed. The other half answers
-every line that it reads with one update, so that both programs can take turns on one machine.
+every line that it reads with one update, so that both programs can take turns on one machine (partner.py).
 
 TRL gets its fair best: the whole batch in one generate call, fused AdamW, no checkpointing, nothing saved or
-logged. (Its `attn_implementation` "eager" is no faster than "sdpa" here.)
+logged, threads that spin while they wait. (Its `attn_implementation` "eager" is no faster than "sdpa" here.)
 """
 
 import json
@@ -15,25 +15,19 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import redirect_stdout
-from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
-from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from minirlhf.course.bench.machine import THREADS, A, Sizes
+from minirlhf.course.bench.machine import THREADS, A, Sizes, Update
+from minirlhf.course.bench.partner import partner, spinning
 from minirlhf.paths import REPOSITORY
 
 FOLDER = REPOSITORY / ".bench"
 PACKAGES = ["trl==1.12.0", "accelerate==1.15.0"]  # all that is missing beside the package's test requirements
-
-
-class Update(NamedTuple):
-    seconds: float
-    score: float
 
 
 def install(folder: Path = FOLDER) -> None:
@@ -48,31 +42,15 @@ def install(folder: Path = FOLDER) -> None:
 def trl_updates(sizes: Sizes, updates: int) -> Iterator[Update]:
     """Each next() is one PPO update of TRL: what it took and the mean score of its episodes."""
     install()
-    command = [sys.executable, "-m", __name__, json.dumps(asdict(sizes)), str(updates)]
-    quiet = {"TRL_EXPERIMENTAL_SILENCE": "1", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(THREADS)}
+    quiet = {"TRL_EXPERIMENTAL_SILENCE": "1", "HF_HUB_OFFLINE": "1"}
     path = os.pathsep.join(filter(None, [str(FOLDER), os.environ.get("PYTHONPATH")]))
+    environment = spinning() | quiet | {"PYTHONPATH": path}
     with (
         (FOLDER / "trl.log").open("w") as log,
-        subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            bufsize=1,
-            env=os.environ | quiet | {"PYTHONPATH": path},
-        ) as process,
+        partner(__name__, sizes.as_json(), str(updates), environment=environment, log=log) as once,
     ):
-        assert process.stdin and process.stdout
-        try:
-            for _ in range(updates):
-                process.stdin.write("next\n")
-                answer = process.stdout.readline()
-                if not answer:
-                    raise ChildProcessError(f"TRL stopped before its last update; the reason stands in {log.name}")
-                yield Update(**json.loads(answer))
-        finally:
-            process.kill()
+        for _ in range(updates):
+            yield Update(**once())
 
 
 # The other half, which runs in TRL's process.
