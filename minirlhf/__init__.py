@@ -17,7 +17,9 @@ Read in this order; each file needs only those above it:
 That is SFT, reward model and PPO. The other stages and what is done with them:
 
     reinforce, bandit, best_of_n, ensemble, classify
-    evaluate       is it good: win rates with intervals, exact KL, calibration
+    additive       a reward model for sixty votes: a weight for every word
+    evaluate       is it good: win rates, exact KL, calibration
+    intervals      how sure a count makes us
     metrics        what each reported number means, and TRL's name for it
     checkpoint     save, load, resume
     pipeline       the whole line in one go
@@ -52,14 +54,15 @@ PUBLIC = {
     "classify": "ClassifierConfig Labelled PictureClassifier add_labels encode_texts label_accuracy "
     "label_probabilities mislabel train_classifier",
     "sft": "SFTConfig train_sft",
-    "reward": "AdditiveReward RewardConfig fit_additive normalise train_reward",
+    "reward": "RewardConfig normalise train_reward",
+    "additive": "AdditiveReward fit_additive",
     "ppo": "Estimate PPOConfig adapt_beta ppo_update train_ppo",
     "reinforce": "ReinforceConfig train_reinforce",
     "bandit": "Bandit bandit_gradient train_bandit",
     "best_of_n": "best_of_n_kl best_of_n_score draw_candidates",
     "ensemble": "Ensemble pessimistic resample",
-    "evaluate": "Replies accuracy_ceiling calibration compare exact_kl pair_accuracy score_pairs "
-    "wilson_interval win_rate",
+    "intervals": "wilson_interval",
+    "evaluate": "Replies accuracy_ceiling calibration compare exact_kl pair_accuracy score_pairs win_rate",
     "checkpoint": "load_policy load_state",
     "pipeline": "load_shipped tune",
     "taste": "Reading Taste TasteConfig learn_taste",

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from minirlhf.evaluate import win_rate
 from minirlhf.feedback.votes import Better, Skip, Tie, Vote
+from minirlhf.intervals import wilson_interval
 
 LEVELS = ("nominal", "ordinal", "interval")
 
@@ -226,9 +226,7 @@ def _label(vote: Vote) -> str:
 
 
 def _share(outcomes: Iterable[bool]) -> Share:
-    """Counted, with the interval of a win rate: how often yes won over no."""
-    yes = [float(outcome) for outcome in outcomes]
-    if not yes:
-        return Share(0, 0, 0.0, 1.0)
-    rate = win_rate(yes, [1 - x for x in yes])
-    return Share(rate.wins, len(yes), rate.low, rate.high)
+    """How many are True, with Wilson's interval."""
+    outcomes = list(outcomes)
+    count, n = sum(outcomes), len(outcomes)
+    return Share(count, n, *(wilson_interval(count, n) if n else (0.0, 1.0)))

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from minirlhf.feedback.votes import Better, BothBad, Ranking, Skip, Stars, Text, Thumb, Tie, Vote
+from minirlhf.tokenizer import split_words
 
 YES_STARS, NO_STARS = (4, 5), (1, 2)
 
@@ -260,9 +261,6 @@ def _one_word(choices: Sequence[Preference]) -> str | None:
     """One word that stands on one side only, in every choice, explains them all."""
     if len(choices) < ENOUGH_TO_SEE:
         return None
-    # The words that an additive reward counts. Fetched here and not above, because it brings all of torch.
-    from minirlhf.reward import split_words
-
     words = [(set(split_words(choice.chosen)), set(split_words(choice.rejected))) for choice in choices]
     for side, other in (("chosen", "rejected"), ("rejected", "chosen")):
         alone = [mine - yours if side == "chosen" else yours - mine for mine, yours in words]
