@@ -6,7 +6,7 @@ Read in this order; each file needs only those above it:
     losses         every loss, an equation: tensors in, (scalar, dict of floats) out
     advantages     from a score a response to an advantage a token: the KL penalty, GAE
     tokenizer      byte-level BPE of 512 entries
-    data           rows of text as the stages read them
+    data, jsonl    rows of text as the stages read them; files, checked whole
     model          a small GPT and its four heads
     rollout        sampling, and what one batch of it leaves behind
     training       one optimiser step, the state of a run, stopping well

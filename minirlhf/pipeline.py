@@ -15,9 +15,10 @@ import torch
 from tqdm.auto import tqdm
 
 from minirlhf.checkpoint import load, load_policy, save
-from minirlhf.data import Comparisons, Demonstrations, Prompts, read_jsonl
+from minirlhf.data import Comparisons, Demonstrations, Prompts
 from minirlhf.feedback.asking import drafts
 from minirlhf.feedback.simulated import PATIENT, Person, SimulatedChoice, vote
+from minirlhf.jsonl import read_jsonl
 from minirlhf.model import GPT, CausalLM, GPTConfig, RewardModel, ValueModel
 from minirlhf.paths import data_folder
 from minirlhf.ppo import PPOConfig, PPORecord, train_ppo

@@ -16,7 +16,7 @@ MODULES = {
 
 # From the ground up. A name stands for a module, or for a folder with everything in it.
 LAYERS = (
-    ("ops", "intervals"),
+    ("ops", "intervals", "jsonl"),
     ("losses", "advantages"),
     ("tokenizer", "model", "data", "worlds", "paths"),
     ("rollout", "training", "ensemble", "additive"),
