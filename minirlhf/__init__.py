@@ -6,6 +6,7 @@ Read in this order; each file needs only those above it:
     losses         every loss, an equation: tensors in, (scalar, dict of floats) out
     advantages     from a score a response to an advantage a token: the KL penalty, GAE
     tokenizer      byte-level BPE of 512 entries
+    jsonl          files of texts, checked whole
     data           rows of text as the stages read them
     model          a small GPT and its four heads
     runtime        how torch uses this machine: threads, waiting, memory
@@ -17,12 +18,14 @@ Read in this order; each file needs only those above it:
 
 That is SFT, reward model and PPO. The other stages, and what a trained model is asked:
 
+    additive       a reward model for sixty votes: a weight for every word
     reinforce      PPO's simpler parent: one batch, one step, no value model
     bandit         the same where a policy is a handful of numbers and all can be worked out
     best_of_n      no training: draw n replies, keep the best
     ensemble       several reward models, and distrust where they differ
     classify       learning from labels: pictures, moods
-    evaluate       is it good: win rates with intervals, exact KL, calibration
+    intervals      how sure a count makes us
+    evaluate       is it good: win rates, exact KL, calibration
     metrics        what each reported number means, and TRL's name for it
     checkpoint     save, load, resume
     paths          where data, lessons and votes are
@@ -61,14 +64,15 @@ PUBLIC = {
     "classify": "ClassifierConfig Labelled PictureClassifier add_labels encode_texts label_accuracy "
     "label_probabilities mislabel train_classifier",
     "sft": "SFTConfig train_sft",
-    "reward": "AdditiveReward RewardConfig fit_additive normalise train_reward",
+    "reward": "RewardConfig normalise train_reward",
+    "additive": "AdditiveReward fit_additive",
     "ppo": "Estimate PPOConfig adapt_beta ppo_update train_ppo",
     "reinforce": "ReinforceConfig train_reinforce",
     "bandit": "Bandit bandit_gradient train_bandit",
     "best_of_n": "best_of_n_kl best_of_n_score draw_candidates",
     "ensemble": "Ensemble pessimistic resample",
-    "evaluate": "Replies accuracy_ceiling calibration compare exact_kl pair_accuracy score_pairs "
-    "wilson_interval win_rate",
+    "intervals": "wilson_interval",
+    "evaluate": "Replies accuracy_ceiling calibration compare exact_kl pair_accuracy score_pairs win_rate",
     "checkpoint": "load_policy load_state",
     "pipeline": "load_shipped tune",
     "taste": "Reading Taste TasteConfig learn_taste",

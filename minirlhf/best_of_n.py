@@ -49,13 +49,13 @@ def draw_candidates(
     require(n >= 1, f"Best of {n}: draw at least one reply.")
     together = max(1, AT_ONCE // n)
     for first in range(0, len(prompts), together):
-        asked = prompts[first : first + together]
-        repeated = [prompt for prompt in asked for _ in range(n)]
+        batch = prompts[first : first + together]
+        repeated = [prompt for prompt in batch for _ in range(n)]
         samples = sample(policy, repeated, max_new_tokens, generator)
         responses = samples.responses()
         with torch.no_grad():
             score = reward_model(samples.tokens, samples.response_mask)
-        for i, prompt in enumerate(asked):
+        for i, prompt in enumerate(batch):
             yield Candidates(prompt, responses[i * n : (i + 1) * n], score[i * n : (i + 1) * n])
 
 
@@ -73,7 +73,7 @@ def best_of_n_score(proxy: Pool, gold: Pool, n: int) -> Scalar:
 
 
 def best_of_n_kl(n: int) -> float:
-    """At most so many nats from where it draws is best-of-n: ln n - (n - 1) / n.
+    """An upper bound on best-of-n's KL from the policy that it draws from, in nats: ln n - (n - 1) / n.
 
     Equal where no two replies have the same score and each is very rare; below it otherwise. (Stiennon et al., 2020,
     appendix G.3; that it is a bound: Beirami et al., 2024, theorem 1.)

@@ -15,8 +15,8 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from minirlhf.additive import AdditiveReward
 from minirlhf.model import GPT, CausalLM, GPTConfig, RewardModel, ValueModel
-from minirlhf.reward import AdditiveReward
 from minirlhf.tokenizer import Tokenizer
 from minirlhf.training import TrainState, new_state
 

@@ -7,7 +7,6 @@ what a lesson wants to see, a model that learns wrong labels by heart.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -15,27 +14,26 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from minirlhf.data import collate, epochs
+from minirlhf.data import collate
 from minirlhf.losses import Stats, cross_entropy
 from minirlhf.model import Classifier, zero_head
 from minirlhf.ops import Scalar
 from minirlhf.tokenizer import Tokenizer
 from minirlhf.training import (
+    StepConfig,
     TrainState,
     linear_lr,
+    minibatches,
     new_state,
     optimizer_step,
     require,
-    require_between,
-    require_counts,
-    require_positive,
     resumable,
 )
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-LabelLoss = Callable[..., tuple[Scalar, Stats]]
+LabelLoss = Callable[[Float[Tensor, "N K"], Int[Tensor, "N"]], tuple[Scalar, Stats]]
 Pixels = Float[Tensor, "N 3 H W"]
 
 
@@ -131,31 +129,29 @@ Model = TypeVar("Model", PictureClassifier, Classifier)
 
 
 @dataclass(frozen=True)
-class ClassifierConfig:
-    """How to learn from labels. `steps` minibatches of `batch_size` examples, learning rate linear to 0."""
+class ClassifierConfig(StepConfig):
+    """How to learn from labels; a row is an example."""
 
     steps: int = 150
     batch_size: int = 32
     lr: float = 3e-3
     warmup: int = 10
-    max_grad_norm: float = 1.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        require_counts(self, "steps", "batch_size")
-        require_positive(self, "lr", "max_grad_norm")
-        require_between(self, 0, self.steps, "warmup")
 
 
 @dataclass(frozen=True)
 class ClassifierRecord:
-    """One step. loss in nats a label; accuracy: share of the minibatch whose likeliest label was the given one."""
+    """What one step did. metrics.py says what healthy looks like."""
 
     step: int
+    """Its number, from 1."""
     loss: float
+    """-log p of the given label, mean over the minibatch, in nats."""
     accuracy: float
+    """The share of the minibatch whose likeliest label was the given one."""
     grad_norm: float
+    """Before clipping."""
     lr: float
+    """The learning rate of this step."""
 
 
 def train_classifier(
@@ -170,7 +166,7 @@ def train_classifier(
     require(len(labelled) > 0, "There are no labels to learn from.")
     state = state or new_state(config.seed, classifier=model)
     with resumable("The classifier", state):
-        for rows in islice(epochs(len(labelled), config.batch_size, config.seed), state.step, config.steps):
+        for rows in minibatches(len(labelled), config, state):
             inputs, labels = tuple(x[rows] for x in labelled.inputs), labelled.labels[rows]
             mean, stats = loss(model(*inputs).log_softmax(dim=1), labels)
             lr = linear_lr(config.lr, state.step, config.steps, config.warmup)

@@ -1,18 +1,17 @@
 """Texts as the stages read them: demonstrations, comparisons, prompts.
 
-Files are JSONL in the column names that TRL made common, read with `datasets`. A file is checked whole before
-anything is returned: an error names the file, the line and the remedy, and nothing is half loaded.
+Files are JSONL in the column names that TRL made common. An error names the file, the line and the remedy, and
+nothing is half loaded.
 """
 
-import json
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 
+from minirlhf.jsonl import read_jsonl
 from minirlhf.ops import Mask, Tokens
 from minirlhf.tokenizer import Tokenizer
 
@@ -102,7 +101,7 @@ class Comparisons:
         return self.at(range(len(self))[:n])
 
     def swapped(self, where: Sequence[bool]) -> "Comparisons":
-        """The same pairs, chosen and rejected exchanged where it says True: a mistake, or a coin for a voter."""
+        """The same pairs, chosen and rejected exchanged where `where` is True: a mistake, or a coin for a voter."""
         pairs = [
             (rejected, chosen) if swap else (chosen, rejected)
             for chosen, rejected, swap in zip(self.chosen, self.rejected, where, strict=True)
@@ -111,25 +110,18 @@ class Comparisons:
 
     @classmethod
     def load(cls, path: Path, tokenizer: Tokenizer, context: int) -> "Comparisons":
-        """Read rows of `prompt`, `chosen` and `rejected`."""
-        return cls.from_rows(read_jsonl(path, ("prompt", "chosen", "rejected")), tokenizer, context, path)
+        """Read rows of `prompt`, `chosen`, `rejected`, and `preference` where it is not 1."""
+        rows = read_jsonl(path, ("prompt", "chosen", "rejected"))
+        return cls._encoded(((f"{path}, line {n}", row) for n, row in rows), tokenizer, context)
 
     @classmethod
-    def from_rows(
-        cls, rows: Sequence[tuple[int, dict]], tokenizer: Tokenizer, context: int, source: Path | str = "votes"
-    ) -> "Comparisons":
-        """Encode numbered rows, each with `prompt`, `chosen`, `rejected`, and `preference` where it is not 1."""
-        return cls._encoded(((f"{source}, line {n}", row) for n, row in rows), tokenizer, context)
-
-    @classmethod
-    def of(cls, choices: Iterable["Choice"], tokenizer: Tokenizer, context: int) -> "Comparisons":
-        """Encode choices that are in memory, such as what `preferences(votes)` found."""
-        rows = ((_vote_on(choice.prompt), {name: getattr(choice, name, None) for name in CHOICE}) for choice in choices)
-        return cls._encoded(rows, tokenizer, context)
+    def of(cls, choices: Iterable[Any], tokenizer: Tokenizer, context: int) -> "Comparisons":
+        """Encode objects with the same fields, such as the `Preference`s that `preferences(votes)` found."""
+        return cls._encoded(((_vote_on(choice.prompt), vars(choice)) for choice in choices), tokenizer, context)
 
     @classmethod
     def _encoded(cls, rows: Iterable[tuple[str, dict]], tokenizer: Tokenizer, context: int) -> "Comparisons":
-        """Rows with where each stands, for whoever has to mend it."""
+        """Encode rows, each with the name under which an error reports it."""
         prompts, chosen, rejected, preference = [], [], [], []
         for where, row in rows:
             if row["chosen"] == row["rejected"]:
@@ -137,7 +129,7 @@ class Comparisons:
                     f"{where}: 'chosen' and 'rejected' are the same text, so nothing was chosen; "
                     "drop the row or fix it. Nothing was loaded."
                 )
-            ids = _encode(where, row, CHOICE[:3], tokenizer, context)
+            ids = _encode(where, row, ("prompt", "chosen", "rejected"), tokenizer, context)
             for into, found in zip((prompts, chosen, rejected), ids, strict=True):
                 into.append(found)
             preference.append(_preference(where, row.get("preference")))
@@ -156,43 +148,15 @@ class Judgements:
         return len(self.prompts)
 
     @classmethod
-    def of(cls, judged: Iterable["Judged"], tokenizer: Tokenizer, context: int) -> "Judgements":
-        """Encode judgements that are in memory, such as what `judgements(votes)` found."""
-        judged = list(judged)
-        rows = [{name: getattr(one, name) for name in JUDGED} for one in judged]
-        pairs = [_encode(_vote_on(row["prompt"]), row, JUDGED, tokenizer, context) for row in rows]
+    def of(cls, judged: Iterable[Any], tokenizer: Tokenizer, context: int) -> "Judgements":
+        """Encode objects with `prompt`, `completion` and `label`, such as `judgements(votes)` found."""
+        judged, columns = list(judged), ("prompt", "completion")
+        pairs = [_encode(_vote_on(one.prompt), vars(one), columns, tokenizer, context) for one in judged]
         return cls([prompt for prompt, _ in pairs], [ids for _, ids in pairs], [one.label for one in judged])
 
 
-CHOICE, JUDGED = ("prompt", "chosen", "rejected", "preference"), ("prompt", "completion")
-
-
-@runtime_checkable
-class Choice(Protocol):
-    """Anything that says which of two replies was chosen; where it has a `preference`, that is read as well."""
-
-    @property
-    def prompt(self) -> str: ...
-    @property
-    def chosen(self) -> str: ...
-    @property
-    def rejected(self) -> str: ...
-
-
-@runtime_checkable
-class Judged(Protocol):
-    """Anything that says of one reply whether it will do."""
-
-    @property
-    def prompt(self) -> str: ...
-    @property
-    def completion(self) -> str: ...
-    @property
-    def label(self) -> bool: ...
-
-
 def collate(prompts: Sequence[Ids], responses: Sequence[Ids], pad_id: int) -> tuple[Tokens, Mask]:
-    """Rows of prompt + response as one (B, T) tensor, padded on the right, and where the responses stand."""
+    """Rows of prompt + response as one (B, T) tensor, padded on the right, and the response_mask."""
     width = max(len(p) + len(r) for p, r in zip(prompts, responses, strict=True))
     tokens = torch.tensor(
         [[*p, *r, *[pad_id] * (width - len(p) - len(r))] for p, r in zip(prompts, responses, strict=True)]
@@ -206,76 +170,14 @@ def collate(prompts: Sequence[Ids], responses: Sequence[Ids], pad_id: int) -> tu
 def epochs(n: int, batch_size: int, seed: int) -> Iterator[list[int]]:
     """Endless minibatches of row numbers, each row once an epoch, in an order that only the seed decides.
 
-    Whoever goes on from step k skips k of them: the order has no state to save. The last batch of an epoch is
-    dropped when it is ragged, unless it is the only one.
+    To go on from step k, skip k of them: the order has no state to save. The last batch of an epoch is dropped when
+    it is smaller than the others, unless it is the only one.
     """
     generator = torch.Generator().manual_seed(seed)
     while True:
         order = torch.randperm(n, generator=generator).tolist()
         for start in range(0, max(n - batch_size, 0) + 1, batch_size):
             yield order[start : start + batch_size]
-
-
-def read_jsonl(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict]]:
-    """The rows of a JSONL file with their line numbers, every one checked to hold these columns as text."""
-    import datasets  # here and not above: it takes a second to import
-
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file. `minirlhf data` writes the texts that the lessons use.")
-    datasets.disable_progress_bars()  # a bar for a tenth of a second is only noise
-    with tempfile.TemporaryDirectory() as cache:  # never a stale copy from a shared cache
-        try:
-            rows = datasets.Dataset.from_json(str(path), cache_dir=cache, keep_in_memory=True).to_list()
-        except Exception as error:
-            raise ValueError(_what_is_malformed(path, columns, error)) from None
-    numbers = [n for n, line in enumerate(_lines(path), start=1) if line.strip()]  # blank lines are no rows
-    if len(rows) != len(numbers):
-        raise ValueError(
-            f"{path}: {len(rows)} rows in {len(numbers)} lines; each row needs a line of its own. Nothing was loaded."
-        )
-    for n, row in zip(numbers, rows, strict=True):
-        if wrong := _what_is_missing(row, columns):
-            raise ValueError(f"{path}, line {n}: {wrong} Nothing was loaded.")
-    return list(zip(numbers, rows, strict=True))
-
-
-def _lines(path: Path) -> list[bytes]:
-    """The lines as JSONL counts them: str.splitlines would also cut at U+2028, which may stand inside a text."""
-    return path.read_bytes().split(b"\n")
-
-
-def _what_is_missing(row: dict, columns: tuple[str, ...]) -> str | None:
-    """What keeps a row from being used, and the remedy; None if nothing does."""
-    for column in columns:
-        if not isinstance(row.get(column), str):
-            have = ", ".join(k for k, v in row.items() if v is not None) or "nothing"
-            return (
-                f"the column '{column}' is missing or is not text (the row has: {have}). "
-                f"Each row needs {', '.join(columns)}."
-            )
-        if not row[column].strip():
-            return f"'{column}' is empty; drop the row or fill it in."
-    return None
-
-
-def _what_is_malformed(path: Path, columns: tuple[str, ...], error: Exception) -> str:
-    """Find the line that a JSON reader choked on."""
-    lines = [(n, line) for n, line in enumerate(_lines(path), start=1) if line.strip()]
-    if not lines:
-        return f"{path}: the file is empty; it needs one JSON object a line. Nothing was loaded."
-    for n, line in lines:
-        try:
-            row = json.loads(line)
-        except UnicodeDecodeError:
-            return f"{path}, line {n}: not UTF-8; save the file as UTF-8. Nothing was loaded."
-        except json.JSONDecodeError as problem:
-            where = f"{problem.msg}, column {problem.colno}"
-            return f"{path}, line {n}: not valid JSON ({where}): fix or drop the line. Nothing was loaded."
-        if not isinstance(row, dict):
-            return f'{path}, line {n}: a row must be a JSON object like {{"prompt": …}}. Nothing was loaded.'
-        if wrong := _what_is_missing(row, columns):
-            return f"{path}, line {n}: {wrong} Nothing was loaded."
-    return f"{path}: could not be read as JSONL ({error.__cause__ or error}). Nothing was loaded."
 
 
 def _vote_on(prompt: str) -> str:

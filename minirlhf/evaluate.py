@@ -10,6 +10,7 @@ from math import sqrt
 import torch
 
 from minirlhf.data import Comparisons, Prompts
+from minirlhf.intervals import wilson_interval
 from minirlhf.model import CausalLM
 from minirlhf.ops import Mask, PerSequence, Tokens, masked_sum, pairwise_wins, token_kl
 from minirlhf.rollout import RewardFn, Samples, sample
@@ -71,12 +72,21 @@ def compare(
     seed: int = 0,
 ) -> dict[str, Replies]:
     """Have every model answer the same prompts once, and the same judge read all the answers."""
-    compared = {}
-    for name, model in models.items():
-        generator = torch.Generator().manual_seed(seed)
-        samples = sample(model, prompts.prompts, max_new_tokens, generator)
-        compared[name] = _read(samples, prompts, tokenizer, judge)
-    return compared
+    return {name: answer(model, prompts, tokenizer, judge, max_new_tokens, seed)[1] for name, model in models.items()}
+
+
+def answer(
+    policy: CausalLM, prompts: Prompts, tokenizer: Tokenizer, judge: Judge, max_new_tokens: int = 40, seed: int = 0
+) -> tuple[Samples, Replies]:
+    """Have a policy answer each prompt once, and a judge read the replies.
+
+    The same seed gives every policy the same random numbers, so what differs is the policy's.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    samples = sample(policy, prompts.prompts, max_new_tokens, generator)
+    texts = [tokenizer.decode(ids).strip() for ids in samples.responses()]
+    questions = [tokenizer.decode(ids) for ids in prompts.prompts]
+    return samples, Replies(texts, [judge(*exchange) for exchange in zip(questions, texts, strict=True)])
 
 
 def win_rate(scores: Sequence[float], other_scores: Sequence[float]) -> WinRate:
@@ -87,18 +97,6 @@ def win_rate(scores: Sequence[float], other_scores: Sequence[float]) -> WinRate:
     wins, ties, n = sum(a > b for a, b in pairs), sum(a == b for a, b in pairs), len(pairs)
     low, high = wilson_interval(wins + ties / 2, n)
     return WinRate((wins + ties / 2) / n, low, high, wins, ties, n - wins - ties)
-
-
-def wilson_interval(wins: float | int, n: int) -> tuple[float, float]:
-    """From where to where the true share may lie, after so many wins (a tie is half a one) in n comparisons.
-
-    (p + z²/2n ± z √(p(1 - p)/n + z²/4n²)) / (1 + z²/n), z = 1.96 for 95 % (Wilson, 1927). Unlike p ± z √(p(1 - p)/n)
-    it never leaves 0 to 1, and twenty wins of twenty do not make it certain.
-    """
-    z, rate = 1.96, wins / n
-    centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * sqrt(rate * (1 - rate) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
 @torch.no_grad()
@@ -121,10 +119,9 @@ def frontier_point(
     seed: int = 0,
 ) -> FrontierPoint:
     """Where a policy stands between staying the same and scoring high."""
-    generator = torch.Generator().manual_seed(seed)
-    samples = sample(policy, prompts.prompts, max_new_tokens, generator)
+    samples, replies = answer(policy, prompts, tokenizer, judge, max_new_tokens, seed)
     kl = exact_kl(policy, reference, samples.tokens, samples.response_mask).mean().item()
-    return FrontierPoint(kl, _read(samples, prompts, tokenizer, judge).mean)
+    return FrontierPoint(kl, replies.mean)
 
 
 def frontier(points: Sequence[FrontierPoint]) -> list[FrontierPoint]:
@@ -141,14 +138,12 @@ def score_pairs(
     reward_model: RewardFn, comparisons: Comparisons, pad_id: int, batch_size: int = 256
 ) -> tuple[PerSequence, PerSequence]:
     """The scores of all chosen and all rejected responses."""
-    chosen, rejected = [], []
+    scores = []
     for start in range(0, len(comparisons), batch_size):
-        rows = range(start, min(start + batch_size, len(comparisons)))
-        tokens, mask, _ = comparisons.batch(rows, pad_id)
-        one, other = reward_model(tokens, mask).chunk(2)
-        chosen.append(one)
-        rejected.append(other)
-    return torch.cat(chosen), torch.cat(rejected)
+        tokens, mask, _ = comparisons.batch(range(start, min(start + batch_size, len(comparisons))), pad_id)
+        scores.append(reward_model(tokens, mask).chunk(2))
+    chosen, rejected = (torch.cat(side) for side in zip(*scores, strict=True))
+    return chosen, rejected
 
 
 def pair_accuracy(chosen: PerSequence, rejected: PerSequence) -> float:
@@ -183,16 +178,9 @@ def calibration(difference: PerSequence, bins: int = 5) -> list[CalibrationBin]:
 
 
 def exchanges(tokens: Tokens, response_mask: Mask, tokenizer: Tokenizer) -> list[tuple[str, str]]:
-    """Rows of prompt and response as the two texts: (what was asked, what was said)."""
+    """Rows of prompt and response as two texts each: (prompt, reply)."""
     starts = response_mask.long().argmax(dim=1).tolist()
     return [
         (tokenizer.decode(row[:start].tolist()), tokenizer.decode(row[mask].tolist()))
         for row, mask, start in zip(tokens, response_mask, starts, strict=True)
     ]
-
-
-def _read(samples: Samples, prompts: Prompts, tokenizer: Tokenizer, judge: Judge) -> Replies:
-    """What was said, as text, and what the judge gives it."""
-    texts = [tokenizer.decode(ids).strip() for ids in samples.responses()]
-    asked = [tokenizer.decode(ids) for ids in prompts.prompts]
-    return Replies(texts, [judge(prompt, text) for prompt, text in zip(asked, texts, strict=True)])

@@ -3,6 +3,7 @@
 Means are over the tokens that count in the whole batch, so a long response weighs more than a short one.
 """
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -48,6 +49,10 @@ class ValueLoss(Protocol):
     def __call__(
         self, values: PerToken, old_values: PerToken, returns: PerToken, mask: Mask, clip: float, /
     ) -> tuple[Scalar, Stats]: ...
+
+
+# A reward model's: (chosen, rejected, preference); `bradley_terry_loss`, or yours.
+PreferenceLoss = Callable[[PerSequence, PerSequence, PerSequence], tuple[Scalar, Stats]]
 
 
 def cross_entropy(log_probs: Float[Tensor, "N K"], labels: Int[Tensor, "N"]) -> tuple[Scalar, Stats]:

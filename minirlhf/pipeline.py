@@ -15,14 +15,14 @@ import torch
 from tqdm.auto import tqdm
 
 from minirlhf.checkpoint import load, load_policy, save
-from minirlhf.data import Comparisons, Demonstrations, Prompts, read_jsonl
+from minirlhf.data import Comparisons, Demonstrations, Prompts
 from minirlhf.feedback.asking import drafts
 from minirlhf.feedback.simulated import PATIENT, Person, SimulatedChoice, vote
+from minirlhf.jsonl import read_jsonl
 from minirlhf.model import GPT, CausalLM, GPTConfig, RewardModel, ValueModel
 from minirlhf.paths import data_folder
 from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
-from minirlhf.reward import AdditiveReward, RewardConfig, RewardRecord, normalise, train_reward
-from minirlhf.rollout import sample
+from minirlhf.reward import RewardConfig, RewardRecord, normalise_on, train_reward
 from minirlhf.runtime import pin_threads
 from minirlhf.sft import SFTConfig, SFTRecord, train_sft
 from minirlhf.tokenizer import Tokenizer
@@ -35,16 +35,20 @@ Record = TypeVar("Record")
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the stages after the base model are trained. `votes` counts simulated choices between two replies.
+    """How the stages after the base model are trained.
 
-    PPO's leash is short here: a reward model this small sees manners before it sees whether the remedy fits, and
+    PPO's β is high here: a reward model this small sees manners before it sees whether the remedy fits, and
     at β = 0.05 one seed in three bought its manners with wrong remedies (win rate 69 % instead of 80 %).
     """
 
     sft: SFTConfig = SFTConfig()
+    """Stage 1: how demonstrations are imitated."""
     votes: int = 9600
+    """Simulated choices between two replies of the SFT model."""
     reward: RewardConfig = RewardConfig()
+    """Stage 2: how the reward model learns from those choices."""
     ppo: PPOConfig = PPOConfig(beta=0.2)
+    """Stage 3: how the policy moves towards the reward model's score."""
 
     def seeded(self, seed: int) -> "Recipe":
         """The same recipe with another seed in every stage."""
@@ -99,8 +103,8 @@ def build_checkpoints(data: Path, recipe: Recipe | None = None) -> None:
     documents = Demonstrations.load_texts(data / "base.jsonl", tokenizer, CONTEXT)
     watch(train_sft(base, documents, BASE), BASE.steps, "base", "loss")
 
-    made = tune(base, tokenizer, data, recipe or Recipe())
-    models = {"base": base, "sft": made.sft, "reward_model": made.reward_model, "rlhf": made.rlhf}
+    tuned = tune(base, tokenizer, data, recipe or Recipe())
+    models = {"base": base, "sft": tuned.sft, "reward_model": tuned.reward_model, "rlhf": tuned.rlhf}
     for name, model in models.items():
         save(data / "checkpoints" / name, model, tokenizer)
 
@@ -124,11 +128,11 @@ def tune(base: CausalLM, tokenizer: Tokenizer, data: Path, recipe: Recipe, perso
     sft_records = watch(train_sft(sft, demonstrations, recipe.sft), recipe.sft.steps, "SFT", "loss")
 
     votes = ask(sft, prompts, tokenizer, person, recipe.votes, recipe.reward.seed)
-    comparisons = Comparisons.from_rows(list(enumerate((v.row() for v in votes), 1)), tokenizer, CONTEXT)
+    comparisons = Comparisons.of(votes, tokenizer, CONTEXT)
     reward_model = RewardModel(deepcopy(sft.trunk))
     reward_stage = train_reward(reward_model, comparisons, recipe.reward)
     reward_records = watch(reward_stage, recipe.reward.steps, "reward model", "accuracy")
-    normalise_on(reward_model, sft, prompts, tokenizer, recipe.reward.seed)
+    normalise_on(reward_model, sft, prompts, recipe.reward.seed)
 
     rlhf, value_model = deepcopy(sft), ValueModel(deepcopy(reward_model.trunk))
     ppo_stage = train_ppo(rlhf, sft, reward_model, value_model, prompts, recipe.ppo)
@@ -141,21 +145,7 @@ def ask(
 ) -> list[SimulatedChoice]:
     """Let a simulated person choose n times between two replies of the policy."""
     drafted = islice(drafts([policy, policy], prompts, tokenizer, seed, MAX_NEW_TOKENS), n)
-    return vote([(asked, first, second) for asked, (first, second) in drafted], person, Random(seed))
-
-
-def normalise_on(
-    reward_model: RewardModel | AdditiveReward,
-    reference: CausalLM,
-    prompts: Prompts,
-    tokenizer: Tokenizer,
-    seed: int,
-    replies: int = 512,
-) -> None:
-    """Scale the reward model's scores to mean 0 and standard deviation 1 on replies of the reference."""
-    generator = torch.Generator().manual_seed(seed)
-    samples = sample(reference, prompts.prompts[:replies], MAX_NEW_TOKENS, generator)
-    normalise(reward_model, samples.tokens, samples.response_mask)
+    return vote([(prompt, first, second) for prompt, (first, second) in drafted], person, Random(seed))
 
 
 def watch(records: Iterable[Record], total: int, name: str, shown: str) -> list[Record]:

@@ -6,54 +6,50 @@ out: packing, which rows this short do not need, and weight decay.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
-from minirlhf.data import Demonstrations, epochs
-from minirlhf.losses import Stats, sft_loss
+from minirlhf.data import Demonstrations
+from minirlhf.losses import Logits, Stats, sft_loss
 from minirlhf.model import CausalLM
-from minirlhf.ops import Scalar
+from minirlhf.ops import Mask, Scalar, Tokens
 from minirlhf.training import (
+    StepConfig,
     TrainState,
     linear_lr,
+    minibatches,
     new_state,
     optimizer_step,
     require,
-    require_between,
-    require_counts,
-    require_positive,
     resumable,
 )
 
-SFTLoss = Callable[..., tuple[Scalar, Stats]]
+SFTLoss = Callable[[Logits, Tokens, Mask], tuple[Scalar, Stats]]
 
 
 @dataclass(frozen=True)
-class SFTConfig:
-    """How to imitate. `steps` minibatches of `batch_size` demonstrations, learning rate linear to 0."""
+class SFTConfig(StepConfig):
+    """How to imitate; a row is a demonstration."""
 
     steps: int = 300
     batch_size: int = 64
     lr: float = 3e-3
-    warmup: int = 20
-    max_grad_norm: float = 1.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        require_counts(self, "steps", "batch_size")
-        require_positive(self, "lr", "max_grad_norm")
-        require_between(self, 0, self.steps, "warmup")
 
 
 @dataclass(frozen=True)
 class SFTRecord:
-    """One step. loss in nats a token; accuracy: share of tokens that were the model's first guess."""
+    """What one step did. metrics.py says what healthy looks like."""
 
     step: int
+    """Its number, from 1."""
     loss: float
+    """-log π of a response token, mean over the minibatch, in nats."""
     accuracy: float
+    """The share of response tokens that were the model's first guess."""
     tokens: int
+    """Response tokens in the minibatch."""
     grad_norm: float
+    """Before clipping."""
     lr: float
+    """The learning rate of this step."""
 
 
 def train_sft(
@@ -69,7 +65,7 @@ def train_sft(
     state = state or new_state(config.seed, policy=policy)
     pad_id = policy.trunk.config.pad_id
     with resumable("SFT", state):
-        for rows in islice(epochs(len(demonstrations), config.batch_size, config.seed), state.step, config.steps):
+        for rows in minibatches(len(demonstrations), config, state):
             tokens, mask = demonstrations.batch(rows, pad_id)
             lr = linear_lr(config.lr, state.step, config.steps, config.warmup)
             mean, stats = loss(policy(tokens), tokens, mask)

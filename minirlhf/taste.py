@@ -16,15 +16,16 @@ from dataclasses import dataclass, field
 
 import torch
 
+from minirlhf.additive import AdditiveReward, fit_additive
 from minirlhf.data import Comparisons, Judgements, Prompts
 from minirlhf.evaluate import Judge, Replies, compare
 from minirlhf.feedback.meaning import Judgement, Preference, advise, judgements, preferences
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Vote
 from minirlhf.model import CausalLM, ValueModel
-from minirlhf.pipeline import MAX_NEW_TOKENS, Checkpoints, load_shipped, normalise_on
+from minirlhf.pipeline import MAX_NEW_TOKENS, Checkpoints, load_shipped
 from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
-from minirlhf.reward import AdditiveReward, fit_additive
+from minirlhf.reward import normalise_on
 from minirlhf.tokenizer import Tokenizer
 from minirlhf.training import require_counts, require_positive
 
@@ -34,14 +35,20 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class TasteConfig:
-    """How sixty votes become a changed model in seconds. `updates` of PPO, on `batch_size` replies each."""
+    """How sixty votes become a changed model in seconds."""
 
     updates: int = 12
+    """PPO's updates."""
     batch_size: int = 96
+    """Replies sampled for each update."""
     beta: float = 0.1
+    """PPO's KL coefficient."""
     ridge: float = 1.0
+    """How strongly word weights are held near 0."""
     count_length: bool = True
+    """Whether a reply's length may be worth something too."""
     seed: int = 0
+    """Of PPO, and of the replies that scores are normalised on."""
 
     def __post_init__(self) -> None:
         require_counts(self, "updates", "batch_size")
@@ -100,19 +107,25 @@ class Taste:
 class Reading:
     """What the votes were taken to say, before anything is trained on it.
 
-    `choices` counts clear choices and judgements. The weights explain so many of them, and `foreseen` would have
-    been guessed by weights that were fitted to the others alone: a careless voter's choices are explained as well
-    as anybody's, but not foreseen.
+    A careless voter's choices are explained as well as anybody's, but not foreseen.
     """
 
     votes: int
+    """All votes, skips included."""
     ties: int
+    """Pairs of which neither reply was better."""
     choices: int
+    """Clear choices and judgements."""
     explained: int
+    """How many of the choices the weights explain."""
     foreseen: int
-    weights: Mapping[str, float]  # what a word is worth, highest first
-    advice: tuple[str, ...]  # what these votes cannot carry
-    updates: int  # how many records of PPO will follow
+    """How many are explained by weights that were fitted without them."""
+    weights: Mapping[str, float]
+    """What each word is worth, highest first."""
+    advice: tuple[str, ...]
+    """What these votes cannot carry, a sentence each."""
+    updates: int
+    """How many records of PPO will follow."""
 
     def __str__(self) -> str:
         return "\n".join(
@@ -125,7 +138,7 @@ class Reading:
 
 
 TasteRecord = Reading | PPORecord
-Said = Preference | Judgement
+Statement = Preference | Judgement  # what a vote says of one reply or of two
 
 
 def learn_taste(
@@ -139,7 +152,8 @@ def learn_taste(
     config = config or TasteConfig()
     votes = votes.votes() if isinstance(votes, FeedbackStore) else list(votes)
     taste.reward_model, reading = weigh_votes(votes, taste.tokenizer, taste.policy.trunk.config.context, config)
-    _settle(taste, config.seed)
+    normalise_on(taste.reward_model, taste.reference, taste.prompts, config.seed, replies=256)
+    taste.reward_model.std.clamp_(min=LEAST_SPREAD)  # a faint liking stays faint
     yield reading
     if not reading.updates:
         return
@@ -152,32 +166,14 @@ def weigh_votes(
     votes: Sequence[Vote], tokenizer: Tokenizer, context: int, config: TasteConfig
 ) -> tuple[AdditiveReward, Reading]:
     """The reward model that explains the votes best, and how well it does."""
-    said = [*preferences(votes), *judgements(votes)]
-
-    def fitted(some: Sequence[Said]) -> AdditiveReward:
-        preferred = [one for one in some if isinstance(one, Preference)]
-        judged = [one for one in some if isinstance(one, Judgement)]
-        return fit_additive(
-            Comparisons.of(preferred, tokenizer, context),
-            tokenizer,
-            judgements=Judgements.of(judged, tokenizer, context),
-            ridge=config.ridge,
-            count_length=config.count_length,
-        )
-
-    reward_model, clear = fitted(said), [one for one in said if not _is_tie(one)]
-    foreseen, customers = 0, list(dict.fromkeys(one.prompt for one in said))
-    # Folds of customers: who was asked twice about one must not foresee the second answer from the first.
-    for fold in range(FOLDS):
-        kept_back = set(customers[fold::FOLDS])
-        others = fitted([one for one in said if one.prompt not in kept_back])
-        foreseen += sum(_explains(others, one) for one in clear if one.prompt in kept_back)
+    statements = [*preferences(votes), *judgements(votes)]
+    reward_model, clear = fit(statements, tokenizer, context, config), [one for one in statements if not _is_tie(one)]
     return reward_model, Reading(
         votes=len(votes),
-        ties=len(said) - len(clear),
+        ties=len(statements) - len(clear),
         choices=len(clear),
         explained=sum(_explains(reward_model, one) for one in clear),
-        foreseen=foreseen,
+        foreseen=cross_validate(statements, tokenizer, context, config),
         weights=reward_model.word_weights(),
         advice=tuple(advise(votes)),
         # Where nothing is worth more than anything else there is nowhere to go, and PPO would only stir.
@@ -185,20 +181,38 @@ def weigh_votes(
     )
 
 
-def _is_tie(said: Said) -> bool:
-    return isinstance(said, Preference) and said.preference == 0.5
+def fit(statements: Sequence[Statement], tokenizer: Tokenizer, context: int, config: TasteConfig) -> AdditiveReward:
+    """The additive reward model of these preferences and judgements."""
+    return fit_additive(
+        Comparisons.of([one for one in statements if isinstance(one, Preference)], tokenizer, context),
+        tokenizer,
+        judgements=Judgements.of([one for one in statements if isinstance(one, Judgement)], tokenizer, context),
+        ridge=config.ridge,
+        count_length=config.count_length,
+    )
+
+
+def cross_validate(statements: Sequence[Statement], tokenizer: Tokenizer, context: int, config: TasteConfig) -> int:
+    """How many of the clear ones are explained by weights that were fitted without them, in FOLDS folds.
+
+    Folds of customers: two statements about one customer must not foresee one another.
+    """
+    foreseen, customers = 0, list(dict.fromkeys(one.prompt for one in statements))
+    for fold in range(FOLDS):
+        held_out = set(customers[fold::FOLDS])
+        others = fit([one for one in statements if one.prompt not in held_out], tokenizer, context, config)
+        foreseen += sum(_explains(others, one) for one in statements if one.prompt in held_out and not _is_tie(one))
+    return foreseen
+
+
+def _is_tie(statement: Statement) -> bool:
+    return isinstance(statement, Preference) and statement.preference == 0.5
 
 
 @torch.no_grad()
-def _explains(reward_model: AdditiveReward, said: Said) -> bool:
-    """Whether a reward model that is not normalised yet would have said the same."""
-    if isinstance(said, Judgement):
-        return bool(reward_model.score([said.completion]) > reward_model.threshold) == said.label
-    chosen, rejected = reward_model.score([said.chosen, said.rejected]).tolist()
+def _explains(reward_model: AdditiveReward, statement: Statement) -> bool:
+    """Whether a reward model that is not normalised yet orders the replies, or judges the reply, in the same way."""
+    if isinstance(statement, Judgement):
+        return bool(reward_model.score([statement.completion]) > reward_model.threshold) == statement.label
+    chosen, rejected = reward_model.score([statement.chosen, statement.rejected]).tolist()
     return chosen > rejected
-
-
-def _settle(taste: Taste, seed: int) -> None:
-    """Scale the scores to mean 0 and deviation 1 on the reference's replies, but blow no faint liking up to a taste."""
-    normalise_on(taste.reward_model, taste.reference, taste.prompts, taste.tokenizer, seed, replies=256)
-    taste.reward_model.std.clamp_(min=LEAST_SPREAD)

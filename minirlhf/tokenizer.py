@@ -4,6 +4,7 @@
 embedding and no logit, so it cannot be sampled, and it is never mistaken for the end of a text.
 """
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -67,3 +68,8 @@ class Tokenizer:
     def pieces(self, text: str) -> list[str]:
         """The text cut into the pieces that the model reads, for looking at."""
         return [self.decode([i]) for i in self.encode(text)]
+
+
+def split_words(text: str) -> list[str]:
+    """The whole words, smileys and punctuation marks of a text, in lower case."""
+    return re.findall(r"[:;]-?[()D]|[\w']+|[^\w\s]", text.lower())

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import TypeVar
@@ -13,6 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from minirlhf.data import epochs
 from minirlhf.ops import Scalar
 
 LIMIT = "MINIRLHF_SECONDS"  # the most seconds that one training in a lesson may take; not set: as long as it takes
@@ -168,3 +170,31 @@ def seconds_allowed() -> float:
         limit = 0.0
     require(limit > 0, f"{LIMIT} is {given!r}; it must be a number of seconds above 0, or not be set.")
     return limit
+
+
+@dataclass(frozen=True)
+class StepConfig:
+    """What SFT, the reward model and the classifier share: minibatches, and a learning rate that falls to 0."""
+
+    steps: int
+    """Minibatches to learn from, one optimiser step each."""
+    batch_size: int
+    """Rows in a minibatch."""
+    lr: float
+    """Adam's learning rate at its peak; it falls linearly to 0."""
+    warmup: int = 20
+    """Steps in which the learning rate rises to its peak."""
+    max_grad_norm: float = 1.0
+    """Gradients are scaled down to this norm."""
+    seed: int = 0
+    """Of the order of the rows."""
+
+    def __post_init__(self) -> None:
+        require_counts(self, "steps", "batch_size")
+        require_positive(self, "lr", "max_grad_norm")
+        require_between(self, 0, self.steps, "warmup")
+
+
+def minibatches(n: int, config: StepConfig, state: TrainState) -> Iterator[list[int]]:
+    """The row numbers of each step that is still to be made, out of n rows."""
+    return islice(epochs(n, config.batch_size, config.seed), state.step, config.steps)

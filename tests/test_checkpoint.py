@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import TEXTS, TYPED, fingerprint, lively, small_tokenizer, talker, trunk
 
+from minirlhf.additive import fit_additive
 from minirlhf.checkpoint import load, load_policy, load_state, save
 from minirlhf.data import Comparisons
 from minirlhf.model import CausalLM, RewardModel, ValueModel
-from minirlhf.reward import fit_additive
 from minirlhf.tokenizer import Tokenizer
 from minirlhf.training import new_state, optimizer_step
 

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from itertools import islice
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import small_tokenizer
 
-from minirlhf.data import Comparisons, Demonstrations, Judgements, Prompts, collate, epochs, read_jsonl
+from minirlhf.data import Comparisons, Demonstrations, Judgements, Prompts, collate, epochs
 from minirlhf.feedback.meaning import Judgement, Preference
 from minirlhf.feedback.simulated import SimulatedChoice
+from minirlhf.jsonl import read_jsonl
 
 CONTEXT = 64
 TEXT = st.text(min_size=1, max_size=12).filter(lambda text: text.strip())
@@ -150,12 +152,6 @@ def test_nothing_is_chosen_between_two_equal_texts(tmp_path):
         Comparisons.load(path, small_tokenizer(), CONTEXT)
 
 
-def test_votes_from_memory_are_held_to_the_same():
-    row = (4, {"prompt": "a", "chosen": "b", "rejected": "b"})
-    with pytest.raises(ValueError, match=r"votes, line 4: .*same text"):
-        Comparisons.from_rows([row], small_tokenizer(), CONTEXT)
-
-
 def test_a_row_may_say_how_clearly_it_was_chosen(tmp_path):
     row = good_row(LOADERS["comparisons"][1])
     path = write(tmp_path / "c.jsonl", row | {"preference": 0.5}, row, row | {"preference": None})
@@ -163,10 +159,18 @@ def test_a_row_may_say_how_clearly_it_was_chosen(tmp_path):
 
 
 @pytest.mark.parametrize("preference", ["a tie", 1.5, -0.5, float("nan")])
-def test_a_preference_that_is_none_is_named_with_its_line(preference):
-    row = (7, good_row(LOADERS["comparisons"][1]) | {"preference": preference})
-    with pytest.raises(ValueError, match=r"votes, line 7: 'preference' is .*0\.5 for a tie.*Nothing was loaded"):
-        Comparisons.from_rows([row], small_tokenizer(), CONTEXT)
+def test_a_preference_that_is_none_is_named_with_its_vote(preference):
+    row = SimpleNamespace(**good_row(LOADERS["comparisons"][1]) | {"preference": preference})
+    says = r"The vote on 'prompt 1': 'preference' is .*0\.5 for a tie.*Nothing was loaded"
+    with pytest.raises(ValueError, match=says):
+        Comparisons.of([row], small_tokenizer(), CONTEXT)
+
+
+def test_a_preference_in_a_file_that_is_none_is_named_with_its_line(tmp_path):
+    row = good_row(LOADERS["comparisons"][1])
+    path = write(tmp_path / "c.jsonl", row, "", row | {"preference": 1.5})
+    with pytest.raises(ValueError, match=r"c\.jsonl, line 3: 'preference' is 1\.5"):
+        Comparisons.load(path, small_tokenizer(), CONTEXT)
 
 
 # ---- votes that are in memory

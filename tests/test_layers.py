@@ -16,10 +16,10 @@ MODULES = {
 
 # From the ground up. A name stands for a module, or for a folder with everything in it.
 LAYERS = (
-    ("ops",),
+    ("ops", "intervals", "jsonl"),
     ("losses", "advantages"),
-    ("tokenizer", "model", "data", "worlds", "feedback.simulated", "feedback.votes", "paths", "runtime"),
-    ("rollout", "training", "ensemble"),
+    ("tokenizer", "model", "data", "worlds", "paths", "runtime"),
+    ("rollout", "training", "ensemble", "additive"),
     ("sft", "reward", "ppo", "classify", "best_of_n", "reinforce", "bandit"),
     ("evaluate", "checkpoint", "metrics", "feedback"),
     ("pipeline", "taste"),

@@ -5,11 +5,11 @@ from functools import cache
 import pytest
 import torch
 
+from minirlhf.additive import fit_additive
 from minirlhf.course.experiments import lesson_05
 from minirlhf.data import Comparisons
 from minirlhf.evaluate import pair_accuracy, score_pairs
 from minirlhf.pipeline import CONTEXT, load_shipped
-from minirlhf.reward import fit_additive
 from minirlhf.rollout import sample
 from minirlhf.worlds.helpdesk import gold, gold_parts
 from minirlhf.worlds.helpdesk_gold import REMEDY_WORTH

@@ -23,10 +23,12 @@ from tiny import (
 )
 
 from minirlhf import checkpoint
+from minirlhf.additive import AdditiveReward, fit_additive
 from minirlhf.data import Comparisons, Judgements, collate
 from minirlhf.losses import bradley_terry_loss
 from minirlhf.model import RewardModel
-from minirlhf.reward import AdditiveReward, RewardConfig, fit_additive, normalise, split_words, train_reward
+from minirlhf.reward import RewardConfig, normalise, train_reward
+from minirlhf.tokenizer import split_words
 from minirlhf.training import NotFiniteError, new_state
 
 pytestmark = pytest.mark.usefixtures("one_thread")

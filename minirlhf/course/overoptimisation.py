@@ -19,9 +19,9 @@ import torch
 
 from minirlhf.best_of_n import Candidates, Pool
 from minirlhf.data import Prompts
-from minirlhf.evaluate import Judge, exact_kl
+from minirlhf.evaluate import Judge, answer, exact_kl
 from minirlhf.model import CausalLM
-from minirlhf.rollout import RewardFn, sample
+from minirlhf.rollout import RewardFn
 from minirlhf.tokenizer import Tokenizer
 
 Run = Sequence[tuple[float, float]]  # (d, gold gained since the start), all along one run
@@ -63,27 +63,20 @@ def measure_policy(
     max_new_tokens: int = 40,
     seed: int = 0,
 ) -> Snapshot:
-    """Have the policy answer these prompts, and see what it is worth to the proxy and in truth.
-
-    The same seed gives every policy the same random numbers, so what differs is the policy's.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    samples = sample(policy, prompts.prompts, max_new_tokens, generator)
+    """Have the policy answer these prompts, and see what it is worth to the proxy and in truth."""
+    samples, replies = answer(policy, prompts, tokenizer, judge, max_new_tokens, seed)
     tokens, mask = samples.tokens, samples.response_mask
-    texts = [tokenizer.decode(ids).strip() for ids in samples.responses()]
-    asked = [tokenizer.decode(ids) for ids in prompts.prompts]
-    golds = [judge(prompt, text) for prompt, text in zip(asked, texts, strict=True)]
     with torch.no_grad():
         proxy = reward_model(tokens, mask).mean().item()
     return Snapshot(
         update=update,
         kl=exact_kl(policy, reference, tokens, mask).mean().item(),
         proxy=proxy,
-        gold=sum(golds) / len(golds),
+        gold=replies.mean,
         length=mask.sum(dim=1).float().mean().item(),
-        distinct=len(set(texts)) / len(texts),
-        texts=texts,
-        golds=golds,
+        distinct=len(set(replies.texts)) / len(replies.texts),
+        texts=replies.texts,
+        golds=replies.scores,
     )
 
 

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from minirlhf.evaluate import win_rate
 from minirlhf.feedback.votes import Better, Skip, Tie, Vote
+from minirlhf.intervals import wilson_interval
 
 LEVELS = ("nominal", "ordinal", "interval")
 
@@ -31,7 +31,7 @@ def cohen_kappa(a: Sequence[Hashable], b: Sequence[Hashable]) -> float:
     """How far two raters agree beyond chance: κ = (observed - chance) / (1 - chance). (Cohen, 1960.)
 
     `a` and `b` are their labels for the same items. Chance is how often they would agree if each kept to their own
-    habits, so and so much of every label, and never looked at an item.
+    habits, each label as often as they gave it, and never looked at an item.
     """
     if len(a) != len(b):
         raise ValueError(f"κ needs two labels for every item; there are {len(a)} and {len(b)}.")
@@ -70,7 +70,7 @@ def krippendorff_alpha(ratings: Sequence[Sequence[Any]], level: str = "nominal")
     if len({len(row) for row in ratings}) > 1:
         raise ValueError(f"Every rater needs a place for every item: {[len(row) for row in ratings]} differ.")
     items = [[label for label in item if label is not None] for item in zip(*ratings, strict=True)]
-    items = [item for item in items if len(item) > 1]  # alone, nobody can agree or disagree
+    items = [item for item in items if len(item) > 1]  # one rater of an item neither agrees nor disagrees
     labels = _in_order({label: None for item in items for label in item}, level)
     if len(labels) < 2:
         return nan
@@ -95,7 +95,7 @@ def _in_order(labels: Iterable[Any], level: str) -> list[Any]:
 
 
 def _squared_distances(labels: list[Any], total: np.ndarray, level: str) -> np.ndarray:
-    """How bad it is to say one label where somebody else said another; nought where both said the same."""
+    """δ²: how far apart two labels are, squared; 0 for the same label."""
     if level == "nominal":
         return 1 - np.eye(len(labels))
     middle_rank = total.cumsum() - total / 2
@@ -108,7 +108,7 @@ def _squared_distances(labels: list[Any], total: np.ndarray, level: str) -> np.n
 
 @dataclass(frozen=True)
 class Ratings:
-    """Who said what: a row for each voter, a column for each pair, None where somebody said nothing."""
+    """Labels: a row for each voter, a column for each pair, None for a missing vote."""
 
     voters: tuple[str, ...]
     pairs: tuple[str, ...]
@@ -157,18 +157,18 @@ class Share:
 
 
 def as_ratings(votes: Iterable[Vote]) -> Ratings:
-    """What each voter said about each pair: "first", "second", "tie", "both bad", or None.
+    """The votes as a table of labels: "first", "second", "tie", "both bad", or None.
 
     Which reply is called first is drawn by lot, one lot for all, so that people who saw a pair in different orders
     can agree. Skips are gaps. Of a pair asked again the first answer stands. Attention checks are left out: all agree
     on those.
     """
-    said: dict[tuple[str, str], str] = {}
+    labels: dict[tuple[str, str], str] = {}
     for vote in _judged(votes):
-        said.setdefault((vote.voter, vote.question.pair), _label(vote))
-    voters = tuple(dict.fromkeys(voter for voter, _ in said))
-    pairs = tuple(dict.fromkeys(pair for _, pair in said))
-    return Ratings(voters, pairs, tuple(tuple(said.get((v, p)) for p in pairs) for v in voters))
+        labels.setdefault((vote.voter, vote.question.pair), _label(vote))
+    voters = tuple(dict.fromkeys(voter for voter, _ in labels))
+    pairs = tuple(dict.fromkeys(pair for _, pair in labels))
+    return Ratings(voters, pairs, tuple(tuple(labels.get((v, p)) for p in pairs) for v in voters))
 
 
 def agreement(votes: Iterable[Vote]) -> Agreement:
@@ -185,9 +185,9 @@ def agreement(votes: Iterable[Vote]) -> Agreement:
 
 
 def self_agreement(votes: Iterable[Vote], voter: str) -> Share:
-    """How often somebody who was asked about a pair again, as a repeat or in another round, said the same again.
+    """How often somebody who judged a pair again, as a repeat or in another round, gave the same answer again.
 
-    Each answer is held against the one before it.
+    Each answer is compared with the one before it.
     """
     answers: dict[str, dict[str, str]] = {}
     for vote in _judged(votes):
@@ -207,28 +207,26 @@ def attention(votes: Iterable[Vote]) -> Share:
 
 
 def _judged(votes: Iterable[Vote]) -> list[Vote]:
-    """The answers to pairs that tell of somebody's taste, oldest first."""
+    """Answered pairs without attention checks, oldest first."""
     judged = [v for v in votes if v.question.mode == "pair" and v.question.purpose != "gold"]
     return sorted((v for v in judged if not isinstance(v.answer, Skip)), key=lambda v: v.time)
 
 
 def _label(vote: Vote) -> str:
-    """What was said, in words that do not depend on the order in which the replies were listed or shown.
+    """A vote's label, in words that do not depend on the order in which the replies were listed or shown.
 
     The alphabet would not do to order them: "Hello" stands before "You again?", so everybody who likes good manners
     would keep saying "first", and κ and α take off what looks like a habit.
     """
     if not isinstance(vote.answer, Better):
         return "tie" if isinstance(vote.answer, Tie) else "both bad"
-    asked = vote.question
-    lots = [sha256(dumps([asked.prompt, reply]).encode()).digest() for reply in asked.replies]
+    question = vote.question
+    lots = [sha256(dumps([question.prompt, reply]).encode()).digest() for reply in question.replies]
     return "first" if lots[vote.answer.winner] == min(lots) else "second"
 
 
 def _share(outcomes: Iterable[bool]) -> Share:
-    """Counted, with the interval of a win rate: how often yes won over no."""
-    yes = [float(outcome) for outcome in outcomes]
-    if not yes:
-        return Share(0, 0, 0.0, 1.0)
-    rate = win_rate(yes, [1 - x for x in yes])
-    return Share(rate.wins, len(yes), rate.low, rate.high)
+    """How many are True, with Wilson's interval."""
+    outcomes = list(outcomes)
+    count, n = sum(outcomes), len(outcomes)
+    return Share(count, n, *(wilson_interval(count, n) if n else (0.0, 1.0)))

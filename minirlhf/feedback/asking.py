@@ -14,22 +14,22 @@ from minirlhf.tokenizer import Tokenizer
 
 # How many replies a question of each mode is about, where its writer may choose.
 REPLIES = {"pair": 2, "thumbs": 1, "stars": 1, "ranking": 3, "correction": 1, "demonstration": 0}
-AT_ONCE = 512  # customers answered in one go
+AT_ONCE = 512  # prompts in one batch of the sampler
 
 
 def drafts(
     policies: Sequence[CausalLM], prompts: Prompts, tokenizer: Tokenizer, seed: int, max_new_tokens: int = 40
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Customers drawn by lot, without end, each with one reply of every policy; name one twice for two replies.
+    """Prompts at random, without end, each with one reply of every policy; name one twice for two replies.
 
-    Customers to whom two of them say the same are passed over: there would be nothing to compare.
+    Prompts to which two of them reply the same are passed over: there would be nothing to compare.
     """
     generator = torch.Generator().manual_seed(seed)
     while True:
         rows = torch.randint(len(prompts), (AT_ONCE,), generator=generator).tolist()
-        asked = [prompts.prompts[i] for i in rows]
-        columns = [sample(policy, asked, max_new_tokens, generator).responses() for policy in policies]
-        for ids, *responses in zip(asked, *columns, strict=True):
+        batch = [prompts.prompts[i] for i in rows]
+        columns = [sample(policy, batch, max_new_tokens, generator).responses() for policy in policies]
+        for ids, *responses in zip(batch, *columns, strict=True):
             replies = tuple(tokenizer.decode(response) for response in responses)
             if len(set(replies)) == len(replies) and all(reply.strip() for reply in replies):
                 yield tokenizer.decode(ids), replies
@@ -49,7 +49,7 @@ def write_questions(
     count, mark = REPLIES[mode], fingerprint(policy)
     drafted = drafts([policy] * count, prompts, tokenizer, seed)
     return _different(
-        n, (Question(mode, asked, said, (model,) * count, (mark,) * count, round) for asked, said in drafted)
+        n, (Question(mode, prompt, replies, (model,) * count, (mark,) * count, round) for prompt, replies in drafted)
     )
 
 
@@ -59,7 +59,7 @@ def blind_test(
     """n pairs of replies to the same customer, one of each model, whose names the voter is not told."""
     names, marks = tuple(models), tuple(fingerprint(model) for model in models.values())
     drafted = drafts(list(models.values()), prompts, tokenizer, seed)
-    return _different(n, (Question("pair", asked, said, names, marks, round) for asked, said in drafted))
+    return _different(n, (Question("pair", prompt, replies, names, marks, round) for prompt, replies in drafted))
 
 
 def preferred(votes: Iterable[Vote], model: str) -> WinRate:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from minirlhf.feedback.votes import Better, BothBad, Ranking, Skip, Stars, Text, Thumb, Tie, Vote
+from minirlhf.tokenizer import split_words
 
 YES_STARS, NO_STARS = (4, 5), (1, 2)
 
@@ -161,9 +162,9 @@ def advise(votes: Sequence[Vote]) -> list[str]:
     preferred, judged = preferences(votes), judgements(votes)
     choices = [preference for preference in preferred if preference.preference == 1]
     lone = _without_contrast(len(preferred), choices, judged, demonstrations(votes))
-    said = [lone] if lone else [_too_few(len(choices) + len(judged))]
-    said += [_one_side(votes), _torn(votes), _one_length(choices), _one_word(choices)]
-    return [sentence for sentence in said if sentence]
+    found = [lone] if lone else [_too_few(len(choices) + len(judged))]
+    found += [_one_side(votes), _torn(votes), _one_length(choices), _one_word(choices)]
+    return [sentence for sentence in found if sentence]
 
 
 def _without_contrast(
@@ -174,9 +175,9 @@ def _without_contrast(
     if choices or len(labels) == 2:
         return None
     if labels:
-        said, other = ("yes", "no") if True in labels else ("no", "yes")
+        given, other = ("yes", "no") if True in labels else ("no", "yes")
         return (
-            f"Every judgement is a {said} ({_count(len(judged), 'judgement')}), so nothing here tells good from "
+            f"Every judgement is a {given} ({_count(len(judged), 'judgement')}), so nothing here tells good from "
             f"bad: judge some replies that deserve a {other}, or choose between two."
         )
     if pairs:
@@ -216,7 +217,7 @@ def _one_side(votes: Sequence[Vote]) -> str | None:
 
 
 def _torn(votes: Sequence[Vote]) -> str | None:
-    """The only voter, asked again, answered otherwise: no other voter can make up for that noise."""
+    """The only voter answers repeats otherwise: no other voter can make up for that noise."""
     if len({vote.voter for vote in votes}) > 1:
         return None
     first: dict[str, str] = {}
@@ -224,10 +225,10 @@ def _torn(votes: Sequence[Vote]) -> str | None:
     for vote in _about_taste(votes):
         if vote.question.mode != "pair" or isinstance(vote.answer, Skip):
             continue
-        said = _in_words(vote)
+        answer = _in_words(vote)
         if vote.question.purpose == "repeat" and vote.question.pair in first:
-            again.append(first[vote.question.pair] == said)
-        first.setdefault(vote.question.pair, said)
+            again.append(first[vote.question.pair] == answer)
+        first.setdefault(vote.question.pair, answer)
     changed = again.count(False)
     if len(again) < REPEATS_TO_SEE or 2 * changed < len(again):
         return None
@@ -238,7 +239,7 @@ def _torn(votes: Sequence[Vote]) -> str | None:
 
 
 def _in_words(vote: Vote) -> str:
-    """What was said about a pair, in whichever order its replies stood."""
+    """The answer to a pair, whatever the order of its replies."""
     if isinstance(vote.answer, Better):
         return vote.question.replies[vote.answer.winner]
     return type(vote.answer).__name__
@@ -257,12 +258,9 @@ def _one_length(choices: Sequence[Preference]) -> str | None:
 
 
 def _one_word(choices: Sequence[Preference]) -> str | None:
-    """One word that stands on one side only, in every choice, explains them all."""
+    """One word that only the chosen, or only the rejected, replies hold explains every choice."""
     if len(choices) < ENOUGH_TO_SEE:
         return None
-    # The words that an additive reward counts. Fetched here and not above, because it brings all of torch.
-    from minirlhf.reward import split_words
-
     words = [(set(split_words(choice.chosen)), set(split_words(choice.rejected))) for choice in choices]
     for side, other in (("chosen", "rejected"), ("rejected", "chosen")):
         alone = [mine - yours if side == "chosen" else yours - mine for mine, yours in words]

@@ -95,8 +95,8 @@ def with_gold(questions: Sequence[Question], gold: Sequence[Question], every: in
     if wrong := next((question.purpose for question in gold if question.purpose != "gold"), None):
         raise ValueError(f"An attention check has purpose='gold' and says what is expected; one here is {wrong!r}.")
     rng, mixed, wanted = Random(seed), list(questions), len(questions) // every
-    asked = {question.pair for question in questions}
-    unseen = [check for check in gold if check.pair not in asked]
+    pairs = {question.pair for question in questions}
+    unseen = [check for check in gold if check.pair not in pairs]
     checks = rng.sample(_askable(unseen, wanted, "attention checks"), wanted)
     for block in reversed(range(wanted)):  # from the back, so that what is still to come keeps its place
         mixed.insert(block * every + rng.randrange(every + 1), checks[block])

@@ -46,8 +46,8 @@ def wordiness(reply: str) -> float:
 
 def sorrow(reply: str) -> float:
     """Half for each "sorry" that is meant, up to 1."""
-    said = reply.lower()
-    return _halves(said.count("sorry") - said.count("not sorry"))
+    text = reply.lower()
+    return _halves(text.count("sorry") - text.count("not sorry"))
 
 
 def smiles(reply: str) -> float:
@@ -67,8 +67,8 @@ def thanks(reply: str) -> float:
 
 def promptness(reply: str) -> float:
     """1 where the reply says when: today, now or this week, and not "not today"."""
-    said = reply.lower()
-    return float(bool(re.search(r"\b(today|now|this week)\b", said)) and "not today" not in said)
+    text = reply.lower()
+    return float(bool(re.search(r"\b(today|now|this week)\b", text)) and "not today" not in text)
 
 
 def poetry(reply: str) -> float:

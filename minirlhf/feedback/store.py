@@ -101,16 +101,16 @@ class FeedbackStore:
 
         With `first`, as things stood after so many events: the time machine.
         """
-        asked = sa.select(events)
+        query = sa.select(events)
         if first is not None:
-            asked = asked.limit(first)
+            query = query.limit(first)
         elif voter is not None:  # a card asks at every click, and others may have voted thousands of times
-            asked = asked.where((events.c.voter == voter) | (events.c.event == "undo"))
-        happened = self._read(asked)
-        undone = {event.undoes for event in happened if isinstance(event, Undo)}
+            query = query.where((events.c.voter == voter) | (events.c.event == "undo"))
+        read = self._read(query)
+        undone = {event.undoes for event in read if isinstance(event, Undo)}
         return [
             event
-            for event in happened
+            for event in read
             if isinstance(event, Vote)
             and event.id not in undone
             and voter in (None, event.voter)
@@ -145,9 +145,9 @@ class FeedbackStore:
         count = len(self)
         return f"FeedbackStore({self.where!r}): {count} vote{'' if count == 1 else 's'}"
 
-    def _read(self, chosen: sa.Select) -> list[Event]:
+    def _read(self, query: sa.Select) -> list[Event]:
         with self._connect("be read") as connection:
-            rows = connection.execute(chosen.order_by(events.c.time, events.c.id)).mappings().all()
+            rows = connection.execute(query.order_by(events.c.time, events.c.id)).mappings().all()
             return [_from_row(dict(row)) for row in rows]  # in here, so that nonsense is named as damage
 
     def _insert(self, rows: Iterable[dict[str, Any]]) -> int:

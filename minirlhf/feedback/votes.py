@@ -223,17 +223,20 @@ def answer_from_row(row: dict[str, Any]) -> Answer:
     return kind(**fields)
 
 
+PLAIN = ("round", "purpose", "expected", "mode", "prompt")  # a question's fields that a row holds as they are
+LISTS = ("replies", "models", "checkpoints")  # and those that become lists
+
+
 def vote_to_row(vote: Vote) -> dict[str, Any]:
     """A vote as a row of plain values, for a file or a database."""
-    asked = vote.question
     return {
         "id": vote.id,
-        "pair": asked.pair,
+        "pair": vote.question.pair,
         "voter": vote.voter,
         "origin": vote.origin,
         "time": vote.time.isoformat(),
-        **{name: getattr(asked, name) for name in ("round", "purpose", "expected", "mode", "prompt")},
-        **{name: list(getattr(asked, name)) for name in ("replies", "models", "checkpoints")},
+        **{name: getattr(vote.question, name) for name in PLAIN},
+        **{name: list(getattr(vote.question, name)) for name in LISTS},
         "shown": list(vote.shown),
         "choice": answer_to_row(vote.answer),
         "response_ms": vote.response_ms,
@@ -242,25 +245,16 @@ def vote_to_row(vote: Vote) -> dict[str, Any]:
 
 def vote_from_row(row: Mapping[str, Any]) -> Vote:
     """The vote that `vote_to_row` wrote."""
-    asked = Question(
-        row["mode"],
-        row["prompt"],
-        tuple(row["replies"]),
-        tuple(row["models"]),
-        tuple(row["checkpoints"]),
-        row["round"],
-        row["purpose"],
-        row.get("expected"),
-    )
+    question: dict[str, Any] = {name: row.get(name) for name in PLAIN} | {name: tuple(row[name]) for name in LISTS}
     return Vote(
-        asked,
+        Question(**question),
         answer_from_row(row["choice"]),
-        tuple(row["shown"]),
-        row["voter"],
-        row["origin"],
-        row.get("response_ms"),
-        datetime.fromisoformat(row["time"]),
-        row["id"],
+        shown=tuple(row["shown"]),
+        voter=row["voter"],
+        origin=row["origin"],
+        response_ms=row.get("response_ms"),
+        time=datetime.fromisoformat(row["time"]),
+        id=row["id"],
     )
 
 

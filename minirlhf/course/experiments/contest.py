@@ -14,14 +14,15 @@ from typing import Any
 
 import torch
 
+from minirlhf.additive import AdditiveReward, fit_additive
 from minirlhf.best_of_n import Candidates, best_of_n_kl, draw_candidates
 from minirlhf.data import Comparisons, Demonstrations, Ids, Prompts
 from minirlhf.evaluate import exact_kl
 from minirlhf.feedback.simulated import TEN_TASTES, Person
 from minirlhf.model import CausalLM, RewardModel, ValueModel
-from minirlhf.pipeline import CONTEXT, MAX_NEW_TOKENS, Checkpoints, ask, load_shipped, normalise_on
+from minirlhf.pipeline import CONTEXT, MAX_NEW_TOKENS, Checkpoints, ask, load_shipped
 from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
-from minirlhf.reward import AdditiveReward, RewardConfig, fit_additive, train_reward
+from minirlhf.reward import RewardConfig, normalise_on, train_reward
 from minirlhf.rollout import sample
 from minirlhf.training import time_limited
 from minirlhf.worlds import helpdesk
@@ -129,13 +130,13 @@ class Contest:
         steps = 3 * len(self.votes) // 32
         config = RewardConfig(steps=steps, batch_size=32, warmup=min(5, steps), seed=self.seed)
         list(time_limited(train_reward(model, self.votes, config)))
-        normalise_on(model, shipped.sft, self.customers, shipped.tokenizer, self.seed)
+        normalise_on(model, shipped.sft, self.customers, self.seed)
         return model
 
     def _weighing(self) -> AdditiveReward:
         shipped = self.shipped
         model = fit_additive(self.votes, shipped.tokenizer, ridge=1.0)
-        normalise_on(model, shipped.sft, self.customers, shipped.tokenizer, self.seed, replies=256)
+        normalise_on(model, shipped.sft, self.customers, self.seed, replies=256)
         return model
 
     def draw(self) -> list[Candidates]:

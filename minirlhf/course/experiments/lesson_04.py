@@ -6,6 +6,7 @@ from random import Random
 
 import torch
 
+from minirlhf.additive import fit_additive
 from minirlhf.course.experiments.claims import Claim
 from minirlhf.data import Comparisons
 from minirlhf.evaluate import pair_accuracy, score_pairs
@@ -16,7 +17,6 @@ from minirlhf.feedback.pairs import chosen_and_rejected, clicks
 from minirlhf.feedback.simulated import PATIENT, PEOPLE, simulate
 from minirlhf.feedback.votes import Question, Stars
 from minirlhf.pipeline import CONTEXT, Checkpoints, load_shipped
-from minirlhf.reward import fit_additive
 
 CLAIMS = (
     Claim("lot_undone", says="so anything from 55 to 70 % is good here", low=0.53, high=0.72),

@@ -11,6 +11,7 @@ from statistics import correlation, fmean
 
 import torch
 
+from minirlhf.additive import AdditiveReward, fit_additive
 from minirlhf.course.experiments.claims import Claim
 from minirlhf.data import Comparisons, read_jsonl
 from minirlhf.evaluate import accuracy_ceiling, exchanges, pair_accuracy, score_pairs
@@ -21,7 +22,7 @@ from minirlhf.model import RewardModel
 from minirlhf.ops import Mask, PerSequence, Tokens
 from minirlhf.paths import data_folder
 from minirlhf.pipeline import CONTEXT, MAX_NEW_TOKENS, Checkpoints, load_shipped
-from minirlhf.reward import AdditiveReward, RewardConfig, fit_additive, train_reward
+from minirlhf.reward import RewardConfig, train_reward
 from minirlhf.rollout import RewardFn, Samples, sample
 from minirlhf.worlds.helpdesk import PROBLEMS, TONES, gold
 from minirlhf.worlds.helpdesk_words import PLUGGED

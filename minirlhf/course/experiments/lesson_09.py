@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from minirlhf.additive import AdditiveReward, fit_additive
 from minirlhf.best_of_n import best_of_n_kl, best_of_n_score, draw_candidates
 from minirlhf.course.experiments.claims import Claim
 from minirlhf.course.overoptimisation import Snapshot, interpolate_gain, score_pool, track
@@ -18,7 +19,7 @@ from minirlhf.feedback.simulated import PATIENT
 from minirlhf.model import ValueModel
 from minirlhf.pipeline import CONTEXT, MAX_NEW_TOKENS, Checkpoints, ask, load_shipped
 from minirlhf.ppo import PPOConfig, train_ppo
-from minirlhf.reward import AdditiveReward, fit_additive, normalise
+from minirlhf.reward import normalise
 from minirlhf.rollout import RewardFn, Samples, sample
 from minirlhf.worlds.helpdesk import gold, gold_parts
 

@@ -17,7 +17,7 @@ from minirlhf.course.plots.language import (
     new_figure,
     signed,
 )
-from minirlhf.reward import split_words
+from minirlhf.tokenizer import split_words
 
 
 def word_shift(

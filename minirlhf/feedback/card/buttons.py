@@ -31,7 +31,7 @@ class _PlainCard:
 
     def __init__(self, session: Session) -> None:
         self.session, self.question, self.since = session, "", monotonic()
-        self.asked: tuple[str, list[str]] | None = None
+        self.drawn: tuple[str, list[str]] | None = None  # the question on the screen, and its replies
         self.drafts: dict[str, str] = {}  # what was typed, by question: no redraw and no undo loses it
         self.orders: dict[str, list[int]] = {}
         self.title, self.left, self.banner, self.task = HTML(), HTML(), HTML(), HTML()
@@ -49,9 +49,9 @@ class _PlainCard:
         let_vote = _button("Let them vote", self._seat)
         seat = _row([HTML("Let"), self.person, HTML("answer"), self.count, HTML("questions"), let_vote])
         top = [self.title, HBox([self.progress, self.left]), self.banner, self.back]
-        asked = [self.task, self.prompt, self.replies, self.answers]
+        middle = [self.task, self.prompt, self.replies, self.answers]
         below = [self.error, self.said, self.note, HBox([self.skip, self.undo]), seat, self.saved]
-        self.box = VBox([*top, *asked, *below], layout=Layout(max_width="60em"))
+        self.box = VBox([*top, *middle, *below], layout=Layout(max_width="60em"))
         self._draw()
         session.observe(lambda _: self._draw(), "view")
 
@@ -92,9 +92,9 @@ class _PlainCard:
         finished = f"All {view['total']} answered." + ("" if simulated else " Thank you.")
         _show(self.task, finished if done else view["task"], "font-weight: 600")
         _show(self.prompt, view["prompt"], FRAME + f"; border-left: 4px solid {BLUE}")
-        asked = view["question"], view["replies"]  # both: the sides go with who sits in the chair
-        if self.asked != asked:
-            self.asked = asked
+        current = view["question"], view["replies"]  # both: the sides go with who sits in the chair
+        if self.drawn != current:
+            self.drawn = current
             self._ask(view)
         self.answers.children = [] if done or simulated else self.panels[view["mode"]]
         _show(self.said, view["said"])

@@ -103,8 +103,8 @@ class Session(HasTraits):
         return self.question is None
 
     def _votes(self, voter: str) -> list[Vote]:
-        asked = {question.key for question in self.questions}
-        return [vote for vote in self.store.votes(voter=voter) if vote.question.key in asked]
+        keys = {question.key for question in self.questions}
+        return [vote for vote in self.store.votes(voter=voter) if vote.question.key in keys]
 
     def _pending(self, votes: Sequence[Vote]) -> list[Question]:
         answered = {vote.question.key for vote in votes}
@@ -274,14 +274,14 @@ class Session(HasTraits):
         with self._lock:
             votes = self.votes()
             pending = self._pending(votes)
-            asked = pending[0] if pending else None
+            question = pending[0] if pending else None
             self.view = {
                 "title": self.title,
-                "task": TASKS[asked.mode] if asked else "",
-                "mode": asked.mode if asked else "",
-                "question": asked.key if asked else "",
-                "prompt": _as_read(asked.prompt) if asked else "",
-                "replies": [asked.replies[i] for i in self.shown(asked)] if asked else [],
+                "task": TASKS[question.mode] if question else "",
+                "mode": question.mode if question else "",
+                "question": question.key if question else "",
+                "prompt": _as_read(question.prompt) if question else "",
+                "replies": [question.replies[i] for i in self.shown(question)] if question else [],
                 "answered": len(self.questions) - len(pending),
                 "total": len(self.questions),
                 "seconds_left": self._seconds_left(len(pending)),

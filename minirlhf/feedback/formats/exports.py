@@ -33,11 +33,8 @@ def preference_dataset(
 ) -> "datasets.Dataset":
     """Each choice as prompt, chosen, rejected; with stars="pairs", compared stars too, and a column `margin`."""
     margin = "float64" if stars == "pairs" else None
-    rows = [
-        {"prompt": found.prompt, "chosen": found.chosen, "rejected": found.rejected, "margin": found.margin}
-        for found in _compared(votes, stars)
-        if found.preference == 1  # TRL has no column that could say ½
-    ]
+    # TRL has no column that could say ½.
+    rows = [vars(found) for found in _compared(votes, stars) if found.preference == 1]
     return _dataset(rows, ("prompt", "chosen", "rejected"), conversational, margin=margin)
 
 
@@ -54,18 +51,14 @@ def unpaired_dataset(
     rows = [
         *({"prompt": row["prompt"], "completion": row["chosen"], "label": True} for row in chosen),
         *({"prompt": row["prompt"], "completion": row["rejected"], "label": False} for row in chosen),
-        *(
-            {"prompt": found.prompt, "completion": found.completion, "label": found.label}
-            for found in judgements(votes, every_star=_known(stars) == "judgements")
-        ),
+        *(vars(found) for found in judgements(votes, every_star=_known(stars) == "judgements")),
     ]
     return _dataset(rows, ("prompt", "completion"), conversational, label="bool")
 
 
 def sft_dataset(votes: Iterable[Vote], conversational: bool = False) -> "datasets.Dataset":
     """Each corrected and demonstrated text as prompt, completion."""
-    rows = [{"prompt": found.prompt, "completion": found.completion} for found in demonstrations(votes)]
-    return _dataset(rows, ("prompt", "completion"), conversational)
+    return _dataset([vars(found) for found in demonstrations(votes)], ("prompt", "completion"), conversational)
 
 
 def _dataset(

@@ -71,22 +71,22 @@ def _annotation(question: Question, annotation: dict[str, Any]) -> Vote:
         if not isinstance(side, str) or side not in SIDES:
             raise ValueError(f"'selected' is {side!r}, and must be left or right; fix it, or drop the annotation.")
         answer = Better(SIDES[side])
-    who = annotation.get("completed_by")
+    person = annotation.get("completed_by")
     seconds = annotation.get("lead_time")
     return imported(
         question,
         answer,
-        _pseudonym("Label Studio", who.get("id") if isinstance(who, dict) else who),
+        _pseudonym("Label Studio", person.get("id") if isinstance(person, dict) else person),
         _time(annotation, "created_at"),
         None if seconds is None else round(1000 * number(annotation, "lead_time")),
     )
 
 
-def _pseudonym(tool: str, who: Any) -> str:
+def _pseudonym(tool: str, person: Any) -> str:
     """A voter by the tool's own number for them, or by one made of whatever it has instead: that may be an address."""
-    if who is None:
+    if person is None:
         return tool
-    number = who if isinstance(who, int) else sha256(repr(who).encode(errors="replace")).hexdigest()[:8]
+    number = person if isinstance(person, int) else sha256(repr(person).encode(errors="replace")).hexdigest()[:8]
     return f"{tool} {number}"
 
 

@@ -127,7 +127,7 @@ def detect_format(path: str | Path) -> str:
 
 
 def _detected(path: Path, rows: Rows) -> str:
-    sample: dict[str, Any] = {}  # of every column something that says something, if there is
+    sample: dict[str, Any] = {}  # of every column a value that is not empty, if there is one
     for _, row in rows:
         sample |= {name: value for name, value in row.items() if not sample.get(name)}
     for name, known in FORMATS.items():
@@ -147,9 +147,9 @@ def _identified(votes: Sequence[Vote]) -> list[Vote]:
     for n, vote in enumerate(votes):
         if not vote.id:
             own = "" if vote.time == NO_TIME else vote.time.isoformat()
-            said = dumps([vote.question.key, vote.question.replies, answer_to_row(vote.answer), vote.voter, own])
-            seen[said] += 1  # who says the same twice has voted twice
-            digest = sha256(f"{said}|{seen[said]}".encode()).hexdigest()[:32]
+            content = dumps([vote.question.key, vote.question.replies, answer_to_row(vote.answer), vote.voter, own])
+            seen[content] += 1  # the same content twice is two votes
+            digest = sha256(f"{content}|{seen[content]}".encode()).hexdigest()[:32]
             time = vote.time if own else NO_TIME + timedelta(seconds=n)
             vote = replace(vote, id=digest, time=time)
         found.append(vote)
