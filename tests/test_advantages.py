@@ -69,7 +69,7 @@ def test_gradients_through_rewards_and_advantages():
     assert torch.autograd.gradcheck(lambda r, v: gae(r, v, MASK, 0.9, 0.7), (log_probs, values))
 
 
-def test_without_gamma_and_lambda_given_nothing_is_discounted_and_the_values_are_half_trusted():
+def test_unless_told_otherwise_nothing_is_discounted_and_lambda_is_that_of_the_papers():
     rewards, values = doubles(3, 4), doubles(3, 4, seed=1)
     for found, wanted in zip(gae(rewards, values, MASK), gae(rewards, values, MASK, 1.0, 0.95), strict=True):
         equal(found, wanted)
