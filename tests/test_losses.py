@@ -394,3 +394,16 @@ def test_a_token_stops_pulling_just_where_the_clip_says(clip, way):
     loss.backward()
     assert (log_probs.grad != 0).tolist() == [[True, False, True, True]]
     assert stats["clip_fraction"] == 0.25 and stats["outside_clip"] == 0.5
+
+
+@given(FLOATS, FLOATS, st.floats(0, 1))
+def test_half_a_preference_is_half_of_either_choice(a, b, share):
+    chosen, rejected = torch.tensor([[a], [b]], dtype=torch.float64)
+    p = torch.tensor([share], dtype=torch.float64)
+    one_way, other_way = bradley_terry_loss(chosen, rejected)[0], bradley_terry_loss(rejected, chosen)[0]
+    equal(bradley_terry_loss(chosen, rejected, p)[0], share * one_way + (1 - share) * other_way)
+
+
+def test_accuracy_is_the_share_of_likeliest_labels_that_are_right():
+    log_probs = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.2, 0.5, 0.3], [0.1, 0.1, 0.8]]).log()
+    assert cross_entropy(log_probs, torch.tensor([0, 2, 1, 0]))[1]["accuracy"] == 0.75
