@@ -143,7 +143,8 @@ def require_own_weights(**models: nn.Module) -> None:
     owner: dict[int, str] = {}
     for name, model in models.items():
         for parameter in model.parameters():
-            other = owner.setdefault(parameter.data_ptr(), name)
+            # The memory, and not where in it a tensor begins: a view or a slice is moved with the whole.
+            other = owner.setdefault(parameter.untyped_storage().data_ptr(), name)
             require(
                 other == name, f"{name} shares its weights with {other}; give it a copy (copy.deepcopy) of its own."
             )

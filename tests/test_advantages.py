@@ -4,7 +4,7 @@ import pytest
 import torch
 from tiny import EXPECTED, PARAMETERS, equal, equation, generator
 
-from minirlhf.advantages import gae, token_rewards
+from minirlhf.advantages import gae, leave_one_out, token_rewards
 
 MASK = torch.tensor([[False, True, True, True], [False, False, True, False], [True, True, False, False]])
 
@@ -67,3 +67,46 @@ def test_gradients_through_rewards_and_advantages():
     score, log_probs, values = (x.requires_grad_() for x in (doubles(3), doubles(3, 4, seed=1), doubles(3, 4, seed=2)))
     assert torch.autograd.gradcheck(lambda s, p: token_rewards(s, p, doubles(3, 4), MASK, 0.3), (score, log_probs))
     assert torch.autograd.gradcheck(lambda r, v: gae(r, v, MASK, 0.9, 0.7), (log_probs, values))
+
+
+def test_unless_told_otherwise_nothing_is_discounted_and_lambda_is_that_of_the_papers():
+    rewards, values = doubles(3, 4), doubles(3, 4, seed=1)
+    for found, wanted in zip(gae(rewards, values, MASK), gae(rewards, values, MASK, 1.0, 0.95), strict=True):
+        equal(found, wanted)
+
+
+@pytest.mark.parametrize("gamma", [1.0, 0.9, 0.5])
+def test_with_lambda_1_a_return_is_what_was_really_earned_discounted_by_its_delay(gamma):
+    """Whatever the values say; and with λ = 0 an advantage looks one token ahead and no further."""
+    mask = torch.tensor([[False, True, True, True, False]])
+    rewards, values = torch.where(mask, doubles(1, 5), 0.0), doubles(1, 5, seed=1)
+    earned = [sum(gamma ** (s - t) * rewards[0, s].item() for s in range(t, 4)) for t in (1, 2, 3)]
+    assert gae(rewards, values, mask, gamma, 1.0)[1][0, 1:4].tolist() == pytest.approx(earned)
+    later = rewards.clone()
+    later[0, 3] += 1.0
+    change = gae(later, values, mask, gamma, 0.0)[0] - gae(rewards, values, mask, gamma, 0.0)[0]
+    equal(change, torch.tensor([[0.0, 0.0, 0.0, 1.0, 0.0]], dtype=torch.float64))
+
+
+@pytest.mark.parametrize("junk", [float("nan"), float("inf"), 1e6])
+def test_nothing_leaks_from_where_the_mask_is_false(junk):
+    score, *tensors = doubles(3), doubles(3, 4, seed=1), doubles(3, 4, seed=2)
+    spoilt = [torch.where(MASK, x, junk) for x in tensors]
+    wanted, found = (token_rewards(score, *x, MASK, 0.3) for x in (tensors, spoilt))
+    assert torch.equal(found, wanted) and (found[~MASK] == 0).all()
+    for one, other in zip(gae(*tensors, MASK, 0.9, 0.7), gae(*spoilt, MASK, 0.9, 0.7), strict=True):
+        assert torch.equal(other, one) and (other[~MASK] == 0).all()
+
+
+def test_no_advantage_passes_over_a_gap_in_the_mask():
+    mask, rewards = torch.tensor([[True, False, True]]), torch.tensor([[0.0, 0.0, 8.0]])
+    assert gae(rewards, torch.zeros(1, 3), mask, 1.0, 1.0)[0].tolist() == [[0.0, 0.0, 8.0]]
+
+
+def test_a_reply_alone_has_nobody_to_be_compared_with():
+    assert leave_one_out(torch.tensor([3.0])).tolist() == [3.0]
+
+
+def test_in_a_batch_of_two_each_is_measured_by_the_other():
+    assert leave_one_out(torch.tensor([5.0, 2.0])).tolist() == [3.0, -3.0]
+    assert leave_one_out(torch.tensor([5.0, 2.0, 2.0])).tolist() == [3.0, -1.5, -1.5]

@@ -6,8 +6,9 @@ from math import comb, log
 
 import pytest
 import torch
+from tiny import generator
 
-from minirlhf.best_of_n import best_of_n_kl, best_of_n_score, draw_candidates
+from minirlhf.best_of_n import Candidates, best_of_n_kl, best_of_n_score, draw_candidates
 from minirlhf.model import GPT, CausalLM, GPTConfig
 
 
@@ -132,3 +133,54 @@ def test_the_shares_of_the_ranks_add_up_to_one():
         top = torch.eye(8)[-1:]
         assert best_of_n_score(torch.arange(8.0)[None], top, n).item() == pytest.approx(n / 8)
         assert comb(7, n - 1) / comb(8, n) == pytest.approx(n / 8)
+
+
+@pytest.mark.parametrize(("prompts", "n"), [(3, 300), (5, 100), (300, 2), (2, 256), (257, 1)])
+def test_replies_are_sampled_as_many_at_once_as_memory_allows_and_nobody_is_forgotten(policy, prompts, n):
+    asked, seen = [[1 + i % 11, i % 7, i % 5] for i in range(prompts)], []
+
+    def first_word(tokens, response_mask):
+        seen.append(len(tokens))
+        return (tokens * response_mask).sum(dim=1).float()
+
+    rows = list(draw_candidates(policy, first_word, asked, n, 1, torch.Generator().manual_seed(0)))
+    assert [row.prompt for row in rows] == asked
+    assert all(len(row.responses) == len(row.score) == n for row in rows)
+    assert all(row.score.tolist() == [float(ids[0]) for ids in row.responses] for row in rows)
+    assert sum(seen) == prompts * n and max(seen) <= max(256, n)
+    assert len(seen) == -(-prompts // max(256 // n, 1)), "and no fewer at once than may be"
+
+
+def test_nobody_is_given_anothers_replies(policy):
+    """An echo says a prompt's last word again and again, so whose reply it is can be read from it."""
+    echo = deepcopy(policy)
+    with torch.no_grad():
+        for name, weight in echo.named_parameters():
+            if "norm" not in name:
+                weight.zero_()
+        echo.trunk.token_embedding.weight.copy_(1e3 * torch.eye(13, 16))
+    asked = [[5, 1], [2], [1, 7], [9]] * 30
+    rows = list(draw_candidates(echo, lambda t, m: t[:, 0].float(), asked, 5, 3, generator()))
+    assert [row.responses for row in rows] == [[[prompt[-1]] * 3] * 5 for prompt in asked]
+    assert [row.score.tolist() for row in rows] == [[float(prompt[0])] * 5 for prompt in asked]
+
+
+def test_candidates_carry_no_gradient_and_the_generator_decides(policy):
+    worth = torch.ones((), requires_grad=True)
+
+    def scored(tokens, response_mask):
+        return worth * tokens[:, -1]
+
+    one, same, other = (next(draw_candidates(policy, scored, [[1, 2]], 8, 4, generator(seed))) for seed in (0, 0, 1))
+    assert not one.score.requires_grad
+    assert one.responses == same.responses != other.responses
+    assert all(len(ids) == 4 for ids in one.responses)
+    longer = next(draw_candidates(policy, scored, [[1, 2]], 8, 9, generator()))
+    assert all(len(ids) == 9 for ids in longer.responses)
+
+
+def test_the_best_is_the_highest_and_of_equals_the_last():
+    said = [[1], [2], [3], [4]]
+    assert Candidates([9], said, torch.tensor([0.0, 3.0, 1.0, 2.0])).best == [2]
+    assert Candidates([9], said, torch.tensor([5.0, 3.0, 5.0, 2.0])).best == [3]
+    assert Candidates([9], said, torch.tensor([-1.0, -1.0, -1.0, -2.0])).best == [3]

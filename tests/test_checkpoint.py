@@ -1,14 +1,23 @@
 """A checkpoint comes back bit for bit, or with an error that says what is wrong with which file."""
 
 import json
+import shutil
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 from tiny import TEXTS, TYPED, fingerprint, lively, small_tokenizer, talker, trunk
+from torch import nn
 
-from minirlhf.additive import fit_additive
+from minirlhf.additive import AdditiveReward, fit_additive
+from minirlhf.checkpoint import fingerprint as print_of
 from minirlhf.checkpoint import load, load_policy, load_state, save
 from minirlhf.data import Comparisons
 from minirlhf.model import CausalLM, RewardModel, ValueModel
@@ -199,3 +208,205 @@ def test_without_a_state_a_run_cannot_go_on(tmp_path):
 def test_a_state_belongs_to_its_models(folder):
     with pytest.raises(ValueError, match=r"state\.json.*\['policy'\].*\['reward_model'\] were given"):
         load_state(folder, reward_model=RewardModel(trunk(0, TYPED)))
+
+
+# ---- what tells one model from another
+
+
+def test_a_fingerprint_tells_weights_apart_whichever_number_differs():
+    model = talker(1, TYPED)
+    found, same = print_of(model), print_of(talker(1, TYPED))
+    assert found == same and len(found) == 8
+    others = set()
+    for weight in model.state_dict().values():
+        flat = weight.view(-1)
+        for place in (0, len(flat) // 2, -1):
+            before = flat[place].item()
+            flat[place] = before + 1e-3
+            others.add(print_of(model))
+            flat[place] = before
+    assert len(others) == 3 * len(model.state_dict()) and found not in others
+    assert print_of(model) == found
+
+
+def test_a_fingerprint_sees_the_order_of_the_numbers_their_places_and_what_is_no_parameter():
+    linear = nn.Linear(2, 2, bias=False)
+    turned, renamed = deepcopy(linear), nn.ModuleDict({"a": deepcopy(linear), "b": nn.Linear(2, 2, bias=False)})
+    with torch.no_grad():
+        turned.weight.copy_(linear.weight.flip(0))
+        renamed["b"].weight.copy_(turned.weight)
+    exchanged = nn.ModuleDict({"a": renamed["b"], "b": renamed["a"]})
+    elsewhere = nn.ModuleDict({"a": renamed["a"], "c": renamed["b"]})
+    assert len({print_of(model) for model in (linear, turned, renamed, exchanged, elsewhere)}) == 5
+    reward_model = RewardModel(trunk(1, TYPED))
+    before = print_of(reward_model)
+    reward_model.mean.fill_(0.5)
+    assert print_of(reward_model) != before, "a score in other units is another score"
+
+
+# ---- what a folder held before
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
+    folder = tmp_path / "thesis"
+    folder.mkdir()
+    (folder / "chapter.txt").write_text("two years of work")
+    with pytest.raises(FileExistsError, match=r"thesis: holds something that is not a checkpoint.*Nothing was written"):
+        save(folder, talker(1, TYPED), small_tokenizer())
+    assert (folder / "chapter.txt").read_text() == "two years of work"
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis"]
+    (folder / "chapter.txt").unlink()
+    save(folder, model := talker(1, TYPED), small_tokenizer())  # an empty folder holds nothing
+    assert fingerprint(load(folder)[0]) == fingerprint(model)
+
+
+def test_stopped_at_any_moment_one_whole_checkpoint_stands_and_the_next_save_succeeds(
+    tmp_path_factory, saved_files, monkeypatch
+):
+    """Ctrl-C before each step that a save takes on the disk, one after another, until a save comes through."""
+    new, steps = talker(2, TYPED), 0
+    state, known = stepped(new), {fingerprint(new)}
+    while True:
+        folder = tmp_path_factory.mktemp("stopped") / "policy"
+        folder.mkdir()
+        for name, content in saved_files.items():
+            (folder / name).write_bytes(content)
+        known.add(fingerprint(load(folder)[0]))
+        with monkeypatch.context() as patch:
+            _interrupt_before_step(patch, steps)
+            try:
+                save(folder, new, small_tokenizer(), state)
+                break
+            except KeyboardInterrupt:
+                steps += 1
+        assert known & set(_whole(folder.parent)), steps
+        save(folder, new, small_tokenizer())
+        assert fingerprint(load(folder)[0]) == fingerprint(new)
+        assert [path.name for path in folder.parent.iterdir()] == ["policy"]
+    assert steps >= 6, "this test needs steps to stop before"
+    assert load_state(folder, policy=new).step == 7
+
+
+def _interrupt_before_step(patch, n):
+    """Let n steps on the disk pass, and stop before the next."""
+    taken = []
+
+    def counted(step):
+        def counting(*args, **kwargs):
+            if len(taken) == n:
+                raise KeyboardInterrupt
+            taken.append(step)
+            return step(*args, **kwargs)
+
+        return counting
+
+    for owner, name in ((shutil, "rmtree"), (shutil, "copytree"), (Path, "rename"), (Path, "mkdir")):
+        patch.setattr(owner, name, counted(getattr(owner, name)))
+    patch.setattr(Path, "write_text", counted(Path.write_text))
+    patch.setattr(safetensors.torch, "save_model", counted(safetensors.torch.save_model))
+
+
+def _whole(parent):
+    """The fingerprints of all that can be loaded here, under whichever name."""
+    found = []
+    for folder in parent.iterdir():
+        with suppress(ValueError, FileNotFoundError):
+            found.append(fingerprint(load(folder)[0]))
+    return found
+
+
+def test_a_model_without_a_state_takes_the_place_of_one_with(folder):
+    save(folder, talker(2, TYPED), small_tokenizer())
+    with pytest.raises(FileNotFoundError, match=r"state\.json"):
+        load_state(folder, policy=talker(2, TYPED))
+
+
+# ---- what a config says
+
+
+@pytest.mark.parametrize("count_length", [True, False])
+def test_an_additive_reward_comes_back_with_its_words_in_their_order_and_its_length_or_none(tmp_path, count_length):
+    model = AdditiveReward(["zebra", "apple", "kind"], small_tokenizer(), count_length)
+    with torch.no_grad():
+        model.weights.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0]))
+    model.threshold.fill_(0.25)
+    save(tmp_path / "reward", model, small_tokenizer())
+    found, _ = load(tmp_path / "reward")
+    assert isinstance(found, AdditiveReward) and found.count_length is count_length
+    texts = ["zebra", "apple kind", "a word that nobody knows"]
+    assert torch.equal(found.score(texts), model.score(texts)) and found.threshold == 0.25
+    assert found.word_weights() == model.word_weights()
+
+
+def test_the_very_next_format_is_refused_whatever_else_is_right(folder):
+    config = json.loads((folder / "config.json").read_text())
+    for newer in (config["format"] + 1, config["format"] + 1000):
+        (folder / "config.json").write_text(json.dumps(config | {"format": newer}))
+        with pytest.raises(ValueError, match=rf"written by a newer minirlhf \(format {newer}\); update"):
+            load(folder)
+    (folder / "config.json").write_text(json.dumps({name: config[name] for name in ("kind", "config")}))
+    with pytest.raises(ValueError, match="another program"):
+        load(folder)
+
+
+@pytest.mark.parametrize("eos_id", [None, 7])
+def test_a_model_ends_where_it_ended_before(tmp_path, eos_id):
+    save(tmp_path / "policy", talker(1, replace(TYPED, eos_id=eos_id)), small_tokenizer())
+    assert load_policy(tmp_path / "policy")[0].trunk.config == replace(TYPED, eos_id=eos_id)
+
+
+def test_a_config_from_before_it_said_what_ends_a_response_is_completed_by_its_tokenizer(folder):
+    config = json.loads((folder / "config.json").read_text())
+    del config["config"]["eos_id"]
+    (folder / "config.json").write_text(json.dumps(config))
+    assert load_policy(folder)[0].trunk.config.eos_id == small_tokenizer().eos_id
+
+
+# ---- weights and state that belong to something else
+
+
+@pytest.mark.parametrize(
+    ("size", "tensor"),
+    [({"context": 31}, "trunk.blocks|position"), ({"channels": 8}, "trunk"), ({"layers": 2}, "blocks.1")],
+)
+def test_weights_of_another_size_are_refused_by_name_and_shape(folder, size, tensor):
+    config = json.loads((folder / "config.json").read_text())
+    config["config"] |= size
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(
+        ValueError, match=rf"weights are for another model.*'[^']*({tensor}).*wanted.*Nothing was loaded"
+    ):
+        load(folder)
+
+
+@pytest.mark.parametrize("change", ["one is missing", "one too many", "another shape"])
+def test_weights_that_do_not_fit_are_refused_however_little_they_differ(folder, change):
+    path = folder / "weights.safetensors"
+    tensors = load_file(path)
+    name = "trunk.final_norm.bias"
+    if change == "one is missing":
+        del tensors[name]
+    elif change == "one too many":
+        tensors["trunk.final_norm.more"] = tensors[name].clone()
+    else:
+        tensors[name] = tensors[name].unsqueeze(0).contiguous()
+    save_file(tensors, path)
+    with pytest.raises(ValueError, match=r"weights\.safetensors: .*differ in 1 tensors, first in 'trunk\.final_norm\."):
+        load(folder)
+
+
+def test_each_model_gets_its_own_moments_back(tmp_path):
+    models = {"policy": talker(1, TYPED), "reference": talker(1, TYPED)}  # twins, so that nothing else tells them apart
+    state = new_state(0, **models)
+    for name, model in models.items():
+        target = 1.0 if name == "policy" else -1.0
+        loss = (model(torch.tensor([[1, 2, 3]])) - target).square().mean()
+        optimizer_step(loss, state.optimizers[name], 1e-3)
+    save(tmp_path / "policy", models["policy"], small_tokenizer(), state)
+    found = load_state(tmp_path / "policy", **models)
+    for name in models:
+        wanted, got = (s.optimizers[name].state_dict()["state"] for s in (state, found))
+        assert all(torch.equal(got[i][what], value) for i, of in wanted.items() for what, value in of.items())
+    for wrong in ({"policy": models["policy"]}, models | {"another": talker(2, TYPED)}):
+        with pytest.raises(ValueError, match=r"holds optimisers for \['policy', 'reference'\]"):
+            load_state(tmp_path / "policy", **wrong)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import islice
 from math import log
 
+import numpy as np
 import pytest
 import torch
 from tiny import (
@@ -12,7 +13,10 @@ from tiny import (
     Run,
     check_that_breaking_leaves_a_prefix,
     check_that_ctrl_c_anywhere_leaves_usable_models,
+    check_that_gradients_are_held_to_their_norm,
     check_that_peeking_changes_nothing,
+    check_that_the_first_step_is_as_large_as_its_rate,
+    check_that_the_seed_decides,
     fingerprint,
     lively,
     small_tokenizer,
@@ -28,6 +32,7 @@ from minirlhf.classify import (
     label_accuracy,
     label_probabilities,
     mislabel,
+    to_pixels,
     train_classifier,
 )
 from minirlhf.losses import cross_entropy
@@ -254,3 +259,74 @@ def test_a_setting_that_makes_no_sense_is_named(field, value):
 def test_no_labels_no_lesson():
     with pytest.raises(ValueError, match="no labels"):
         next(train_classifier(network(), blots().take([]), CONFIG))
+
+
+# ---- every setting is heard
+
+
+def test_gradients_are_held_to_their_norm():
+    check_that_gradients_are_held_to_their_norm(make, CONFIG)
+
+
+def test_the_first_step_is_warmed_up_and_without_warming_up_it_is_the_whole_rate():
+    check_that_the_first_step_is_as_large_as_its_rate(make, CONFIG, CONFIG.lr / 2)
+    check_that_the_first_step_is_as_large_as_its_rate(make, replace(CONFIG, warmup=0), CONFIG.lr)
+
+
+def test_the_rate_of_each_step_is_in_its_record():
+    assert [record.lr for record in make().train(None)] == pytest.approx([0.005, 0.01, 0.01, 0.0075, 0.005, 0.0025])
+
+
+def test_another_seed_shows_other_examples():
+    check_that_the_seed_decides(make, CONFIG)
+
+
+def test_a_picture_keeps_its_colours_its_rows_and_its_columns():
+    image = np.zeros((4, 6, 3), dtype=np.uint8)
+    image[1, 2] = (255, 0, 51)  # second row, third column
+    pixels = to_pixels([np.zeros_like(image), image])
+    assert pixels.shape == (2, 3, 4, 6)
+    assert pixels[1, :, 1, 2].tolist() == pytest.approx([1.0, 0.0, 0.2])
+    assert pixels.sum().item() == pytest.approx(1.2)
+
+
+def test_names_come_in_alphabetical_order_whoever_comes_first():
+    read = Labelled.texts([TEXTS[1], TEXTS[0]], small_tokenizer(), label="mood")
+    assert read.names == ("glad", "sad") and read.labels.tolist() == [0, 1]
+
+
+def test_joining_and_renaming_leave_every_example_with_its_own_name():
+    some, others = blots(6), blots(6, seed=1).under(("blue", "red", "green"))
+    both = some.join(others)
+    assert [both.names[i] for i in both.labels] == ["red", "green", "blue"] * 4
+    assert torch.equal(both.inputs[0], torch.cat([some.inputs[0], others.inputs[0]]))
+    assert some.called("green").names == ("green",) and set(some.called("green").labels.tolist()) == {0}
+    changed = some.relabelled(torch.zeros(6, dtype=torch.long))
+    assert changed.labels.tolist() == [0] * 6 and changed.names == some.names and some.labels.tolist() == [0, 1, 2] * 2
+
+
+def test_wrong_labels_fall_anywhere_and_into_any_other_kind():
+    labels = torch.arange(40) % 4
+    places, into = set(), set()
+    for seed in range(30):
+        wrong = mislabel(labels, 0.25, 4, seed)
+        changed = (wrong != labels).nonzero().flatten().tolist()
+        places.update(changed)
+        into.update(((wrong - labels) % 4)[changed].tolist())
+    assert len(places) == 40 and into == {1, 2, 3}
+    assert not torch.equal(mislabel(labels, 0.25, 4, 0), mislabel(labels, 0.25, 4, 1))
+    assert (mislabel(labels[:10], 0.27, 4, 0) != labels[:10]).sum() == 3, "2.7 is nearer to 3"
+
+
+def test_looking_at_probabilities_leaves_nothing_to_differentiate():
+    model = lively(network())
+    found = label_probabilities(model, torch.rand(4, 3, 24, 24))
+    torch.testing.assert_close(found.sum(dim=1), torch.ones(4))
+    assert not found.requires_grad
+
+
+def test_new_labels_keep_the_weights_and_the_biases_of_the_old():
+    model = lively(network(2))
+    wider = add_labels(model)
+    assert torch.equal(wider.head.weight[:2], model.head.weight) and torch.equal(wider.head.bias[:2], model.head.bias)
+    assert model.head.out_features == 2 and wider.head.out_features == 3

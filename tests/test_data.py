@@ -309,3 +309,78 @@ def test_looking_at_randomness_elsewhere_does_not_change_the_order():
         torch.rand(7)
         found.append(batch)
     assert found == wanted
+
+
+# ---- drawing, taking, choosing rows
+
+
+def test_prompts_are_drawn_with_replacement_each_as_often_as_any_other():
+    prompts = Prompts([[i] for i in range(5)])
+    drawn = Counter(ids[0] for ids in prompts.draw(5000, torch.Generator().manual_seed(0)))
+    assert drawn.total() == 5000 and all(abs(drawn[i] - 1000) < 5 * 28.3 for i in range(5))
+    few = [tuple(ids[0] for ids in prompts.draw(5, torch.Generator().manual_seed(seed))) for seed in range(40)]
+    assert any(len(set(five)) < 5 for five in few), "the same one may come twice"
+
+
+def test_the_generator_alone_decides_which_prompts_are_drawn():
+    prompts = Prompts([[i] for i in range(100)])
+    one = prompts.draw(8, torch.Generator().manual_seed(3))
+    torch.rand(5)
+    assert prompts.draw(8, torch.Generator().manual_seed(3)) == one
+    assert prompts.draw(8, torch.Generator().manual_seed(4)) != one
+    generator = torch.Generator().manual_seed(3)
+    assert prompts.draw(8, generator) == one != prompts.draw(8, generator), "and it goes on from where it stands"
+
+
+def test_rows_are_taken_whole_in_the_order_asked_and_as_often():
+    shown = Demonstrations([[1], [2], [3]], [[4], [5, 5], [6]])
+    assert shown.at([2, 1, 1]) == Demonstrations([[3], [2], [2]], [[6], [5, 5], [5, 5]])
+    tokens, mask = shown.batch([2, 1], PAD)
+    assert tokens.tolist() == [[3, 6, PAD], [2, 5, 5]]
+    assert mask.tolist() == [[False, True, False], [False, True, True]]
+    compared = Comparisons([[1], [2], [3]], [[4], [5], [6]], [[7], [8], [9]], [1.0, 0.5, 0.0])
+    assert compared.at([2, 1, 2]) == Comparisons([[3], [2], [3]], [[6], [5], [6]], [[9], [8], [9]], [0.0, 0.5, 0.0])
+    assert compared.batch([2, 1], PAD)[2].tolist() == [0.0, 0.5]
+
+
+@pytest.mark.parametrize(("n", "left"), [(0, 0), (1, 1), (3, 3), (99, 3)])
+def test_the_first_n_are_at_most_all(n, left):
+    compared = Comparisons([[1], [2], [3]], [[4], [5], [6]], [[7], [8], [9]], [1.0, 0.5, 0.0])
+    assert compared.take(n).prompts == [[1], [2], [3]][:left] and len(compared.take(n)) == left
+
+
+# ---- what just fits
+
+
+def test_behind_a_prompt_there_must_be_room_for_one_token(tmp_path):
+    """A prompt that fills the context could never be answered."""
+    tokenizer = small_tokenizer()
+    needed = len(tokenizer.encode("where is it?")) + 1
+    for load, column in ((Prompts.load, "prompt"), (Demonstrations.load_texts, "text")):
+        path = write(tmp_path / f"{column}.jsonl", {column: "where is it?"})
+        assert len(load(path, tokenizer, needed)) == 1
+        with pytest.raises(ValueError, match=f"{needed} tokens long, the model reads {needed - 1}"):
+            load(path, tokenizer, needed - 1)
+
+
+@pytest.mark.parametrize("longer", ["chosen", "rejected"])
+def test_either_reply_may_be_the_one_that_just_fits(longer, tmp_path):
+    tokenizer = small_tokenizer()
+    row = {"prompt": "where is it?", "chosen": "no", "rejected": "so"} | {longer: "it comes tomorrow, so kind of you"}
+    needed = len(tokenizer.encode(row["prompt"])) + len(tokenizer.encode(row[longer])) + 1
+    path = write(tmp_path / "rows.jsonl", row)
+    assert len(Comparisons.load(path, tokenizer, needed)) == 1
+    with pytest.raises(ValueError, match=rf"prompt \+ {longer} is {needed} tokens"):
+        Comparisons.load(path, tokenizer, needed - 1)
+
+
+@pytest.mark.parametrize(("prompts", "responses"), [([[1], [2]], [[3]]), ([[1]], [[2], [3]])])
+def test_neither_prompts_nor_responses_may_be_left_over(prompts, responses):
+    with pytest.raises(ValueError, match="zip"):
+        collate(prompts, responses, PAD)
+
+
+def test_a_ragged_rest_waits_for_the_next_epoch_and_over_many_every_row_comes():
+    assert [len(batch) for batch in islice(epochs(7, 3, seed=0), 4)] == [3, 3, 3, 3]
+    assert {row for batch in islice(epochs(7, 3, seed=0), 20) for row in batch} == set(range(7))
+    assert len({tuple(next(epochs(7, 7, seed))) for seed in range(5)}) == 5

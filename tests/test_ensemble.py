@@ -61,3 +61,34 @@ def test_a_resample_keeps_rows_whole_and_leaves_about_a_third_out():
     left_out = 1 - len({prompt[0] for prompt in drawn.prompts}) / n
     assert left_out == pytest.approx(1 / 2.71828, abs=0.05)  # (1 - 1/n)^n
     assert resample(votes, seed=4).prompts == drawn.prompts != resample(votes, seed=5).prompts
+
+
+def test_a_member_alone_loses_nothing_and_doubt_is_paid_for_at_its_price():
+    assert torch.equal(pessimistic(SCORES[:1], 5.0), SCORES[0])
+    spread = torch.tensor([[0.0], [2.0]])  # a mean of 1, and both of them 1 away from it
+    assert [pessimistic(spread, caution).item() for caution in (0, 1, 2.5)] == [1.0, 0.0, -1.5]
+    assert pessimistic(spread).item() == 0.0
+
+
+def test_caution_reaches_whoever_combines_and_nothing_is_left_to_differentiate():
+    worth = torch.ones((), requires_grad=True)
+
+    def member(tokens, response_mask):
+        return worth * tokens.sum(dim=1)
+
+    tokens, mask = torch.arange(6).reshape(2, 3), torch.ones(2, 3, dtype=torch.bool)
+    ensemble = Ensemble([member, lambda t, m: 3 * member(t, m)], caution=0.25, combine=lambda scores, c: scores[0] + c)
+    assert ensemble(tokens, mask).tolist() == [3.25, 12.25]
+    assert not ensemble(tokens, mask).requires_grad
+    assert Ensemble(ensemble.members, caution=0.5)(tokens, mask).tolist() == [4.5, 18.0]
+
+
+def test_every_vote_may_be_drawn_and_every_seed_draws_otherwise():
+    votes = Comparisons([[0], [1], [2]], [[1]] * 3, [[2]] * 3, [1.0, 0.5, 1.0])
+    draws = [resample(votes, seed) for seed in range(60)]
+    assert {prompt[0] for drawn in draws for prompt in drawn.prompts} == {0, 1, 2}
+    assert len({tuple(prompt[0] for prompt in drawn.prompts) for drawn in draws}) > 15  # of the 27 that there are
+    assert any(len({prompt[0] for prompt in drawn.prompts}) < 3 for drawn in draws), "some come twice"
+    assert all(
+        p == (0.5 if prompt == [1] else 1.0) for d in draws for prompt, p in zip(d.prompts, d.preference, strict=True)
+    )

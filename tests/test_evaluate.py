@@ -9,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import TEXTS, equal, generator, small_tokenizer, talker
 
-from minirlhf.data import Comparisons, Prompts
+from minirlhf.data import Comparisons, Prompts, collate
 from minirlhf.evaluate import (
     FrontierPoint,
+    Replies,
     accuracy_ceiling,
     calibration,
     compare,
     exact_kl,
+    exchanges,
     frontier,
     frontier_point,
     pair_accuracy,
@@ -190,3 +192,81 @@ def test_a_calibrated_model_is_right_as_often_as_it_says():
 def test_calibration_leaves_empty_bins_out_and_counts_ties_half():
     assert [(b.predicted, b.observed, b.count) for b in calibration(torch.zeros(3))] == [(0.5, 0.5, 3)]
     assert [(b.predicted, b.observed) for b in calibration(torch.tensor([1e3, -1e3]))] == [(1.0, 0.5)]
+
+
+def test_exchanges_are_what_was_asked_and_what_was_said():
+    tokenizer = small_tokenizer()
+    asked, said = ["where is it?", "hello"], ["so kind", "we will send a new lamp"]
+    tokens, mask = collate(
+        [tokenizer.encode(text) for text in asked],
+        [[*tokenizer.encode(text), tokenizer.eos_id] for text in said],
+        tokenizer.pad_id,
+    )
+    assert exchanges(tokens, mask, tokenizer) == list(zip(asked, said, strict=True))
+    assert exchanges(tokens.where(mask | (tokens != tokenizer.pad_id), 7), mask, tokenizer) == list(
+        zip(asked, said, strict=True)
+    ), "what stands in the padding was not said"
+
+
+def test_measuring_leaves_nothing_to_differentiate():
+    sizes = GPTConfig(vocab_size=300, context=40, layers=1, heads=2, channels=16)
+    policy, worth = talker(1, sizes), torch.ones((), requires_grad=True)
+    tokens = torch.tensor([[1, 2, 3, 4]])
+    assert not exact_kl(policy, talker(2, sizes), tokens, tokens > 2).requires_grad
+    comparisons = Comparisons([[1]] * 3, [[2]] * 3, [[3]] * 3, [1.0] * 3)
+    assert not any(x.requires_grad for x in score_pairs(lambda t, m: worth * t[:, 1], comparisons, 300))
+
+
+def test_a_point_of_the_frontier_is_a_mean_a_response_and_the_seeds():
+    """As many customers again move no mean: neither the distance nor the score is a sum."""
+    tokenizer, policy, reference = small_tokenizer(), talker(1, TALKS), talker(2, TALKS)
+
+    def point(customers, new=6, seed=0):
+        prompts = Prompts([tokenizer.encode("hello")] * customers)
+        return frontier_point(policy, reference, prompts, tokenizer, shortness, max_new_tokens=new, seed=seed)
+
+    few, many = point(100), point(400)
+    assert many.kl == pytest.approx(few.kl, rel=0.15) and many.score == pytest.approx(few.score, rel=0.15)
+    assert point(100, seed=1) != few == point(100)
+    assert point(100, new=1).kl < 0.5 * few.kl, "a longer reply may go further"
+
+
+def test_how_far_is_measured_where_the_policy_goes_and_not_where_it_comes_from():
+    """A policy that always says one word is ln(1/p) away, p the reference's chance of it; the way back is longer."""
+    sizes = GPTConfig(vocab_size=4, context=8, layers=1, heads=1, channels=8)
+    policy, reference = talker(1, sizes), talker(2, sizes)
+    with torch.no_grad():
+        policy.trunk.final_norm.weight.zero_()
+        policy.trunk.final_norm.bias.copy_(1e3 * policy.trunk.token_embedding.weight[3])
+        tokens, mask = torch.tensor([[1, 3, 3]]), torch.tensor([[False, True, True]])
+        surprise = -token_log_probs(reference(tokens), tokens, mask).sum(dim=1)
+    equal(exact_kl(policy, reference, tokens, mask), surprise, 1e-4)
+    assert exact_kl(reference, policy, tokens, mask).item() > 100
+
+
+def test_everyone_is_asked_with_the_same_random_numbers_in_whatever_order():
+    tokenizer, prompts = small_tokenizer(), Prompts([small_tokenizer().encode("hello")] * 4)
+    one, two = talker(1, TALKS), talker(2, TALKS)
+    together = compare({"one": one, "two": two}, prompts, tokenizer, shortness, max_new_tokens=5, seed=3)
+    turned = compare({"two": two, "one": one}, prompts, tokenizer, shortness, max_new_tokens=5, seed=3)
+    assert together == turned
+    longer = compare({"one": one}, prompts, tokenizer, shortness, max_new_tokens=20, seed=3)["one"]
+    assert min(longer.scores) < min(together["one"].scores)
+
+
+def test_the_mean_of_replies_is_no_median():
+    assert Replies(["a", "b", "c"], [0.0, 0.0, 3.0]).mean == 1.0
+
+
+@pytest.mark.parametrize("bins", [1, 2, 4, 10])
+def test_bins_of_calibration_are_as_many_as_asked_and_equally_wide(bins):
+    difference = torch.linspace(0, 8, 2000)
+    found = calibration(difference, bins)
+    assert len(found) == bins and sum(b.count for b in found) == 2000
+    for i, b in enumerate(found):
+        assert 0.5 + i / (2 * bins) <= b.predicted + 1e-6 and b.predicted <= 0.5 + (i + 1) / (2 * bins) + 1e-6
+
+
+def test_of_equal_points_one_stays_on_the_frontier():
+    best = FrontierPoint(1.0, 3.0)
+    assert frontier([FrontierPoint(1.0, 2.0), best, best, FrontierPoint(2.0, 3.0)]) == [best]

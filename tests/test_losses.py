@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from tiny import EQUATIONS, EXPECTED, PARAMETERS, V, equal, equation, generator
 from transformers.loss.loss_utils import ForCausalLMLoss
 
-from minirlhf.losses import approval_loss, bradley_terry_loss, clipped_policy_loss, clipped_value_loss, sft_loss
+from minirlhf.losses import (
+    approval_loss,
+    bradley_terry_loss,
+    clipped_policy_loss,
+    clipped_value_loss,
+    cross_entropy,
+    policy_gradient_loss,
+    sft_loss,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -309,3 +317,93 @@ def test_what_stands_in_padding_changes_neither_losses_nor_gradients(junk, colum
         equal(found, wanted)
         equal(padded.grad[:, :4], torch.where(mask, plain.grad, 0.0))
         assert stats == pytest.approx(wanted_stats, abs=1e-12)
+
+
+@pytest.mark.parametrize("junk", [float("nan"), float("inf"), -float("inf")])
+def test_not_even_what_is_no_number_leaks_from_padding_into_a_loss_or_its_gradient(junk):
+    mask = torch.tensor([[True, True, False], [False, True, False]])
+    new, *others = (doubles(2, 3, seed=s) for s in range(3))
+    for loss_function, given_with in (
+        (lambda *x: clipped_policy_loss(*x, 0.2), others),
+        (lambda *x: clipped_value_loss(*x, 0.2), others),
+        (policy_gradient_loss, others[:1]),
+    ):
+        clean, spoilt = new.clone().requires_grad_(), torch.where(mask, new, junk).requires_grad_()
+        wanted, wanted_stats = loss_function(clean, *given_with, mask)
+        found, stats = loss_function(spoilt, *(torch.where(mask, x, junk) for x in given_with), mask)
+        wanted.backward()
+        found.backward()
+        assert torch.equal(found, wanted) and stats == wanted_stats
+        assert torch.equal(spoilt.grad[mask], clean.grad[mask])
+
+
+def test_saying_everything_twice_changes_no_loss(batch):
+    """So all of them are means and none is a sum, and a learning rate means the same for every batch."""
+    logits, tokens, mask = batch
+    new, old, advantages = (doubles(3, 6, seed=s) for s in range(3))
+    labels, up = torch.tensor([0, 4, 2]), torch.tensor([True, False, True])
+    losses = {
+        lambda *x: cross_entropy(x[0].log_softmax(dim=1), x[1]): (logits[:, 0], labels),
+        sft_loss: (logits, tokens, mask),
+        lambda c, r: bradley_terry_loss(c, r, margin=0.3): (new[0], old[0]),
+        lambda s, label: approval_loss(s, label, 0.1): (new[:, 0], up),
+        policy_gradient_loss: (new, advantages, mask),
+        lambda *x: clipped_policy_loss(*x, 0.2): (new, old, advantages, mask),
+        lambda *x: clipped_value_loss(*x, 0.2): (new, old, advantages, mask),
+    }
+    for loss, inputs in losses.items():
+        (once, stats), (twice, stats_twice) = loss(*inputs), loss(*(torch.cat([x, x]) for x in inputs))
+        equal(twice, once)
+        assert stats_twice == pytest.approx(stats)
+
+
+def test_where_nothing_counts_nothing_is_lost(batch):
+    logits, tokens, mask = batch
+    none = torch.zeros_like(mask)
+    assert sft_loss(logits, tokens, none)[0].item() == 0.0
+    assert policy_gradient_loss(logits[:, :, 0], logits[:, :, 1], none)[0].item() == 0.0
+
+
+def test_the_margin_asks_for_more_and_is_not_what_was_won():
+    chosen, rejected = torch.tensor([3.0, 1.0]), torch.tensor([1.0, 2.0])
+    losses = [bradley_terry_loss(chosen, rejected, margin=margin) for margin in (-1.0, 0.0, 1.0)]
+    assert losses[0][0] < losses[1][0] < losses[2][0]
+    assert {stats["margin"] for _, stats in losses} == {0.5}
+    assert {stats["accuracy"] for _, stats in losses} == {0.5}
+
+
+def test_no_gradient_flows_through_what_was_earned():
+    log_probs, advantages = doubles(2, 3).requires_grad_(), doubles(2, 3, seed=1).requires_grad_()
+    mask = torch.tensor([[True, True, False], [False, True, True]])
+    loss, stats = policy_gradient_loss(log_probs, advantages, mask)
+    loss.backward()
+    assert advantages.grad is None
+    equal(log_probs.grad, torch.where(mask, -advantages.detach() / 4, 0.0))
+    assert stats["nll"] == pytest.approx(-log_probs[mask].mean().item())
+
+
+@pytest.mark.parametrize("clip", [0.05, 0.2, 0.5])
+@pytest.mark.parametrize("way", [1, -1])
+def test_a_token_stops_pulling_just_where_the_clip_says(clip, way):
+    """On either side of 1 ± ε, in the direction that the advantage asks for; the other way, it is pulled back."""
+    edge = 1 + way * clip
+    ratios = one(edge - way * 0.01, edge + way * 0.01, 1 - way * 0.9 * clip, 1 - way * 1.1 * clip)
+    log_probs, nothing = ratios.log().requires_grad_(), torch.zeros_like(ratios)
+    mask = torch.ones_like(ratios, dtype=torch.bool)
+    loss, stats = clipped_policy_loss(log_probs, nothing, way * torch.ones_like(ratios), mask, clip)
+    loss.backward()
+    assert (log_probs.grad != 0).tolist() == [[True, False, True, True]]
+    assert stats["clip_fraction"] == 0.25 and stats["outside_clip"] == 0.5
+
+
+@given(FLOATS, FLOATS, st.floats(0, 1))
+def test_half_a_preference_is_half_of_either_choice(a, b, share):
+    chosen, rejected = torch.tensor([[a], [b]], dtype=torch.float64)
+    p = torch.tensor([share], dtype=torch.float64)
+    one_way, other_way = bradley_terry_loss(chosen, rejected)[0], bradley_terry_loss(rejected, chosen)[0]
+    equal(bradley_terry_loss(chosen, rejected, p)[0], share * one_way + (1 - share) * other_way)
+
+
+def test_accuracy_is_the_share_of_likeliest_labels_that_are_right():
+    log_probs = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.2, 0.5, 0.3], [0.1, 0.1, 0.8]]).log()
+    assert cross_entropy(log_probs, torch.tensor([0, 2, 1, 0]))[1]["accuracy"] == 0.75

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tiny import SIZES, V, equal, generator, lively, talker, trunk
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from minirlhf.model import Cache, CausalLM, GPTConfig, RewardModel, ValueModel
+from minirlhf.model import Cache, CausalLM, GPTConfig, RewardModel, ValueModel, response_log_probs
 from minirlhf.ops import token_log_probs
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -193,3 +193,74 @@ def test_sizes_below_one_fail_where_they_are_written(name):
 def test_heads_must_share_the_channels_evenly():
     with pytest.raises(ValueError, match=r"channels \(16\) must be a multiple of heads \(3\)"):
         GPTConfig(channels=16, heads=3)
+
+
+@pytest.mark.parametrize("layers", [1, 2, 8])
+def test_fresh_weights_have_gpt2s_spread_and_what_is_added_to_the_stream_less_of_it(layers):
+    """0.02, over √(2 L) for the two layers of each block that add to the stream (Radford et al., 2019)."""
+    torch.manual_seed(0)
+    fresh = trunk(0, replace(SIZES, layers=layers, channels=64, vocab_size=300, context=64))
+    for name, weight in fresh.named_parameters():
+        if weight.dim() == 2:
+            added = name.endswith(("attention_out.weight", "contract.weight"))
+            wanted = 0.02 / (2 * layers) ** 0.5 if added else 0.02
+            assert weight.std().item() == pytest.approx(wanted, rel=0.06), name
+            assert abs(weight.mean().item()) < 0.1 * wanted
+        else:
+            assert set(weight.unique().tolist()) <= {0.0, 1.0}, "norms begin by changing nothing"
+
+
+def test_the_stream_keeps_its_scale_however_many_layers_add_to_it():
+    """What is added to the embeddings of a fresh model has the same size for one layer and for sixteen."""
+
+    def added(layers):
+        model = trunk(0, replace(SIZES, layers=layers, channels=64))
+        x = start = model.token_embedding(tokens()) + model.position_embedding.weight[:10]
+        for block in model.blocks:
+            x = block(x)
+        return (x - start).std().item()
+
+    with torch.no_grad():
+        assert added(16) == pytest.approx(added(1), rel=0.25)
+
+
+def test_log_probs_of_a_response_are_its_own_and_0_elsewhere():
+    policy, read = talker(), tokens()
+    mask = torch.zeros_like(read, dtype=torch.bool)
+    mask[0, 3:7], mask[1, 1:], mask[2, 9:] = True, True, True
+    with torch.no_grad():
+        log_probs, entropies = response_log_probs(policy, read, mask)
+        distributions = policy(read).log_softmax(dim=-1)
+    for row, place in torch.cartesian_prod(torch.arange(3), torch.arange(10)).tolist():
+        if not mask[row, place]:
+            assert log_probs[row, place] == entropies[row, place] == 0
+        else:
+            before = distributions[row, place - 1]
+            equal(log_probs[row, place], before[read[row, place]], 1e-5)
+            equal(entropies[row, place], -(before.exp() * before).sum(), 1e-5)
+
+
+def test_each_head_moves_a_model_of_its_own_and_a_response_of_no_tokens_has_a_score_all_the_same():
+    read, mask = tokens(), torch.zeros(3, 10, dtype=torch.bool)
+    mask[1:, 4:6] = True
+    scores = lively(RewardModel(trunk()))(read, mask)
+    assert scores.shape == (3,) and scores.isfinite().all()
+    assert (lively(ValueModel(trunk()))(read, mask)[0] == 0).all()
+
+
+def test_every_weight_matters():
+    """What could be left out without a trace (a norm, a position, a bias) would be found here."""
+    model, read = talker(), tokens(columns=SIZES.context)
+    model(read).square().sum().backward()
+    for name, weight in model.named_parameters():
+        used = weight.grad[:V] if name.endswith("token_embedding.weight") else weight.grad
+        assert used.abs().sum() > 0, name
+
+
+def test_the_context_is_counted_with_what_the_cache_has_read():
+    model, read = talker(), tokens(columns=SIZES.context)
+    assert model(read).shape == (3, SIZES.context, V), "a row may be as long as the context"
+    cache = Cache()
+    model(read[:, :9], cache)
+    with pytest.raises(ValueError, match="18 tokens"):
+        model(read[:, :9], cache)

@@ -14,6 +14,7 @@ from minirlhf.ops import (
     masked_mean,
     masked_sum,
     masked_whiten,
+    pairwise_wins,
     predicting_positions,
     to_positions,
     token_kl,
@@ -154,3 +155,28 @@ def test_gradients_of_the_token_quantities():
         lambda x: masked_whiten(x[:, :, 0], mask),
     ):
         assert torch.autograd.gradcheck(quantity, logits)
+
+
+@pytest.mark.parametrize("junk", [float("nan"), float("inf"), -float("inf")])
+def test_not_even_what_is_no_number_leaks_from_where_the_mask_is_false(junk):
+    mask = torch.tensor([[False, True, True, False], [True, False, False, True]])
+    x = doubles(2, 4)
+    spoilt, clean = torch.where(mask, x, junk), torch.where(mask, x, 0.0)
+    for of in (masked_sum, masked_mean, masked_whiten):
+        assert torch.equal(of(spoilt, mask), of(clean, mask))
+    logits, tokens = doubles(2, 4, 5), torch.zeros(2, 4, dtype=torch.long)
+    speaks = predicting_positions(mask).unsqueeze(-1)
+    spoilt_logits = torch.where(speaks, logits, junk)
+    for of in (lambda x: token_log_probs(x, tokens, mask), lambda x: token_kl(x, -x, mask)):
+        assert torch.equal(of(spoilt_logits), of(logits))
+
+
+def test_a_single_number_or_equal_ones_are_whitened_to_nothing():
+    for x, mask in ((doubles(1, 3), torch.tensor([[False, True, False]])), (torch.full((2, 3), 7.0), torch.ones(2, 3))):
+        assert (masked_whiten(x, mask.bool()) == 0).all()
+
+
+def test_a_win_counts_one_a_tie_half_and_a_defeat_nothing():
+    scores, others = torch.tensor([2.0, 1.0, -3.0]), torch.tensor([1.0, 1.0, 0.0])
+    assert pairwise_wins(scores, others).tolist() == [1.0, 0.5, 0.0]
+    equal(pairwise_wins(scores, others) + pairwise_wins(others, scores), torch.ones(3))

@@ -9,6 +9,7 @@ import torch
 from minirlhf.best_of_n import Candidates
 from minirlhf.course.overoptimisation import (
     GaoFit,
+    Snapshot,
     bootstrap_fits,
     fit_gao,
     interpolate_gain,
@@ -22,6 +23,7 @@ from minirlhf.course.overoptimisation import (
     which_is_better,
 )
 from minirlhf.data import Prompts
+from minirlhf.evaluate import exact_kl
 from minirlhf.model import ValueModel
 from minirlhf.pipeline import load_shipped
 from minirlhf.ppo import PPOConfig, train_ppo
@@ -187,3 +189,117 @@ def test_two_looks_with_one_seed_are_the_same(shipped):
 def test_the_form_for_ppo_bends_with_the_logarithm():
     fit = GaoFit("PPO", 1.0, 0.5)
     assert fit(4.0) / 4 - fit(2.0) / 2 == pytest.approx(-0.5 * log(2))
+
+
+# ---- where a policy stands
+
+
+def a_snapshot(kl):
+    return Snapshot(0, kl, 0.0, 0.0, 1.0, 1.0, [], [])
+
+
+def test_the_distance_is_the_root_of_the_kl():
+    assert [a_snapshot(kl).distance for kl in (0.0, 4.0, 9.0, -1e-9)] == [0.0, 2.0, 3.0, 0.0]
+
+
+def test_a_standing_is_made_of_means_a_reply(shipped):
+    prompts = shipped.prompts(first=6)
+    models = shipped.sft, shipped.base
+    seen = []
+
+    def proxy(tokens, response_mask):
+        seen.append((tokens, response_mask))
+        return 10.0 + response_mask.sum(dim=1)
+
+    found = measure_policy(*models, proxy, prompts, shipped.tokenizer, count_words, update=7, max_new_tokens=8, seed=2)
+    ((tokens, mask),) = seen
+    assert found.update == 7 and found.length == mask.sum(dim=1).float().mean().item()
+    assert found.proxy == pytest.approx(10.0 + found.length)
+    assert found.gold == pytest.approx(sum(found.golds) / 6) != pytest.approx(found.proxy)
+    assert found.golds == [len(text.split()) for text in found.texts]
+    assert found.kl == pytest.approx(exact_kl(*models, tokens, mask).mean().item(), rel=1e-4)
+    assert found.kl != pytest.approx(exact_kl(*models[::-1], tokens, mask).mean().item(), rel=0.05)
+    said = [shipped.tokenizer.decode(row[m].tolist()).strip() for row, m in zip(tokens, mask, strict=True)]
+    assert said == found.texts and int(mask.sum(dim=1).max()) <= 8
+
+
+def test_replies_are_as_different_as_they_are(shipped):
+    """One word each, so that many are the same: the share of different ones, and not their number."""
+    customers = Prompts(list(shipped.prompts(first=2).prompts) * 20)
+    found = measure_policy(
+        shipped.sft, shipped.base, length, customers, shipped.tokenizer, count_words, max_new_tokens=1
+    )
+    assert found.distinct == len(set(found.texts)) / 40 < 0.5
+
+
+def test_looks_come_before_the_first_update_and_then_after_every_so_many(shipped):
+    few = Prompts(shipped.prompts(first=1).prompts)
+    looks = track(range(7), shipped.sft, shipped.base, length, few, shipped.tokenizer, count_words, every=3)
+    assert [look.update for look in looks] == [0, 3, 6]
+
+
+# ---- curves and intervals
+
+
+def test_a_steep_curve_has_its_peak_far_out_and_not_beyond_all_numbers():
+    assert 1e300 < GaoFit("PPO", 1.0, 1e-9).peak < inf
+
+
+def test_a_bootstrap_draws_whole_runs_as_often_as_asked_and_by_its_seed():
+    runs = [[(d, GaoFit("PPO", alpha, 0.1)(d)) for d in DISTANCES] for alpha in (0.2, 0.5, 0.9, 1.4)]
+    fits, same, other = (bootstrap_fits("PPO", runs, draws=30, seed=seed) for seed in (0, 0, 1))
+    assert len(fits) == 30 and len(bootstrap_fits("PPO", runs)) == 400
+    one, again, another = ([round(fit.alpha, 6) for fit in drawn] for drawn in (fits, same, other))
+    assert one == again != another
+    assert len(set(one)) > 10
+
+
+def test_of_a_thousand_values_the_middle_95_in_100_are_inside():
+    values = list(range(1001))
+    assert percentile_interval(values) == percentile_interval(values[::-1]) == (500, 25, 975)
+
+
+@pytest.mark.parametrize(("n", "t"), [(2, 12.706), (3, 4.303), (5, 2.776), (11, 2.228)])
+def test_the_fewer_seeds_the_wider_the_interval_as_in_the_tables(n, t):
+    values = [0.0] * (n - 1) + [float(n)]  # a mean of 1 and a variance of n
+    mean, low, high = t_interval(values)
+    assert mean == 1 and (high - mean, mean - low) == (pytest.approx(t), pytest.approx(t))
+
+
+def test_the_table_of_students_t_ends_with_eleven_seeds():
+    with pytest.raises(ValueError, match="not 12"):
+        t_interval([1.0] * 12)
+
+
+def test_replies_of_a_pool_are_judged_for_their_own_customers_and_as_they_are_read(shipped):
+    prompts = shipped.prompts(first=2).prompts
+    asked = [shipped.tokenizer.decode(prompt) for prompt in prompts]
+    rows = [Candidates(prompt, [shipped.tokenizer.encode(" so kind ")], torch.tensor([0.0])) for prompt in prompts]
+    seen = []
+
+    def judge(prompt, reply):
+        seen.append((prompt, reply))
+        return 0.0
+
+    score_pool(rows, shipped.tokenizer, judge)
+    assert seen == [(prompt, "so kind") for prompt in asked]
+
+
+def test_recorded_runs_tell_of_the_column_that_was_asked_for():
+    rows = [
+        {"method": "PPO", "seed": 0, "kl": kl, "gold": gold, "proxy": proxy}
+        for kl, gold, proxy in ((0.0, 1.0, 5.0), (9.0, 0.5, 8.0))
+    ]
+    assert recorded_runs(rows, "PPO") == [[(0, 0), (3, -0.5)]]
+    assert recorded_runs(rows, "PPO", "proxy") == [[(0, 0), (3, 3.0)]]
+    assert recorded_runs(rows, "best-of-n") == []
+
+
+def test_a_run_is_cut_where_it_is_farther_and_not_where_it_is_as_far():
+    run = [(0.0, 0.0), (2.0, 0.3), (2.1, 0.4)]
+    assert truncate(run, 2.0) == run[:2]
+
+
+def test_a_quarter_of_the_way_a_quarter_is_gained():
+    assert interpolate_gain([(0.0, 0.0), (4.0, 2.0)], 1.0) == 0.5
+    assert interpolate_gain([(0.0, 0.0), (4.0, 2.0), (4.0, 2.0)], 3.0) == 1.5

@@ -13,8 +13,11 @@ from tiny import (
     Run,
     check_that_breaking_leaves_a_prefix,
     check_that_ctrl_c_anywhere_leaves_usable_models,
+    check_that_gradients_are_held_to_their_norm,
     check_that_peeking_changes_nothing,
     check_that_resuming_is_exact,
+    check_that_the_first_step_is_as_large_as_its_rate,
+    check_that_the_seed_decides,
     equal,
     fingerprint,
     generator,
@@ -24,8 +27,8 @@ from tiny import (
 
 from minirlhf.advantages import gae, token_rewards
 from minirlhf.data import Prompts
-from minirlhf.losses import clipped_policy_loss
-from minirlhf.model import CausalLM, GPTConfig, ValueModel
+from minirlhf.losses import clipped_policy_loss, clipped_value_loss
+from minirlhf.model import CausalLM, GPTConfig, ValueModel, response_log_probs
 from minirlhf.ops import token_log_probs
 from minirlhf.ppo import PPOConfig, adapt_beta, estimate, train_ppo
 from minirlhf.rollout import collect, sample
@@ -397,3 +400,238 @@ def test_there_must_be_prompts():
     policy = CausalLM(trunk(0, SMALL))
     with pytest.raises(ValueError, match="no prompts"):
         next(train_ppo(policy, deepcopy(policy), count(1), ValueModel(trunk(1, SMALL)), Prompts([]), CONFIG))
+
+
+# ---- every setting is heard
+
+
+ONCE = replace(CONFIG, updates=1, epochs=1, minibatches=1)
+
+
+def make_small(policy=None, value_model=None, config=CONFIG, **arguments) -> Run:
+    return make(policy, value_model, config, sizes=SMALL, **arguments)
+
+
+def test_gradients_are_held_to_their_norm():
+    check_that_gradients_are_held_to_their_norm(make_small, ONCE)
+
+
+def test_each_models_first_step_is_as_large_as_its_own_rate():
+    check_that_the_first_step_is_as_large_as_its_rate(make_small, ONCE, ONCE.lr, ONCE.value_lr)
+
+
+def test_another_seed_draws_other_prompts_and_tokens():
+    check_that_the_seed_decides(make_small, replace(CONFIG, updates=2))
+
+
+def test_responses_are_as_many_and_at_most_as_long_as_asked():
+    seen = []
+
+    def reward(tokens, response_mask):
+        seen.append(response_mask.sum(dim=1).tolist())
+        return torch.zeros(len(tokens))
+
+    train(replace(CONFIG, updates=2, batch_size=6, max_new_tokens=3), reward=reward, eos_id=None)
+    assert seen == [[3] * 6] * 2
+
+
+def test_every_heart_is_handed_the_settings_that_are_its_own():
+    """The numbers are odd ones, so that no default and no neighbour can stand in for one of them."""
+    config = replace(CONFIG, gamma=0.7, lam=0.6, clip=0.31, value_clip=0.43, beta=0.11, kl_target=0.5, kl_horizon=77)
+    heard = {"policy": set(), "value": set(), "advantages": set(), "betas": [], "controller": []}
+
+    def policy_loss(log_probs, old, advantages, mask, clip):
+        heard["policy"].add(clip)
+        return clipped_policy_loss(log_probs, old, advantages, mask, clip)
+
+    def value_loss(values, old, returns, mask, clip):
+        heard["value"].add(clip)
+        return clipped_value_loss(values, old, returns, mask, clip)
+
+    def advantages(rewards, values, mask, gamma, lam):
+        heard["advantages"].add((gamma, lam))
+        return gae(rewards, values, mask, gamma, lam)
+
+    def rewards(score, log_probs, ref_log_probs, mask, beta):
+        heard["betas"].append(beta)
+        return token_rewards(score, log_probs, ref_log_probs, mask, beta)
+
+    def controller(beta, kl, target, episodes, horizon):
+        heard["controller"].append((beta, kl, target, episodes, horizon))
+        return beta + 1
+
+    hearts = {"policy_loss": policy_loss, "value_loss": value_loss, "kl_controller": controller}
+    records = train(config, advantage_fn=advantages, token_reward_fn=rewards, **hearts)
+    assert (heard["policy"], heard["value"], heard["advantages"]) == ({0.31}, {0.43}, {(0.7, 0.6)})
+    assert heard["betas"] == [record.beta for record in records] == pytest.approx([0.11, 1.11, 2.11, 3.11])
+    assert heard["controller"] == [(record.beta, record.kl, 0.5, 8, 77) for record in records]
+    for record in records:
+        assert record.non_score_reward == pytest.approx(-record.beta * record.kl)
+
+
+def test_a_token_pays_for_leaving_the_reference_and_not_for_coming_from_it():
+    seen = {}
+
+    def rewards(score, log_probs, ref_log_probs, mask, beta):
+        seen.update(log_probs=log_probs, ref_log_probs=ref_log_probs, mask=mask)
+        return token_rewards(score, log_probs, ref_log_probs, mask, beta)
+
+    policy = lively(CausalLM(trunk(0, SMALL)))
+    (record,) = train(ONCE, policy=policy, token_reward_fn=rewards)
+    apart = torch.where(seen["mask"], seen["log_probs"] - seen["ref_log_probs"], 0.0).sum(dim=1)
+    assert record.kl == pytest.approx(apart.mean().item(), rel=1e-5) and record.kl > 0.5
+
+
+def test_a_beta_that_has_adapted_is_what_the_tokens_pay():
+    config = replace(CONFIG, updates=3, kl_target=1e-3, lr=3e-2)
+    paid = []
+
+    def rewards(*args):
+        paid.append(args[-1])
+        return token_rewards(*args)
+
+    records = train(config, token_reward_fn=rewards)
+    assert paid == [record.beta for record in records] and paid[2] > paid[1]
+
+
+# ---- the minibatches
+
+
+def test_each_pass_goes_over_every_response_once_in_an_order_of_its_own_with_what_belongs_to_it():
+    """Returns that say how long their response is, and advantages that number the rows, recognise them later."""
+    passes, config = [], replace(CONFIG, updates=2, batch_size=12, epochs=3, minibatches=3)
+
+    def numbered(rewards, values, mask, gamma, lam):
+        rows = torch.arange(len(mask)).float().unsqueeze(1).expand(mask.shape)
+        lengths = mask.sum(dim=1, keepdim=True).float().expand(mask.shape)
+        return torch.where(mask, rows, 0.0), torch.where(mask, lengths, 0.0)
+
+    def policy_loss(log_probs, old, advantages, mask, clip):
+        assert len(mask) == 4
+        passes.extend(row[m][0].item() for row, m in zip(advantages, mask, strict=True))
+        return clipped_policy_loss(log_probs, old, advantages, mask, clip)
+
+    def value_loss(values, old, returns, mask, clip):
+        assert torch.equal(returns, torch.where(mask, mask.sum(dim=1, keepdim=True), 0).float())
+        return clipped_value_loss(values, old, returns, mask, clip)
+
+    train(config, advantage_fn=numbered, policy_loss=policy_loss, value_loss=value_loss)
+    orders = [passes[start : start + 12] for start in range(0, 72, 12)]
+    assert all(len(set(order)) == 12 for order in orders), "each once"
+    assert len({tuple(order) for order in orders}) == 6, "never in the same order"
+    assert orders[0] != sorted(orders[0]) and set(orders[0]) == set(orders[1]) == set(orders[2])
+
+
+def test_before_the_first_step_of_an_update_the_policy_is_the_one_that_sampled():
+    """Also in later updates, when it is far from the reference."""
+    records = train(replace(CONFIG, lr=3e-2))
+    assert [record.first_ratio for record in records] == pytest.approx([1.0] * 4, abs=1e-5)
+    assert records[-1].kl > 0.1 and records[0].kl == pytest.approx(0.0, abs=1e-5)
+    assert any(abs(record.ratio - 1) > 1e-4 for record in records)
+
+
+def test_a_record_reports_the_mean_of_its_minibatches_and_the_first_ratio():
+    steps = []
+
+    def policy_loss(*args):
+        loss, stats = clipped_policy_loss(*args)
+        steps.append(float(len(steps)))
+        return loss, stats | {"ratio": steps[-1], "approx_kl": 10 * steps[-1]}
+
+    records = train(replace(CONFIG, updates=2), policy_loss=policy_loss)
+    assert [record.ratio for record in records] == [1.5, 5.5]
+    assert [record.approx_kl for record in records] == [15.0, 55.0]
+    assert [record.first_ratio for record in records] == [0.0, 4.0]
+
+
+def test_passes_end_after_the_one_whose_last_step_has_gone_too_far():
+    moved = iter([9.0, 0.1, 0.1, 0.3, 9.0, 9.0, *[0.0] * 99])
+
+    def policy_loss(*args):
+        loss, stats = clipped_policy_loss(*args)
+        return loss, stats | {"approx_kl": next(moved)}
+
+    records = train(replace(CONFIG, updates=2, epochs=5, stop_kl=0.2), policy_loss=policy_loss)
+    assert [record.optimizer_steps for record in records] == [4, 2]
+
+
+# ---- what a record says can be found out by anybody
+
+
+def test_a_record_says_of_its_batch_what_reading_it_again_says():
+    """With a rate so small that nothing moves, the policy can be asked afterwards about what it has sampled."""
+    policy, reference, seen = lively(CausalLM(trunk(0, SMALL))), CausalLM(trunk(0, SMALL)), []
+
+    def reward(tokens, response_mask):
+        seen.append((tokens, response_mask))
+        return response_mask.sum(dim=1).float()
+
+    config = replace(ONCE, lr=1e-12, missing_eos_score=-7.0)
+    (record,) = make_small(policy=policy, config=config, reward=reward).train(None)
+    ((tokens, mask),) = seen
+    with torch.no_grad():
+        log_probs, entropies = response_log_probs(policy, tokens, mask)
+        ref_log_probs, _ = response_log_probs(reference, tokens, mask)
+    ended = torch.stack([row[m][-1] == EOS for row, m in zip(tokens, mask, strict=True)])
+    lengths = mask.sum(dim=1).float()
+    assert record.response_length == lengths.mean().item() and record.ended == ended.float().mean().item()
+    assert record.score == pytest.approx(torch.where(ended, lengths, -7.0).mean().item())
+    assert record.kl == pytest.approx((log_probs - ref_log_probs).sum(dim=1).mean().item(), abs=1e-4)
+    assert record.entropy == pytest.approx(-log_probs.sum(dim=1).mean().item(), abs=1e-4)
+    assert record.policy_entropy == pytest.approx(entropies[mask].mean().item(), abs=1e-4)
+    assert record.policy_entropy != pytest.approx(-log_probs[mask].mean().item(), abs=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("foreseen", "explained"),
+    [
+        (lambda values: values, 1.0),
+        (lambda values: values + 3, 1.0),  # a constant error is no ignorance of what differs
+        (lambda values: 2 * values, 0.75),
+        (lambda values: 0.5 * values, 0.0),
+        (lambda values: -values, -3.0),
+    ],
+    ids=["all", "all but a constant", "half", "twice as much", "the opposite"],
+)
+def test_explained_variance_is_what_is_left_of_the_returns_in_the_response_alone(foreseen, explained):
+    def advantages(rewards, values, mask, gamma, lam):
+        return rewards, torch.where(mask, foreseen(values), 0.0)
+
+    value_model = lively(ValueModel(trunk(1, SMALL)))
+    (record,) = train(ONCE, value_model=value_model, advantage_fn=advantages)
+    assert record.explained_variance == pytest.approx(explained, abs=1e-4)
+
+
+def test_whatever_is_foreseen_where_all_is_alike_the_record_is_finite():
+    (record,) = train(ONCE, advantage_fn=lambda rewards, values, mask, gamma, lam: (rewards, torch.zeros_like(values)))
+    assert record.explained_variance == 1.0
+
+
+def test_estimates_carry_no_gradient():
+    policy, value_model = lively(CausalLM(trunk(0, SMALL))), lively(ValueModel(trunk(1, SMALL)))
+    rollout = collect(policy, policy, count(1), PROMPTS.prompts, 5, generator())
+    assert not any(x.requires_grad for x in estimate(rollout, value_model, 0.1, CONFIG))
+
+
+# ---- models of their own
+
+
+@pytest.mark.parametrize("shared", ["policy and reference", "policy and values", "reference and values"])
+def test_no_two_models_may_share_their_weights(shared):
+    policy, reference, values = (trunk(seed, SMALL) for seed in range(3))
+    models = {
+        "policy and reference": (policy, policy, values),
+        "policy and values": (policy, reference, policy),
+        "reference and values": (policy, reference, reference),
+    }[shared]
+    policy, reference, values = CausalLM(models[0]), CausalLM(models[1]), ValueModel(models[2])
+    with pytest.raises(ValueError, match="shares its weights"):
+        next(train_ppo(policy, reference, count(1), values, PROMPTS, CONFIG))
+
+
+def test_the_reference_is_never_moved():
+    policy, reference = CausalLM(trunk(0, SMALL)), CausalLM(trunk(0, SMALL))
+    before = fingerprint(reference)
+    list(train_ppo(policy, reference, count(1), ValueModel(trunk(1, SMALL)), PROMPTS, CONFIG))
+    assert fingerprint(reference) == before != fingerprint(policy)
+    assert all(p.grad is None for p in reference.parameters())

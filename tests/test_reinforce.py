@@ -3,7 +3,7 @@
 from copy import deepcopy
 from dataclasses import asdict, fields, replace
 from itertools import product
-from math import isfinite
+from math import isfinite, log
 
 import pytest
 import torch
@@ -12,8 +12,11 @@ from tiny import (
     Run,
     check_that_breaking_leaves_a_prefix,
     check_that_ctrl_c_anywhere_leaves_usable_models,
+    check_that_gradients_are_held_to_their_norm,
     check_that_peeking_changes_nothing,
     check_that_resuming_is_exact,
+    check_that_the_first_step_is_as_large_as_its_rate,
+    check_that_the_seed_decides,
     equal,
     fingerprint,
     generator,
@@ -310,3 +313,116 @@ def test_there_must_be_prompts_and_a_reference_of_its_own():
         next(train_reinforce(policy, deepcopy(policy), count(1), Prompts([]), CONFIG))
     with pytest.raises(ValueError, match="shares its weights"):
         next(train_reinforce(policy, policy, count(1), PROMPTS, CONFIG))
+
+
+# ---- every setting is heard
+
+
+ONCE = replace(CONFIG, updates=1)
+
+
+def make_small(policy=None, config=CONFIG, **arguments) -> Run:
+    return make(policy, config, sizes=SMALL, **arguments)
+
+
+def test_gradients_are_held_to_their_norm():
+    check_that_gradients_are_held_to_their_norm(make_small, ONCE)
+
+
+def test_the_first_step_is_as_large_as_its_rate():
+    check_that_the_first_step_is_as_large_as_its_rate(make_small, ONCE, ONCE.lr)
+
+
+def test_another_seed_draws_other_prompts_and_tokens():
+    check_that_the_seed_decides(make_small, replace(CONFIG, updates=2))
+
+
+def test_responses_are_as_many_and_at_most_as_long_as_asked_and_what_never_ends_is_not_scored():
+    seen = []
+
+    def reward(tokens, response_mask):
+        seen.append(response_mask.sum(dim=1).tolist())
+        return torch.full((len(tokens),), 3.0)
+
+    train(replace(CONFIG, updates=2, batch_size=6, max_new_tokens=3), reward=reward, eos_id=None)
+    assert seen == [[3] * 6] * 2
+    for record in train(replace(CONFIG, missing_eos_score=-5.0), reward=reward):
+        assert record.score == pytest.approx(3.0 * record.ended - 5.0 * (1 - record.ended), abs=1e-5)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.7])
+def test_what_is_compared_is_the_score_less_what_leaving_the_reference_costs(beta):
+    compared = []
+
+    def advantage_fn(rewards):
+        compared.append(rewards.mean().item())
+        return leave_one_out(rewards)
+
+    (record,) = train(replace(ONCE, beta=beta), policy=talker(0, SMALL), advantage_fn=advantage_fn)
+    assert record.kl > 0.5 and record.rlhf_reward == pytest.approx(record.score - beta * record.kl)
+    assert compared == [pytest.approx(record.rlhf_reward, abs=1e-4)]
+
+
+def test_every_token_of_a_reply_gets_its_advantage_and_no_token_of_a_prompt():
+    def loss(log_probs, advantages, mask):
+        assert not mask[:, 0].any() and (log_probs[~mask] == 0).all() and (log_probs[mask] < 0).all()
+        assert (advantages == advantages[:, :1]).all() and advantages[:, 0].tolist() == list(range(8))
+        return policy_gradient_loss(log_probs, advantages, mask)
+
+    records = train(loss=loss, advantage_fn=lambda rewards: torch.arange(8.0))
+    assert len(records) == 4
+
+
+# ---- a bandit, every setting
+
+
+@pytest.mark.parametrize("noise", [0.0, 3.0])
+def test_the_noise_is_as_large_as_asked_and_its_generators(noise):
+    bandit = Bandit({"a": 1.0, "b": -1.0}, noise)
+    said = torch.tensor([0, 1] * 10_000)
+    paid = bandit.pay(said, generator(1))
+    assert torch.equal(paid, bandit.pay(said, generator(1)))
+    assert paid[0::2].mean().item() == pytest.approx(1.0, abs=0.1) and paid[0::2].std().item() == pytest.approx(
+        noise, abs=0.1
+    )
+    assert paid[1::2].mean().item() == pytest.approx(-1.0, abs=0.1)
+    richer = bandit.plus(2)
+    assert richer == Bandit({"a": 3.0, "b": 1.0}, noise) and richer.best == bandit.best == "a"
+
+
+def test_a_bandit_takes_as_many_steps_of_such_a_size_as_asked():
+    records = list(train_bandit(BANDIT, steps=7, seed=3))
+    assert [record.step for record in records] == [1, 2, 3, 4, 5, 6, 7]
+    assert records == list(train_bandit(BANDIT, steps=7, seed=3)) != list(train_bandit(BANDIT, steps=7, seed=4))
+    still = list(train_bandit(BANDIT, steps=7, lr=0.0))
+    assert all(record.chances == pytest.approx(dict.fromkeys(BANDIT.replies, 1 / 3)) for record in still)
+    one, two = (list(train_bandit(BANDIT, steps=2, lr=lr, seed=3))[1].chances for lr in (0.1, 0.2))
+    away = [[log(chances[reply] * 3) for reply in BANDIT.replies] for chances in (one, two)]
+    for a, b in zip(*([[x[0] - x[1], x[1] - x[2]] for x in away]), strict=True):
+        assert b == pytest.approx(2 * a, rel=1e-3), "twice the rate, twice as far from where all began"
+
+
+def test_a_bandits_batch_and_its_hearts_are_those_that_were_given():
+    seen = []
+
+    def advantage_fn(rewards):
+        seen.append((len(rewards), rewards.mean().item()))
+        return leave_one_out(rewards)
+
+    def against(log_probs, advantages, mask):
+        loss, stats = policy_gradient_loss(log_probs, advantages, mask)
+        return -loss, stats
+
+    records = list(train_bandit(BANDIT, steps=60, batch_size=20, advantage_fn=advantage_fn, loss=against))
+    assert seen == [(20, record.reward) for record in records]
+    assert records[-1].chances["wait"] > 0.9, "who goes downhill learns what is worst"
+    flat = list(train_bandit(BANDIT, steps=5, advantage_fn=lambda rewards: 0 * rewards))
+    assert flat[-1].chances == pytest.approx(flat[0].chances)
+
+
+def test_a_bandit_says_what_its_chances_let_it_say():
+    """Without noise, the mean of what a large batch was paid is the expectation over its chances."""
+    records = list(train_bandit(Bandit(BANDIT.worth, 0.0), steps=30, batch_size=4000, lr=0.3))
+    for record in records:
+        expected = sum(chance * BANDIT.worth[reply] for reply, chance in record.chances.items())
+        assert record.reward == pytest.approx(expected, abs=0.12)

@@ -7,13 +7,17 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 from tiny import (
     TYPED,
     Run,
     check_that_breaking_leaves_a_prefix,
     check_that_ctrl_c_anywhere_leaves_usable_models,
+    check_that_gradients_are_held_to_their_norm,
     check_that_peeking_changes_nothing,
     check_that_resuming_is_exact,
+    check_that_the_first_step_is_as_large_as_its_rate,
+    check_that_the_seed_decides,
     equal,
     fingerprint,
     generator,
@@ -464,3 +468,108 @@ def test_what_stands_in_padding_never_changes_a_score(junk, columns, additive):
     wide_mask = torch.cat([mask, torch.zeros(4, columns, dtype=torch.bool)], dim=1)
     with torch.no_grad():
         equal(model(changed, wide_mask), model(tokens, mask), 1e-5)
+
+
+# ---- every setting is heard
+
+
+def test_gradients_are_held_to_their_norm():
+    check_that_gradients_are_held_to_their_norm(make, CONFIG)
+
+
+def test_the_first_step_is_warmed_up_and_without_warming_up_it_is_the_whole_rate():
+    check_that_the_first_step_is_as_large_as_its_rate(make, CONFIG, CONFIG.lr / 2)
+    check_that_the_first_step_is_as_large_as_its_rate(make, replace(CONFIG, warmup=0), CONFIG.lr)
+
+
+def test_another_seed_shows_other_pairs():
+    check_that_the_seed_decides(make, CONFIG)
+
+
+def test_what_was_chosen_comes_to_stand_above_what_was_rejected():
+    records = list(make(config=RewardConfig(steps=40, batch_size=11, lr=1e-2, warmup=2)).train(None))
+    assert records[-1].accuracy == 1.0 and records[-1].margin > 1
+    model = RewardModel(trunk(0, TYPED))
+    list(make(model, RewardConfig(steps=40, batch_size=11, lr=1e-2, warmup=2)).train(None))
+    liked, disliked = scores_of(model, [A, A, A], [B, B, B]).tolist()
+    assert liked > disliked
+
+
+def test_the_batch_that_went_wrong_is_kept_whole(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = make(loss=lambda c, r, p: (bradley_terry_loss(c / 0, r, p)[0], {"accuracy": 0.0, "margin": 0.0}))
+    with pytest.raises(NotFiniteError):
+        next(run.train(None))
+    (path,) = (tmp_path / "runs").rglob("*.safetensors")
+    kept = load_file(path)
+    assert kept["tokens"].shape == kept["mask"].shape and len(kept["tokens"]) == 8
+
+
+CHOICES = [("so kind", "so rude"), ("kind", "rude rude"), ("rude kind", "rude so"), ("so", "kind")]
+
+
+@pytest.mark.parametrize("ridge", [0.1, 0.5, 3.0])
+@pytest.mark.parametrize("preference", [1.0, 0.8])
+def test_at_the_best_weights_what_a_vote_gains_is_what_the_ridge_costs(ridge, preference):
+    """Whatever the ridge, for all weights, the length's among them: the slope of each is 0 (finite differences)."""
+    comparisons = votes(CHOICES, preference=preference)
+    model = fit_additive(comparisons, small_tokenizer(), ridge=ridge)
+    features = model.features([small_tokenizer().decode(ids) for ids in comparisons.chosen + comparisons.rejected])
+    best = model.weights.detach().double()
+
+    def objective(weights):
+        chosen, rejected = (features.double() @ weights).chunk(2)
+        surprise = preference * torch.log1p((rejected - chosen).exp())
+        surprise = surprise + (1 - preference) * torch.log1p((chosen - rejected).exp())
+        return (surprise.sum() + 0.5 * ridge * weights.square().sum()).item()
+
+    for column in range(len(best)):
+        step = 1e-4 * torch.eye(len(best), dtype=torch.float64)[column]
+        assert abs(objective(best + step) - objective(best - step)) / 2e-4 < 2e-3
+
+
+def test_the_more_ridge_the_less_any_word_weighs():
+    sizes = [
+        fit_additive(votes(CHOICES), small_tokenizer(), judgements=MIXED, ridge=ridge).weights.norm().item()
+        for ridge in (0.01, 0.1, 1.0, 10.0)
+    ]
+    assert sizes == sorted(sizes, reverse=True) and sizes[0] > 10 * sizes[-1]
+
+
+def test_saying_it_more_often_says_it_more_surely():
+    """Sums and not means: sixty votes move a weight further than one, where means would stand still."""
+    weights = [
+        fit_additive(votes(CHOICES[:1] * n), small_tokenizer(), judgements=thumbs(("kind", True), ("rude", False)))
+        for n in (1, 10)
+    ]
+    once, often = (model.word_weights()["kind"] for model in weights)
+    assert often > 1.5 * once > 0
+    judged = [
+        fit_additive(NOTHING, small_tokenizer(), judgements=thumbs(*[("kind", True), ("rude", False)] * n))
+        for n in (1, 10)
+    ]
+    once, often = (model.word_weights()["kind"] for model in judged)
+    assert often > 1.5 * once > 0
+
+
+def test_a_learners_own_loss_fits_the_words_too():
+    def the_other_way(chosen, rejected, preference):
+        return bradley_terry_loss(rejected, chosen, preference)
+
+    plain = fit_additive(votes(CHOICES), small_tokenizer()).word_weights()
+    mine = fit_additive(votes(CHOICES), small_tokenizer(), loss=the_other_way).word_weights()
+    assert mine == pytest.approx({word: -weight for word, weight in plain.items()}, abs=1e-3)
+
+
+def test_fitting_leaves_no_gradient_behind():
+    model = fit_additive(votes(CHOICES), small_tokenizer(), judgements=MIXED)
+    assert model.weights.grad is None and not model.threshold.requires_grad
+
+
+def test_word_weights_come_highest_first_and_a_word_counts_as_often_as_it_stands():
+    model = AdditiveReward(["bad", "good"], small_tokenizer(), count_length=False)
+    with torch.no_grad():
+        model.weights.copy_(torch.tensor([-1.0, 2.0, 0.5]))
+    assert list(model.word_weights().items()) == [("good", 2.0), ("(ten more words)", 0.5), ("bad", -1.0)]
+    assert model.score(["good", "good good", "good good bad", ""]).tolist() == [2.0, 4.0, 3.0, 0.0]
+    assert split_words("GOOD :D :-( it's") == ["good", ":", "d", ":-(", "it's"]

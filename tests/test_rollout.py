@@ -11,7 +11,7 @@ from tiny import equal, generator, talker
 
 from minirlhf.model import GPTConfig
 from minirlhf.ops import token_log_probs
-from minirlhf.rollout import collect, draw, sample
+from minirlhf.rollout import Rollout, collect, draw, inverse_cdf_sample, sample
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -163,3 +163,102 @@ def test_an_end_on_the_last_allowed_token_is_an_end():
 def test_without_an_end_of_text_all_are_scored():
     rollout = collect(talker(1, ENDLESS), talker(1, WORDS), lambda t, m: torch.ones(len(t)), [[1]] * 3, 4, generator())
     assert rollout.ended.all() and rollout.score.tolist() == [1.0] * 3
+
+
+# ---- one token from its probabilities
+
+WITH_HOLES = torch.tensor([[0.0, 0.5, 0.0, 0.25, 0.0, 0.25, 0.0]])  # what is at the ends or between has none
+
+
+def just_below(u):
+    return torch.nextafter(torch.tensor(u), torch.tensor(0.0)).item()
+
+
+@pytest.mark.parametrize(
+    ("u", "token"), [(0.0, 1), (just_below(0.5), 1), (0.5, 3), (just_below(0.75), 3), (0.75, 5), (just_below(1.0), 5)]
+)
+def test_a_token_owns_the_numbers_from_its_beginning_up_to_the_next_ones(u, token):
+    assert inverse_cdf_sample(WITH_HOLES, torch.tensor([u])).tolist() == [token]
+
+
+def test_no_rounding_of_the_sum_lets_a_token_be_drawn_that_cannot_be_said():
+    """Thousands of rows whose float32 sums end a hair above or below 1, each with the smallest and the largest u."""
+    logits = 3 * torch.randn(4000, 50, generator=generator())
+    probabilities = torch.nn.functional.pad(logits.softmax(dim=-1), (1, 1))  # the first and the last have none
+    sums = probabilities.cumsum(dim=-1)[:, -1]
+    assert sums.min() < just_below(1.0) and sums.max() > 1.0, "this test needs sums that are rounded both ways"
+    for u, wanted in ((0.0, 1), (just_below(1.0), 50)):
+        drawn = inverse_cdf_sample(probabilities, torch.full((4000,), u))
+        assert (probabilities.gather(1, drawn.unsqueeze(1)) > 0).all()
+        assert (drawn == wanted).float().mean() > 0.9, "and it is the nearest that can be"
+
+
+@given(st.integers(0, 99))
+def test_a_larger_number_never_draws_an_earlier_token(seed):
+    probabilities = torch.rand(1, 9, generator=generator(seed)).expand(50, -1)
+    u = torch.rand(50, generator=generator(seed + 1)).sort().values
+    drawn = inverse_cdf_sample(probabilities / probabilities.sum(dim=1, keepdim=True), u)
+    assert drawn.tolist() == sorted(drawn.tolist())
+
+
+def test_what_is_no_number_is_drawn_as_no_number_and_stops_nothing_here():
+    """A model that has come to NaN is named where its loss is looked at, and not by an index out of range."""
+    drawn, log_probs = draw(torch.full((3, 4), float("nan")), generator())
+    assert ((drawn >= 0) & (drawn < 4)).all() and log_probs.isnan().all()
+
+
+def test_rows_are_drawn_apart_and_by_the_generator_alone():
+    logits = torch.zeros(200, 4)
+    one, same = (draw(logits, generator(3))[0] for _ in range(2))
+    assert len(set(one.tolist())) == 4 and torch.equal(one, same)
+
+
+# ---- what is sampled, and what is said of it
+
+
+@given(PROMPTS, st.integers(1, 6), st.integers(0, 99))
+def test_the_log_probs_are_those_of_reading_it_all_again(prompts, new, seed):
+    model = talker(1, WORDS)
+    samples = sample(model, prompts, new, generator(seed))
+    with torch.no_grad():
+        again = token_log_probs(model(samples.tokens), samples.tokens, samples.response_mask)
+    equal(samples.log_probs, again, 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "new", "temperature"),
+    [([], 3, 1.0), ([[1], []], 3, 1.0), ([[1]], 0, 1.0), ([[1]], 3, 0.0), ([[1]], 3, -1.0), ([[1]], 3, float("nan"))],
+)
+def test_what_cannot_be_answered_is_refused(prompts, new, temperature):
+    with pytest.raises(ValueError, match=r"at least one|must be 1 or more"):
+        sample(talker(1, WORDS), prompts, new, generator(), temperature)
+
+
+def test_sampling_and_collecting_leave_nothing_to_differentiate():
+    policy, value = talker(1, WORDS), torch.ones((), requires_grad=True)
+    samples = sample(policy, [[1], [2, 3]], 4, generator())
+    rollout = collect(policy, talker(2, WORDS), lambda t, m: value * m.sum(dim=1), [[1]], 4, generator())
+    for tensor in (samples.log_probs, rollout.log_probs, rollout.ref_log_probs, rollout.score):
+        assert not tensor.requires_grad
+
+
+def test_a_rollout_counts_its_responses_alone():
+    """Worked by hand: two responses of one and two tokens, with numbers off them that would be seen in any sum."""
+    mask = torch.tensor([[False, True, False, False], [False, False, True, True]])
+    junk = torch.where(mask, 0.0, float("nan"))
+    rollout = Rollout(
+        tokens=torch.tensor([[1, EOS, PAD, PAD], [2, 3, 4, 4]]),
+        response_mask=mask,
+        log_probs=junk + torch.tensor([[0.0, -1.0, 0.0, 0.0], [0.0, 0.0, -2.0, -0.5]]),
+        ref_log_probs=junk + torch.tensor([[0.0, -4.0, 0.0, 0.0], [0.0, 0.0, -2.5, -1.0]]),
+        score=torch.tensor([5.0, 1.0]),
+        ended=torch.tensor([True, False]),
+    )
+    assert rollout.kl.tolist() == [3.0, 1.0]
+    means = {"score": 3.0, "kl": 2.0, "rlhf_reward": 2.0, "response_length": 1.5, "ended": 0.5}
+    assert rollout.means(beta=0.5) == means
+    second = rollout.at(torch.tensor([1]))
+    assert second.tokens.tolist() == [[2, 3, 4, 4]] and second.kl.tolist() == [1.0] and second.score.tolist() == [1.0]
+    turned = rollout.at(torch.tensor([1, 0]))
+    assert turned.kl.tolist() == [1.0, 3.0] and turned.ended.tolist() == [False, True]
+    assert turned.means(0.5) == means

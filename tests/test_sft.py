@@ -5,13 +5,17 @@ from math import log
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny import (
     TYPED,
     Run,
     check_that_breaking_leaves_a_prefix,
     check_that_ctrl_c_anywhere_leaves_usable_models,
+    check_that_gradients_are_held_to_their_norm,
     check_that_peeking_changes_nothing,
     check_that_resuming_is_exact,
+    check_that_the_first_step_is_as_large_as_its_rate,
+    check_that_the_seed_decides,
     fingerprint,
     generator,
     talker,
@@ -168,3 +172,47 @@ def test_a_setting_out_of_range_fails_where_it_is_written(name, value):
 def test_there_must_be_something_to_learn_from():
     with pytest.raises(ValueError, match="no demonstrations"):
         next(train_sft(talker(), Demonstrations([], []), CONFIG))
+
+
+# ---- every setting is heard
+
+
+def test_gradients_are_held_to_their_norm():
+    check_that_gradients_are_held_to_their_norm(make, CONFIG)
+
+
+def test_the_first_step_is_warmed_up_and_without_warming_up_it_is_the_whole_rate():
+    check_that_the_first_step_is_as_large_as_its_rate(make, CONFIG, CONFIG.lr / 2)
+    check_that_the_first_step_is_as_large_as_its_rate(make, replace(CONFIG, warmup=0), CONFIG.lr)
+
+
+def test_the_rate_of_each_step_is_in_its_record():
+    assert [record.lr for record in make().train(None)] == pytest.approx([0.005, 0.01, 0.01, 0.0075, 0.005, 0.0025])
+
+
+def test_another_seed_shows_other_demonstrations():
+    check_that_the_seed_decides(make, CONFIG)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_a_minibatch_is_as_large_as_was_asked(size):
+    seen = []
+
+    def counted(logits, tokens, mask):
+        seen.append((len(tokens), int(mask.sum())))
+        return sft_loss(logits, tokens, mask)
+
+    records = list(make(config=replace(CONFIG, batch_size=size), loss=counted).train(None))
+    assert seen == [(size, record.tokens) for record in records]
+    if size == 7:
+        assert {record.tokens for record in records} == {sum(map(len, SHOWN.responses))}
+
+
+def test_the_batch_that_went_wrong_is_kept_whole(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = make(loss=lambda *batch: (sft_loss(*batch)[0] * float("nan"), {"accuracy": 0.0}))
+    with pytest.raises(NotFiniteError):
+        next(run.train(None))
+    (path,) = (tmp_path / "runs").rglob("*.safetensors")
+    kept = load_file(path)
+    assert kept["tokens"].shape == kept["mask"].shape and len(kept["tokens"]) == 3

@@ -14,9 +14,11 @@ from minirlhf.feedback.asking import write_questions
 from minirlhf.feedback.simulated import CARELESS, TEN_TASTES
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Better, BothBad, Question, Text, Thumb, Tie, Vote
-from minirlhf.pipeline import load_shipped
-from minirlhf.ppo import PPORecord
-from minirlhf.taste import LEAST_SPREAD, Reading, Taste, TasteConfig, learn_taste
+from minirlhf.pipeline import MAX_NEW_TOKENS, load_shipped, normalise_on
+from minirlhf.ppo import PPOConfig, PPORecord
+from minirlhf.reward import AdditiveReward
+from minirlhf.rollout import sample
+from minirlhf.taste import LEAST_SPREAD, Reading, Taste, TasteConfig, learn_taste, weigh_votes
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -247,3 +249,125 @@ def test_the_simulated_votes_are_called_simulated_and_are_the_seeds(shipped):
     assert {cast.origin for cast in one} == {"simulated"} and {cast.voter for cast in one} == {CHEERFUL.name}
     assert [(v.question, v.answer) for v in one] == [(v.question, v.answer) for v in same]
     assert [v.question for v in one] != [v.question for v in other]
+
+
+# ---- how well the votes are read, without any training
+
+WORDS = [f"{a}{b}" for a in ("ba", "de", "ko", "lu", "mi") for b in ("ra", "so", "ti", "ven")]
+
+
+def weighed(shipped, votes, **settings):
+    config = replace(QUICK, **settings)
+    return weigh_votes(votes, shipped.tokenizer, shipped.sft.trunk.config.context, config)
+
+
+def of_customer(n, answer, *replies, mode="pair"):
+    return vote(answer, *replies, mode=mode, prompt=f"Customer: My kettle {n} is late.\nAgent:")
+
+
+def test_what_only_one_customer_was_told_cannot_be_foreseen_and_what_all_were_told_can(shipped):
+    """Of ten customers, each kept back once: own words are explained and never foreseen, a common one always is."""
+    own = [of_customer(n, Better(0), f"{WORDS[2 * n]}.", f"{WORDS[2 * n + 1]}.") for n in range(10)]
+    _, reading = weighed(shipped, own)
+    assert (reading.choices, reading.explained, reading.foreseen) == (10, 10, 0)
+    common = [of_customer(n, Better(n % 2), *["Kind.", "Rude."][:: 1 - 2 * (n % 2)]) for n in range(10)]
+    _, reading = weighed(shipped, common)
+    assert (reading.choices, reading.explained, reading.foreseen) == (10, 10, 10)
+
+
+def test_what_was_said_of_a_customer_twice_is_kept_back_together(shipped):
+    twice = [of_customer(n, Better(0), f"{WORDS[2 * n]}.", f"{WORDS[2 * n + 1]}.") for n in range(7)] * 2
+    _, reading = weighed(shipped, twice)
+    assert (reading.choices, reading.explained, reading.foreseen) == (14, 14, 0)
+
+
+def test_of_two_who_disagree_about_everything_nothing_is_foreseen_the_right_way(shipped):
+    """Half of the customers like what the other half dislikes: the weights cancel, and a tie explains no choice."""
+    torn = [of_customer(n, Better(n % 2), "Kind.", "Rude.") for n in range(20)]
+    _, reading = weighed(shipped, torn)
+    assert reading.explained <= 10 and reading.foreseen <= 10
+
+
+def test_thumbs_are_explained_by_where_the_threshold_lies_and_not_by_0(shipped):
+    """Every reply has the word that is liked, once or thrice: it takes more than one to be enough."""
+    judged = [
+        of_customer(n, Thumb(n % 2 == 0), "Kind. Kind. Kind." if n % 2 == 0 else "Kind.", mode="thumbs")
+        for n in range(40)
+    ]
+    reward_model, reading = weighed(shipped, judged, ridge=0.05, count_length=False)
+    assert reward_model.threshold > 0.1 and reward_model.word_weights()["kind"] > 0
+    assert (reading.choices, reading.explained, reading.foreseen) == (40, 40, 40)
+    (few, enough) = reward_model.score(["Kind.", "Kind. Kind. Kind."]).tolist()
+    assert 0 < few < reward_model.threshold.item() < enough
+
+
+def test_the_ridge_and_the_length_are_those_that_were_asked_for(shipped, votes):
+    sizes = [weighed(shipped, votes, ridge=ridge)[0].weights.norm().item() for ridge in (0.1, 1.0, 10.0)]
+    assert sizes == sorted(sizes, reverse=True) and sizes[0] > 2 * sizes[2]
+    with_length, without = (weighed(shipped, votes, count_length=c)[0].weights[-1].item() for c in (True, False))
+    assert with_length != 0 and without == 0
+
+
+def test_ties_are_counted_apart_and_explained_by_nobody(shipped):
+    said = [
+        of_customer(1, Better(0), "Kind.", "Rude."),
+        of_customer(2, Tie(), "Kind.", "Kind day."),
+        of_customer(3, Tie(), "Rude.", "Kind."),
+    ]
+    _, reading = weighed(shipped, said)
+    assert (reading.votes, reading.ties, reading.choices, reading.explained) == (3, 2, 1, 1)
+
+
+def test_the_settings_are_ppos_own():
+    config = TasteConfig(updates=3, batch_size=10, beta=0.3, seed=5)
+    assert config.ppo() == PPOConfig(updates=3, batch_size=10, beta=0.3, seed=5, max_new_tokens=MAX_NEW_TOKENS)
+
+
+def first_record(taste, votes, config):
+    next(learn_taste(taste, votes, config))
+    return taste.reward_model.mean.item(), taste.reward_model.std.item()
+
+
+def test_scores_are_scaled_on_the_references_replies_however_far_the_policy_has_gone(shipped, votes):
+    taste = Taste.shipped(shipped)
+    here = first_record(taste, votes, QUICK)
+    with torch.no_grad():
+        for weight in taste.policy.parameters():
+            weight.add_(0.1 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0)))
+    assert first_record(taste, votes, QUICK) == here
+    assert first_record(taste, votes, replace(QUICK, seed=1)) != here, "other replies of the reference"
+
+
+def test_answers_are_the_seeds_and_any_judge_may_read_them(shipped):
+    taste, few = Taste.shipped(shipped), shipped.prompts("held_out", 3)
+    seen = []
+
+    def judge(prompt, reply):
+        seen.append(reply)
+        return float(len(reply))
+
+    found = taste.answers(few, judge)
+    assert [len(text) for text in found["SFT"].texts] == found["SFT"].scores and len(seen) == 6
+    assert taste.answers(few) != found and taste.answers(few)["SFT"].texts == found["SFT"].texts
+    assert taste.answers(few, seed=1)["SFT"].texts != found["SFT"].texts
+
+
+def test_before_and_after_are_called_by_their_names(shipped, votes):
+    taste, _ = learned(shipped, votes)
+    assert taste.models["SFT"] is taste.reference is shipped.sft and taste.models["RLHF"] is taste.policy
+    assert taste.prompts == shipped.prompts("train"), "the customers that are held out are for measuring"
+
+
+@pytest.mark.parametrize("replies", [2, 5, 40])
+def test_normalising_reads_as_many_replies_of_the_reference_as_asked(shipped, replies):
+    """Scores of mean 0 and deviation 1 on the replies that anybody can sample again."""
+    reward_model = AdditiveReward([], shipped.tokenizer)  # only the length counts
+    with torch.no_grad():
+        reward_model.weights.fill_(1.0)
+    prompts = shipped.prompts("held_out")
+    normalise_on(reward_model, shipped.sft, prompts, shipped.tokenizer, seed=3, replies=replies)
+    again = sample(shipped.sft, prompts.prompts[:replies], MAX_NEW_TOKENS, torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        scores = reward_model(again.tokens, again.response_mask)
+    assert scores.mean().item() == pytest.approx(0.0, abs=1e-4) and scores.std().item() == pytest.approx(1.0, abs=1e-4)
+    assert len(scores) == replies

@@ -1,6 +1,8 @@
 """One optimiser step, the learning rate, and stopping well."""
 
 import re
+from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,20 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from minirlhf.training import NotFiniteError, linear_lr, new_state, optimizer_step, require, resumable
+from minirlhf.training import (
+    NotFiniteError,
+    linear_lr,
+    new_state,
+    optimizer_step,
+    require,
+    require_between,
+    require_counts,
+    require_own_weights,
+    require_positive,
+    resumable,
+    seconds_allowed,
+    time_limited,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -129,3 +144,133 @@ def test_require_says_what_is_wrong():
     require(True, "never seen")
     with pytest.raises(ValueError, match="lr is -1"):
         require(False, "lr is -1")
+
+
+# ---- models that must not move together
+
+SHARED = {
+    "the same": lambda weight: weight,
+    "the same numbers": lambda weight: nn.Parameter(weight.detach()),
+    "turned": lambda weight: nn.Parameter(weight.detach().T),
+    "from the first row": lambda weight: nn.Parameter(weight.detach()[:1]),
+    "from a later row": lambda weight: nn.Parameter(weight.detach()[2:]),
+    "one number": lambda weight: nn.Parameter(weight.detach().view(-1)[-1:]),
+}
+
+
+def two_layers():
+    return nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+
+
+@pytest.mark.parametrize("way", SHARED)
+@pytest.mark.parametrize("layer", [0, 1])
+def test_models_that_share_a_number_are_refused_however_they_share_it(way, layer):
+    one, other = two_layers(), two_layers()
+    other[layer].weight = SHARED[way](one[1].weight)
+    with pytest.raises(ValueError, match=r"reference shares its weights with policy; give it a copy"):
+        require_own_weights(policy=one, reference=other)
+
+
+def test_equal_weights_are_not_shared_weights_and_a_model_may_tie_its_own():
+    one = two_layers()
+    one[1].weight = one[0].weight
+    require_own_weights(policy=one, reference=deepcopy(one), value_model=two_layers())
+
+
+# ---- what every stage's settings are held to
+
+
+@dataclass
+class Settings:
+    count: object = 1
+    rate: float = 0.5
+    share: float = 0.5
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, 2.0, "3", None])
+def test_what_counts_something_is_a_whole_number_from_1(count):
+    require_counts(Settings(), "count")
+    with pytest.raises((ValueError, TypeError)):
+        require_counts(Settings(count=count), "count")
+
+
+@pytest.mark.parametrize("rate", [0.0, -0.1, float("inf"), float("nan")])
+def test_a_rate_is_above_0_and_finite(rate):
+    require_positive(Settings(rate=1e-30), "rate")
+    with pytest.raises(ValueError, match=r"Settings\.rate is .*above 0 and finite"):
+        require_positive(Settings(rate=rate), "rate")
+
+
+def test_the_ends_of_a_range_belong_to_it():
+    for share in (0, 0.5, 1):
+        require_between(Settings(share=share), 0, 1, "share")
+    for share in (-1e-9, 1 + 1e-9, float("nan")):
+        with pytest.raises(ValueError, match=r"Settings\.share is .*from 0 to 1"):
+            require_between(Settings(share=share), 0, 1, "share")
+
+
+# ---- stopping
+
+
+def test_what_is_no_ordinary_stop_passes_without_a_word():
+    state = new_state(0, model=model_of(1.0))
+    with pytest.raises(KeyError) as stopped, resumable("The stage", state):
+        raise KeyError("a slip of the program")
+    assert not getattr(stopped.value, "__notes__", [])
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, FloatingPointError])
+def test_a_stop_is_told_with_its_step_and_never_swallowed(stop):
+    state = new_state(0, model=model_of(1.0))
+    with pytest.raises(stop) as stopped, resumable("The stage", state):
+        raise stop
+    assert any("in step 1" in note for note in stopped.value.__notes__)
+
+
+def test_a_step_that_was_refused_leaves_no_gradient():
+    model = model_of(1.0, 2.0)
+    with pytest.raises(NotFiniteError):
+        optimizer_step(
+            model(torch.tensor([float("inf"), 0.0])).sum(), new_state(0, model=model).optimizers["model"], 0.1
+        )
+    assert model.weight.grad is None
+
+
+def test_a_loss_that_is_no_number_is_refused_even_where_its_gradient_is_one():
+    model = model_of(1.0)
+    with pytest.raises(NotFiniteError):
+        optimizer_step(
+            model.weight.sum() + torch.tensor(float("inf")), new_state(0, model=model).optimizers["model"], 0.1
+        )
+    assert model.weight.item() == 1.0
+
+
+def test_a_seed_is_the_states_own():
+    numbers = [torch.rand(4, generator=new_state(seed, model=model_of(0.0)).generator).tolist() for seed in (0, 1, 2)]
+    assert numbers[0] != numbers[1] != numbers[2]
+
+
+# ---- trainings cut short
+
+
+def test_a_time_limit_leaves_the_first_record_whatever_it_took_and_then_stops(monkeypatch):
+    monkeypatch.setenv("MINIRLHF_SECONDS", "1e-9")
+    made = []
+
+    def records():
+        for n in range(5):
+            made.append(n)
+            yield n
+
+    assert list(time_limited(records())) == [0] and made == [0], "no step is taken whose record nobody sees"
+    assert list(time_limited([])) == []
+    monkeypatch.delenv("MINIRLHF_SECONDS")
+    assert list(time_limited(range(5))) == [0, 1, 2, 3, 4]
+    assert seconds_allowed() == float("inf")
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "soon", "nan"])
+def test_a_time_limit_that_is_none_is_named(monkeypatch, given):
+    monkeypatch.setenv("MINIRLHF_SECONDS", given)
+    with pytest.raises(ValueError, match=r"MINIRLHF_SECONDS is .*a number of seconds above 0"):
+        seconds_allowed()

@@ -5,12 +5,13 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
 import torch
 from torch import nn
 
@@ -178,3 +179,37 @@ def _lines_of_step_2(make: Make, seed: int, stop_at: int | None):
     finally:
         sys.settrace(before)
     return lines, (run, state, stopped)
+
+
+def check_that_gradients_are_held_to_their_norm(make: Make, config) -> None:
+    """Adam moves a weight by its gradient over that gradient's own size plus 1e-5: held far below, it hardly moves."""
+
+    def moved(max_grad_norm: float) -> list[float]:
+        return _moved_by_one_step(make(config=replace(config, max_grad_norm=max_grad_norm)))
+
+    for free, held in zip(moved(1.0), moved(1e-9), strict=True):
+        assert 0 < held < 0.01 * free
+
+
+def check_that_the_first_step_is_as_large_as_its_rate(make: Make, config, *rates: float) -> None:
+    """Adam's first step is its learning rate, whatever the gradient; `rates` are those of the models, one for each."""
+    assert _moved_by_one_step(make(config=config)) == [pytest.approx(rate, rel=0.05) for rate in rates]
+
+
+def check_that_the_seed_decides(make: Make, config) -> None:
+    """One seed gives one run, and another one another, from the same models and the same data."""
+    runs = [make(config=replace(config, seed=seed)) for seed in (0, 0, 1)]
+    one, same, other = ([asdict(record) for record in run.train(None)] for run in runs)
+    assert one == same != other
+    one, same, other = (fingerprint(*run.models.values()) for run in runs)
+    assert one == same != other
+
+
+def _moved_by_one_step(run: Run) -> list[float]:
+    """How far the weight of each model went that went farthest."""
+    before = {name: [p.detach().clone() for p in model.parameters()] for name, model in run.models.items()}
+    next(run.train(None))
+    return [
+        max((p.detach() - old).abs().max().item() for p, old in zip(model.parameters(), before[name], strict=True))
+        for name, model in run.models.items()
+    ]
