@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from minirlhf.advantages import gae
-from minirlhf.course.exercises.rewards import pays_for_leaving_the_reference, pays_the_score_at_every_token
+from minirlhf.course.exercises.lesson_07 import pays_for_leaving_the_reference, pays_the_score_at_every_token
 from minirlhf.course.experiments.claims import Claim
 from minirlhf.evaluate import compare, exchanges, win_rate
 from minirlhf.losses import Stats, clipped_policy_loss
@@ -47,8 +47,8 @@ def learns_rewards_for_returns(
 
 BUGS: dict[str, dict[str, Any]] = {
     "A": {"policy_loss": compares_with_itself},
-    "B": {"token_reward_fn": pays_for_leaving_the_reference.wrong},
-    "C": {"token_reward_fn": pays_the_score_at_every_token.wrong},
+    "B": {"token_reward_fn": pays_for_leaving_the_reference},
+    "C": {"token_reward_fn": pays_the_score_at_every_token},
     "D": {"advantage_fn": learns_rewards_for_returns},
 }
 
