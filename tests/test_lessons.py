@@ -38,9 +38,8 @@ GAE = EXERCISES["gae"]
 
 @pytest.fixture(autouse=True)
 def own_progress(tmp_path, monkeypatch):
-    """No test writes into the learner's folder, and no endless loop takes long."""
+    """No test writes into the learner's folder."""
     monkeypatch.setenv("MINIRLHF_PROGRESS", str(tmp_path / "progress.json"))
-    monkeypatch.setattr(checking_module, "PATIENCE", 0.5)
     return tmp_path / "progress.json"
 
 
@@ -265,6 +264,14 @@ def test_a_name_that_is_no_exercise_gets_the_list():
         check(torch.zeros(1))
 
 
+def test_an_answer_in_an_older_copy_of_a_lesson_is_found_by_its_former_name():
+    for former, current in minirlhf.RENAMED.items():
+        if current in EXERCISES:
+            answer = as_a_learner(EXERCISES[current])
+            answer.__name__ = f"my_{former}"
+            assert author(check(answer)) == f"your my_{former}"
+
+
 # ---- nothing a learner writes stops the lesson
 
 HEAD = "def my_gae(rewards, values, mask, gamma, lam):\n    "
@@ -401,7 +408,9 @@ def test_slow_but_right_is_praised_and_the_package_trains(capsys):
     assert "s longer" in said and "goes on with the package's" in said and "done: 1 of" in said
 
 
-def test_right_but_too_slow_to_finish_one_batch_is_praised_too():
+def test_right_but_too_slow_to_finish_one_batch_is_praised_too(monkeypatch):
+    monkeypatch.setattr(checking_module, "PATIENCE", 0.5)
+
     def my_masked_mean(x, mask):
         while x.numel() > 1000:
             pass
@@ -447,6 +456,13 @@ def test_progress_survives_a_new_process(capsys):
     new = {"env": {**os.environ, "PYTHONUTF8": "1"}, "encoding": "utf-8"}
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, **new).stdout
     assert f"done: 1 of {len(EXERCISES)} exercises" in said and "✓ gae" in said and "· sft_loss" in said
+
+
+def test_what_was_done_under_a_former_name_is_still_done(own_progress, capsys):
+    own_progress.write_text('{"done": ["pick", "gae", "inverse_cdf_sample"]}')
+    progress()
+    said = capsys.readouterr().out
+    assert "done: 2 of" in said and "✓ inverse_cdf_sample" in said and "✓ gae" in said
 
 
 def test_a_folder_that_cannot_be_written_costs_only_the_memory(tmp_path, monkeypatch, capsys):

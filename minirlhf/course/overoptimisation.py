@@ -1,7 +1,7 @@
-"""What is gained by optimising a proxy, measured by the truth: where a policy stands, and Gao et al.'s two curves.
+"""Proxy and gold score while a proxy is optimised, and the two curves that Gao et al. fit to them.
 
-    for snapshot in track(train_ppo(...), policy, ...):       proxy, gold and KL while PPO runs
-    fits = bootstrap_fits("PPO", runs)                        one curve for each bootstrap draw of the seeds
+    for snapshot in track(train_ppo(...), policy, ...):               proxy, gold and KL while PPO runs
+    fits = bootstrap_fits("PPO", runs)                                one curve for each bootstrap draw of the seeds
     peak, low, high = percentile_interval([fit.peak for fit in fits])
 
 Gao, Schulman and Hilton (2023) found that the gold score gained at a distance d = √KL from the start follows
@@ -11,10 +11,11 @@ is known; nobody has it for people.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import exp, inf, log, sqrt
+from statistics import fmean, stdev
 from typing import Any
 
+import numpy as np
 import torch
 
 from minirlhf.best_of_n import Candidates, Pool
@@ -26,23 +27,20 @@ from minirlhf.tokenizer import Tokenizer
 
 Run = Sequence[tuple[float, float]]  # (d, gold gained since the start), all along one run
 BENDS: dict[str, Callable[[float], float]] = {"best-of-n": lambda d: d, "PPO": log}
-# Student's t: so many standard errors to each side hold the mean 95 times in 100, for 1, 2, … degrees of freedom.
+# The 97.5 % quantile of Student's t for 1, 2, … degrees of freedom; scipy, which has it, is not installed.
 STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Where a policy stands after `update` updates: nats a reply from its start, what proxy and truth say, its words.
-
-    `distinct`: how many different replies there are among `texts`, as a share; `length`: tokens a reply.
-    """
+    """A policy's replies after `update` updates, and what was measured on them."""
 
     update: int
-    kl: float
+    kl: float  # from the reference, in nats a reply
     proxy: float
     gold: float
-    length: float
-    distinct: float
+    length: float  # tokens a reply
+    distinct: float  # the share of different replies
     texts: Sequence[str]
     golds: Sequence[float]
 
@@ -63,7 +61,7 @@ def measure_policy(
     max_new_tokens: int = 40,
     seed: int = 0,
 ) -> Snapshot:
-    """Have the policy answer these prompts, and see what it is worth to the proxy and in truth."""
+    """Sample a reply to each prompt, and measure KL, proxy and gold score."""
     samples, replies = answer(policy, prompts, tokenizer, judge, max_new_tokens, seed)
     tokens, mask = samples.tokens, samples.response_mask
     with torch.no_grad():
@@ -90,9 +88,9 @@ def track(
     judge: Judge,
     every: int = 1,
 ) -> Iterator[Snapshot]:
-    """While a training goes on, where its policy stands: before the first update, then after every so many.
+    """Snapshots of the policy while it is trained: before the first update, then after every so many.
 
-    Looking does not change the run: the training has random numbers of its own.
+    Measuring does not change the run: each has a generator of its own.
     """
     yield measure_policy(policy, reference, reward_model, prompts, tokenizer, judge)
     for update, _ in enumerate(records, start=1):
@@ -133,7 +131,7 @@ def fit_gao(method: str, points: Run) -> GaoFit:
 
 
 def bootstrap_fits(method: str, runs: Sequence[Run], draws: int = 400, seed: int = 0) -> list[GaoFit]:
-    """A curve for each of many draws, with replacement, of whole runs: how far the fit depends on the seeds.
+    """The bootstrap over seeds: a curve for each of many draws, with replacement, of whole runs.
 
     Runs are drawn and not points, because the points of one run share its votes and its luck.
     """
@@ -144,35 +142,33 @@ def bootstrap_fits(method: str, runs: Sequence[Run], draws: int = 400, seed: int
 
 def percentile_interval(values: Sequence[float | int]) -> tuple[float, float, float]:
     """The median of bootstrap values, and the ends of the middle 95 in 100."""
-    ordered = sorted(values)
-    last = len(ordered) - 1
-    median, low, high = (float(ordered[round(share * last)]) for share in (0.5, 0.025, 0.975))
+    shares = torch.tensor([0.5, 0.025, 0.975], dtype=torch.float64)
+    # The nearest value and no mean of two: a curve that never turns over has its peak at infinity.
+    median, low, high = torch.tensor(values, dtype=torch.float64).quantile(shares, interpolation="nearest").tolist()
     return median, low, high
 
 
 def t_interval(values: Sequence[float | int]) -> tuple[float, float, float]:
-    """The mean over a few seeds with Student's 95 % interval: (mean, low, high)."""
+    """Student's 95 % interval for the mean over a few seeds: (mean, low, high)."""
     n = len(values)
     if not 2 <= n <= len(STUDENT) + 1:
         raise ValueError(f"An interval over seeds needs 2 to {len(STUDENT) + 1} values, not {n}.")
-    mean = sum(values) / n
-    error = sqrt(sum((v - mean) ** 2 for v in values) / (n - 1) / n)
-    return mean, mean - STUDENT[n - 2] * error, mean + STUDENT[n - 2] * error
+    mean, half = fmean(values), STUDENT[n - 2] * stdev(values) / sqrt(n)
+    return mean, mean - half, mean + half
 
 
 def which_is_better(one: str, other: str, leads: Sequence[float | int]) -> str:
-    """The name of the one that leads, where the interval of its leads over the seeds leaves out 0."""
+    """The better one's name, where the 95 % interval of `one`'s leads over the seeds excludes 0."""
     _, low, high = t_interval(leads)
     return one if low > 0 else other if high < 0 else "cannot be told"
 
 
 def score_pool(rows: Sequence[Candidates], tokenizer: Tokenizer, judge: Judge) -> tuple[Pool, Pool]:
     """What the proxy gave every candidate, and what the judge gives it: two tables of prompts by replies."""
-    asked = [tokenizer.decode(row.prompt) for row in rows]
-    truth = [
-        [judge(prompt, tokenizer.decode(ids).strip()) for ids in row.responses]
-        for prompt, row in zip(asked, rows, strict=True)
-    ]
+    truth = []
+    for row in rows:
+        prompt = tokenizer.decode(row.prompt)
+        truth.append([judge(prompt, tokenizer.decode(ids).strip()) for ids in row.responses])
     return torch.stack([row.score for row in rows]), torch.tensor(truth)
 
 
@@ -190,15 +186,14 @@ def recorded_runs(rows: Sequence[Mapping[str, Any]], method: str, column: str = 
 
 
 def truncate(run: Run, d: float | int) -> Run:
-    """The run as far as it had come before it was farther than d from its start for the first time."""
+    """The run up to the first point that is farther than d from its start."""
     past = next((i for i, (distance, _) in enumerate(run) if distance > d), len(run))
     return run[: max(past, 1)]
 
 
 def interpolate_gain(run: Run, d: float | int) -> float:
-    """What a run had gained at this distance: on the straight line between its two neighbours, by distance."""
-    points = sorted(run)
-    for (d0, g0), (d1, g1) in pairwise(points):
-        if d0 <= d <= d1:
-            return g0 if d0 == d1 else g0 + (g1 - g0) * (d - d0) / (d1 - d0)
-    raise ValueError(f"This run goes from {points[0][0]:.2f} to {points[-1][0]:.2f}; {d:.2f} is outside.")
+    """The gain of a run at this distance, linear between its two neighbours by distance."""
+    distances, gains = zip(*sorted(run), strict=True)
+    if not distances[0] <= d <= distances[-1]:
+        raise ValueError(f"This run goes from {distances[0]:.2f} to {distances[-1]:.2f}; {d:.2f} is outside.")
+    return float(np.interp(d, distances, gains))

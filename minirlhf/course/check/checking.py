@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from minirlhf import RENAMED
 from minirlhf.course.check.comparing import Tried, difference, explain
 from minirlhf.course.check.progress import mark_done
 from minirlhf.course.check.trial import attempt
@@ -62,8 +63,10 @@ def author(function: Callable) -> str:
 def find_exercise(answer: Any) -> Exercise:
     """The exercise that a function's name speaks of: my_gae is an answer to gae."""
     name = str(getattr(answer, "__name__", "")) if callable(answer) else ""
-    if name.removeprefix("my_") in EXERCISES:
-        return EXERCISES[name.removeprefix("my_")]
+    solution = name.removeprefix("my_")
+    solution = RENAMED.get(solution, solution)  # a learner's own copy of a lesson may be older than the package
+    if solution in EXERCISES:
+        return EXERCISES[solution]
     known = [f"my_{exercise}" for exercise in EXERCISES]
     near = get_close_matches(name, known, n=1)
     given = f"a function named {name}" if name else f"something of type {type(answer).__name__}"

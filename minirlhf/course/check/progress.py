@@ -5,6 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from minirlhf import RENAMED
 from minirlhf.course.exercises import EXERCISES
 from minirlhf.paths import lessons_folder
 
@@ -33,7 +34,7 @@ def read_done() -> set[str]:
     """The names of all exercises done; a file that is missing or cannot be read counts as none."""
     try:
         kept = json.loads(_file().read_text(encoding="utf-8"))["done"]
-        return {name for name in kept if name in EXERCISES}
+        return {current for name in kept if (current := RENAMED.get(name, name)) in EXERCISES}
     except (OSError, ValueError, KeyError, TypeError):
         return set()
 

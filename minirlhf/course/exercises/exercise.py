@@ -2,13 +2,15 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from minirlhf.ops import Mask
+
+Wrong = TypeVar("Wrong", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -33,24 +35,19 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Exercise:
-    """A function of the package that the learner writes again.
-
-    `outputs` names what comes back; where `stats` follow, the learner may leave them out. `trains` names
-    the inputs that must receive the right gradient. `calls` is about how often a lesson's training calls it,
-    which decides what is too slow; the last case is the large one. `adapt` turns a version that takes fewer
-    inputs than the package's into one that a stage can call; `tame` turns a stage's inputs into such as the cases
-    have, where a stage may give more than a learner was told of.
-    """
+    """A function of the package that the learner writes again; its known mistakes are decorated `@GAE.mistake`."""
 
     solution: Callable[..., Any]
     outputs: tuple[str, ...]
-    cases: Callable[[], list[Case]]
-    mistakes: tuple[Mistake, ...]
-    trains: tuple[str, ...] = ()
-    stats: bool = False
-    calls: int = 200
+    cases: Callable[[], list[Case]]  # the last one is the large one
+    trains: tuple[str, ...] = ()  # the inputs that must receive the right gradient
+    stats: bool = False  # whether a dict of floats follows the outputs, which the learner may leave out
+    calls: int = 200  # about how often a lesson's training calls it, which decides what is too slow
+    # Turns a version that takes fewer inputs than the package's into one that a stage can call.
     adapt: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None
+    # Turns a stage's inputs into such as the cases have, where a stage may give more than a learner was told of.
     tame: Callable[..., tuple[Any, ...]] | None = None
+    mistakes: list[Mistake] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -61,10 +58,11 @@ class Exercise:
         """The names of what it is given, in order."""
         return tuple(inspect.signature(self.solution).parameters)
 
-
-def mistake(hint: str) -> Callable[[Callable[..., Any]], Mistake]:
-    """Turn a wrong function into a Mistake that bears its name."""
-    return lambda wrong: Mistake(wrong.__name__.strip("_").replace("_", " "), wrong, hint)
+    def mistake(self, wrong: Wrong) -> Wrong:
+        """Collect a wrong version of the solution; its name says what is wrong, and its docstring is the hint."""
+        hint = " ".join((wrong.__doc__ or "").split())
+        self.mistakes.append(Mistake(wrong.__name__.replace("_", " "), wrong, hint))
+        return wrong
 
 
 def rows(length: int, *spans: tuple[int, int]) -> Mask:
@@ -76,6 +74,12 @@ def rows(length: int, *spans: tuple[int, int]) -> Mask:
 def normal(seed: int, *shape: int) -> Tensor:
     """Random numbers that are the same every time."""
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def far_off_the_mask() -> Case:
+    """Random numbers where the mask is True, and ten thousand everywhere else."""
+    far = torch.where(RAGGED, normal(2, *RAGGED.shape), 10_000.0)
+    return Case("large numbers where the mask is False", "What does not count can be anything.", (far, RAGGED))
 
 
 def on_masks(inputs: Callable[[Mask], tuple[Any, ...]], *more: Case) -> list[Case]:

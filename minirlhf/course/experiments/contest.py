@@ -16,8 +16,8 @@ import torch
 
 from minirlhf.additive import AdditiveReward, fit_additive
 from minirlhf.best_of_n import Candidates, best_of_n_kl, draw_candidates
-from minirlhf.data import Comparisons, Demonstrations, Ids, Prompts
-from minirlhf.evaluate import exact_kl
+from minirlhf.data import Comparisons, Demonstrations, Ids, Prompts, collate
+from minirlhf.evaluate import Judge, exact_kl
 from minirlhf.feedback.simulated import TEN_TASTES, Person
 from minirlhf.model import CausalLM, RewardModel, ValueModel
 from minirlhf.pipeline import CONTEXT, MAX_NEW_TOKENS, Checkpoints, ask, load_shipped
@@ -94,8 +94,8 @@ class Contest:
 
     def __post_init__(self) -> None:
         shipped, seed = self.shipped, self.seed
-        said = ask(shipped.sft, self.customers, shipped.tokenizer, self.task.person, self.answers, seed)
-        self.votes = Comparisons.of(said, shipped.tokenizer, CONTEXT)
+        choices = ask(shipped.sft, self.customers, shipped.tokenizer, self.task.person, self.answers, seed)
+        self.votes = Comparisons.of(choices, shipped.tokenizer, CONTEXT)
         self.demonstrations = written(self.task.manner, self.answers, shipped, seed)
 
     @classmethod
@@ -107,7 +107,7 @@ class Contest:
         return self.shipped.prompts("train")
 
     @cached_property
-    def strangers(self) -> Prompts:
+    def held_out(self) -> Prompts:
         return self.shipped.prompts("held_out")
 
     @cached_property
@@ -142,8 +142,8 @@ class Contest:
     def draw(self) -> list[Candidates]:
         """N replies of the start to each of some customers."""
         generator = torch.Generator().manual_seed(self.seed)
-        asked, policy = self.customers.prompts[:ASKED], self.shipped.sft
-        return list(draw_candidates(policy, self.reward_model, asked, N, MAX_NEW_TOKENS, generator))
+        prompts = self.customers.prompts[:ASKED]
+        return list(draw_candidates(self.shipped.sft, self.reward_model, prompts, N, MAX_NEW_TOKENS, generator))
 
     def ppo(self, policy: CausalLM) -> Iterator[PPORecord]:
         """PPO on the votes' reward model, with as many replies as everybody."""
@@ -153,62 +153,58 @@ class Contest:
         return train_ppo(policy, shipped.sft, self.reward_model, value_model, self.customers, config)
 
     def judge(self, entry: Entry) -> dict[str, Any]:
-        """Have a contestant answer all strangers, and count; `wins` against the start, ties half."""
+        """Have a contestant answer all held-out customers, and count; `wins` against the start, ties half."""
         reference = self._replies(Entry("SFT", self.shipped.sft), 1000 + self.seed)
         begun = process_time()
         replies = self._replies(entry, self.seed)
         took = process_time() - begun
-        truth, by_reward, n = self._scores(replies), self._rewards(replies), len(replies)
-        start, start_by_reward = self._scores(reference), self._rewards(reference)
-        asked = [self.shipped.tokenizer.decode(ids) for ids in self.strangers.prompts]
-        texts = [self.shipped.tokenizer.decode(ids).strip() for ids in replies]
+        scores, n = self._scores(replies, self.task.person.score), len(replies)
         return {
             "n": n,
-            "wins": half_wins(truth, start),
-            "wins_by_reward": half_wins(by_reward, start_by_reward),
-            "score": sum(truth) / n,
-            "gold": sum(map(helpdesk.gold, asked, texts)) / n,
+            "wins": half_wins(scores, self._scores(reference, self.task.person.score)),
+            "wins_by_reward": half_wins(self._rewards(replies), self._rewards(reference)),
+            "score": sum(scores) / n,
+            "gold": sum(self._scores(replies, helpdesk.gold)) / n,
             "kl": best_of_n_kl(N) if entry.chooses else self._kl(entry),
             "milliseconds_an_answer": 1000 * took / n,
         }
 
     def texts(self, entry: Entry) -> list[str]:
-        """What a contestant answers to the strangers."""
+        """What a contestant answers to the held-out customers."""
         return [self.shipped.tokenizer.decode(ids).strip() for ids in self._replies(entry, self.seed)]
 
     def _replies(self, entry: Entry, seed: int) -> list[Ids]:
         generator = torch.Generator().manual_seed(seed)
-        asked = self.strangers.prompts
+        prompts = self.held_out.prompts
         if not entry.chooses:
-            return sample(entry.policy, asked, MAX_NEW_TOKENS, generator).responses()
-        drawn = draw_candidates(entry.policy, self.reward_model, asked, N, MAX_NEW_TOKENS, generator)
+            return sample(entry.policy, prompts, MAX_NEW_TOKENS, generator).responses()
+        drawn = draw_candidates(entry.policy, self.reward_model, prompts, N, MAX_NEW_TOKENS, generator)
         return [candidates.best for candidates in drawn]
 
-    def _scores(self, replies: Sequence[Ids]) -> list[float]:
-        decode, person = self.shipped.tokenizer.decode, self.task.person
-        pairs = zip(self.strangers.prompts, replies, strict=True)
-        return [person.score(decode(asked), decode(said).strip()) for asked, said in pairs]
+    def _scores(self, replies: Sequence[Ids], judge: Judge) -> list[float]:
+        decode = self.shipped.tokenizer.decode
+        pairs = zip(self.held_out.prompts, replies, strict=True)
+        return [judge(decode(prompt), decode(reply).strip()) for prompt, reply in pairs]
 
     def _rewards(self, replies: Sequence[Ids]) -> list[float]:
         reward_model = self.reward_model  # may have to be trained first, and that needs gradients
-        said = Demonstrations(self.strangers.prompts, replies)
-        tokens, mask = said.batch(range(len(replies)), self.shipped.tokenizer.pad_id)
+        tokens, mask = collate(self.held_out.prompts, replies, self.shipped.tokenizer.pad_id)
         with torch.no_grad():
             return reward_model(tokens, mask).tolist()
 
     def _kl(self, entry: Entry) -> float:
         generator = torch.Generator().manual_seed(self.seed)
-        said = sample(entry.policy, self.strangers.prompts, MAX_NEW_TOKENS, generator)
-        return exact_kl(entry.policy, self.shipped.sft, said.tokens, said.response_mask).mean().item()
+        samples = sample(entry.policy, self.held_out.prompts, MAX_NEW_TOKENS, generator)
+        return exact_kl(entry.policy, self.shipped.sft, samples.tokens, samples.response_mask).mean().item()
 
 
 def written(manner: Manner, n: int, shipped: Checkpoints, seed: int) -> Demonstrations:
     """What simulated agents of this manner write to n new customers."""
     rng, prompts, responses = Random(f"lesson 10, {seed}"), [], []
     for _ in range(n):
-        asked = helpdesk.request(rng)
-        prompts.append(shipped.tokenizer.encode(asked.prompt))
-        responses.append([*shipped.tokenizer.encode(helpdesk.reply(asked, rng, manner)), shipped.tokenizer.eos_id])
+        request = helpdesk.request(rng)
+        prompts.append(shipped.tokenizer.encode(request.prompt))
+        responses.append([*shipped.tokenizer.encode(helpdesk.reply(request, rng, manner)), shipped.tokenizer.eos_id])
     return Demonstrations(prompts, responses)
 
 

@@ -20,9 +20,9 @@ def measure(seed: int) -> dict[str, float]:
     shipped = load_shipped()
     customers = shipped.prompts("held_out", first=100)
     replies = compare(shipped.models, customers, shipped.tokenizer, helpdesk.gold, seed=seed)
-    asked = [shipped.tokenizer.decode(ids) for ids in customers.prompts]
-    parts = [helpdesk.gold_parts(prompt, said) for prompt, said in zip(asked, replies["RLHF"].texts, strict=True)]
-    poor = {name: sum(score < 0 for score in said.scores) / len(asked) for name, said in replies.items()}
+    prompt_texts = [shipped.tokenizer.decode(ids) for ids in customers.prompts]
+    parts = [helpdesk.gold_parts(*pair) for pair in zip(prompt_texts, replies["RLHF"].texts, strict=True)]
+    poor = {name: sum(score < 0 for score in column.scores) / len(column.scores) for name, column in replies.items()}
 
     prompt = shipped.tokenizer.encode("Customer: My kettle smells of fish.\nAgent:")
     answer = shipped.tokenizer.encode(" Hi there! I am so sorry! We will wash your kettle today!")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 from random import Random
 
@@ -52,19 +53,21 @@ def teach(labelled: Labelled, seed: int, steps: int = 150, model: PictureClassif
     """A picture classifier taught by these labels, or one that exists taught on, as the lesson does it."""
     torch.manual_seed(seed)
     model = model or PictureClassifier(len(labelled.names))
-    for _ in train_classifier(model, labelled, ClassifierConfig(steps=steps, seed=seed)):
-        pass
+    list(train_classifier(model, labelled, ClassifierConfig(steps=steps, seed=seed)))
     return model
+
+
+def _pictures(*folders: str) -> list[Labelled]:
+    return [Labelled.pictures(read_pictures(data_folder() / "sprites" / folder)) for folder in folders]
 
 
 def measure(seed: int) -> dict[str, float]:
     """The numbers that the lesson's text claims."""
-    folders = ("train", "held_out", "later")
-    train, kept_back, later = (Labelled.pictures(read_pictures(data_folder() / "sprites" / f)) for f in folders)
-    return {**_planes(train, kept_back, later.called("plane"), seed), **_moods(seed), **_wrong(train, kept_back, seed)}
+    train, held_out, later = _pictures("train", "held_out", "later")
+    return {**_planes(train, held_out, later.called("plane"), seed), **_moods(seed), **_wrong(train, held_out, seed)}
 
 
-def _planes(train: Labelled, kept_back: Labelled, planes: Labelled, seed: int) -> dict[str, float]:
+def _planes(train: Labelled, held_out: Labelled, planes: Labelled, seed: int) -> dict[str, float]:
     names = (*train.names, "plane")
     model, new = teach(train, seed), planes.take(range(20, 45)).under(names)
     order = torch.randperm(20, generator=torch.Generator().manual_seed(seed))
@@ -76,9 +79,9 @@ def _planes(train: Labelled, kept_back: Labelled, planes: Labelled, seed: int) -
     }
     alone = teach(planes.take(range(5)).under(names), seed, 60, add_labels(model))
     return found | {
-        "held_out": label_accuracy(model, kept_back),
+        "held_out": label_accuracy(model, held_out),
         "plane_confidence": label_probabilities(model, *new.inputs).amax(dim=1).mean().item(),
-        "others_after_planes_alone": label_accuracy(alone, kept_back),
+        "others_after_planes_alone": label_accuracy(alone, held_out),
     }
 
 
@@ -88,21 +91,20 @@ def _moods(seed: int) -> dict[str, float]:
         [row for _, row in read_jsonl(data_folder() / f"{name}.jsonl", ("text", "mood"))]
         for name in ("moods_train", "moods_held_out")
     ]
-    train, kept_back = (Labelled.texts(rows, shipped.tokenizer, label="mood") for rows in read)
+    train, held_out = (Labelled.texts(rows, shipped.tokenizer, label="mood") for rows in read)
     model = Classifier(deepcopy(shipped.base.trunk), len(train.names))
-    for _ in train_classifier(model, train, ClassifierConfig(steps=MOODS.steps, lr=MOODS.lr, seed=seed)):
-        pass
+    list(train_classifier(model, train, replace(MOODS, seed=seed)))
     odd = label_probabilities(model, *encode_texts(ODD, shipped.tokenizer))
-    return {"moods_held_out": label_accuracy(model, kept_back), "odd_confidence": odd.amax(dim=1).mean().item()}
+    return {"moods_held_out": label_accuracy(model, held_out), "odd_confidence": odd.amax(dim=1).mean().item()}
 
 
-def _wrong(train: Labelled, kept_back: Labelled, seed: int) -> dict[str, float]:
+def _wrong(train: Labelled, held_out: Labelled, seed: int) -> dict[str, float]:
     cat = train.names.index("cat")
     system = at_night(train.inputs[0]) & (train.labels == cat)
     taught = torch.where(system, train.names.index("dog"), train.labels)
     by_lot = mislabel(train.labels, system.float().mean().item(), 3, seed)
-    night_cats = kept_back.take((at_night(kept_back.inputs[0]) & (kept_back.labels == cat)).nonzero().flatten())
-    a_fifth = {f"a_fifth_wrong_of_{n}": _noisy(n, 0.2, seed, train, kept_back)["kept_back"] for n in (150, 1200)}
+    night_cats = held_out.take((at_night(held_out.inputs[0]) & (held_out.labels == cat)).nonzero().flatten())
+    a_fifth = {f"a_fifth_wrong_of_{n}": _noisy(n, 0.2, seed, train, held_out)["kept_back"] for n in (150, 1200)}
     return a_fifth | {
         "night_cats_system": label_accuracy(teach(train.relabelled(taught), seed), night_cats),
         "night_cats_random": label_accuracy(teach(train.relabelled(by_lot), seed), night_cats),
@@ -111,12 +113,11 @@ def _wrong(train: Labelled, kept_back: Labelled, seed: int) -> dict[str, float]:
 
 def wrong_labels(seeds: Sequence[int]) -> list[dict]:
     """Picture classifiers taught by 1,200 labels of which 0 to 40 % are wrong at random, and tested on new pictures."""
-    folder = data_folder() / "sprites"
-    train, kept_back = (Labelled.pictures(read_pictures(folder / place)) for place in ("train", "held_out"))
-    return [_noisy(1200, wrong, seed, train, kept_back) for wrong in (0.0, 0.1, 0.2, 0.3, 0.4) for seed in seeds]
+    train, held_out = _pictures("train", "held_out")
+    return [_noisy(1200, wrong, seed, train, held_out) for wrong in (0.0, 0.1, 0.2, 0.3, 0.4) for seed in seeds]
 
 
-def _noisy(pictures: int, wrong: float, seed: int, train: Labelled, kept_back: Labelled) -> dict:
+def _noisy(pictures: int, wrong: float, seed: int, train: Labelled, held_out: Labelled) -> dict:
     clean = train if pictures == len(train) else drawn(pictures // len(KNOWN), seed)
     noisy = clean.relabelled(mislabel(clean.labels, wrong, len(clean.names), seed))
     model = teach(noisy, seed, steps=150 if clean is train else 600)
@@ -125,7 +126,7 @@ def _noisy(pictures: int, wrong: float, seed: int, train: Labelled, kept_back: L
         "wrong": wrong,
         "seed": seed,
         "taught": label_accuracy(model, noisy),
-        "kept_back": label_accuracy(model, kept_back),
+        "kept_back": label_accuracy(model, held_out),
     }
 
 

@@ -102,9 +102,9 @@ def mean_loss(records: list[SFTRecord], last: int = 10) -> float:
 
 def different_pieces(model: CausalLM, tokenizer: Tokenizer, seed: int, replies: int = 20) -> float:
     """How many different pieces stand in what the model says after "Customer:", the mean over some replies."""
-    chance = torch.Generator().manual_seed(seed)
-    said = sample(model, [tokenizer.encode("Customer:")] * replies, 30, chance)
-    return sum(len(set(response)) for response in said.responses()) / replies
+    generator = torch.Generator().manual_seed(seed)
+    samples = sample(model, [tokenizer.encode("Customer:")] * replies, 30, generator)
+    return sum(len(set(response)) for response in samples.responses()) / replies
 
 
 @torch.no_grad()

@@ -74,22 +74,22 @@ def outcome(policy: CausalLM, held_out: Demonstrations, tokenizer: Tokenizer, se
     """What can be counted on the held-out customers: surprise at the demonstrators' replies, and its own replies."""
     generator = torch.Generator().manual_seed(seed)
     samples = sample(policy, held_out.prompts, MAX_NEW_TOKENS, generator)
-    said = samples.responses()
-    texts = [tokenizer.decode(ids) for ids in said]
-    asked = [tokenizer.decode(ids) for ids in held_out.prompts]
+    replies = samples.responses()
+    texts = [tokenizer.decode(ids) for ids in replies]
+    prompt_texts = [tokenizer.decode(ids) for ids in held_out.prompts]
     return {
         "held-out loss (nats)": held_out_loss(policy, held_out, tokenizer),
-        "ended (of 100)": 100 * sum(ids[-1] == tokenizer.eos_id for ids in said) / len(said),
-        "tokens a reply": sum(map(len, said)) / len(said),
-        "gold score": sum(map(helpdesk.gold, asked, texts)) / len(said),
+        "ended (of 100)": 100 * sum(ids[-1] == tokenizer.eos_id for ids in replies) / len(replies),
+        "tokens a reply": sum(map(len, replies)) / len(replies),
+        "gold score": sum(map(helpdesk.gold, prompt_texts, texts)) / len(replies),
     }
 
 
 def judged(demonstrations: Demonstrations, tokenizer: Tokenizer) -> Replies:
     """The demonstrators' own replies, as text, with the gold score of each."""
-    asked = [tokenizer.decode(ids) for ids in demonstrations.prompts]
+    prompt_texts = [tokenizer.decode(ids) for ids in demonstrations.prompts]
     texts = [tokenizer.decode(ids).strip() for ids in demonstrations.responses]
-    return Replies(texts, list(map(helpdesk.gold, asked, texts)))
+    return Replies(texts, list(map(helpdesk.gold, prompt_texts, texts)))
 
 
 def right_remedies(prompts: Sequence[str], replies: Sequence[str]) -> float:
@@ -133,8 +133,8 @@ def measure(seed: int) -> dict[str, float]:
     own = judged(demonstrations, tokenizer)
     sft, _ = imitate(shipped.base, demonstrations, LONG, seed=seed)
     models = {"base": shipped.base, "SFT": sft}
-    said = compare(models, customers, tokenizer, helpdesk.gold, MAX_NEW_TOKENS, seed)
-    asked, written = [tokenizer.decode(ids) for ids in held_out.prompts], judged(held_out, tokenizer).texts
+    replies = compare(models, customers, tokenizer, helpdesk.gold, MAX_NEW_TOKENS, seed)
+    prompt_texts, written = [tokenizer.decode(ids) for ids in held_out.prompts], judged(held_out, tokenizer).texts
     endless, _ = imitate(shipped.base, demonstrations, loss=end_left_out, seed=seed)
     distracted, _ = imitate(shipped.base, demonstrations, loss=prompt_too, seed=seed)
     few, _ = imitate(shipped.base, demonstrations.at(range(20)), seed=seed)
@@ -145,13 +145,13 @@ def measure(seed: int) -> dict[str, float]:
     gold = {m: outcome(m, held_out, tokenizer, seed)["gold score"] for m in (every, best, few, distracted)}
     return {
         "loss_gain": before - after,
-        "win_rate": win_rate(said["SFT"].scores, said["base"].scores).rate,
+        "win_rate": win_rate(replies["SFT"].scores, replies["base"].scores).rate,
         "ended_without_end": outcome(endless, held_out, tokenizer, seed)["ended (of 100)"],
         "prompt_costs": gold[every] - gold[distracted],
-        "remedy_difference": right_remedies(asked, said["SFT"].texts) - right_remedies(asked, written),
-        "rude_out": rude(said["SFT"].texts),
+        "remedy_difference": right_remedies(prompt_texts, replies["SFT"].texts) - right_remedies(prompt_texts, written),
+        "rude_out": rude(replies["SFT"].texts),
         "few_rise": memorised - before,
-        "few_worth": gold[few] - said["base"].mean,
+        "few_worth": gold[few] - replies["base"].mean,
         "best_gain": gold[best] - gold[every],
     }
 
@@ -160,20 +160,20 @@ def sft_steps(seeds: Sequence[int]) -> list[dict[str, float | int]]:
     """Replies during 600 steps of imitation, over seeds; the row of steps 0 counts the demonstrators' own."""
     shipped, demonstrations, held_out = _opened()
     tokenizer, customers = shipped.tokenizer, Prompts(held_out.prompts)
-    asked, wrote_to = ([tokenizer.decode(ids) for ids in d.prompts] for d in (held_out, demonstrations))
-    rows = [{"steps": 0, "seed": 0} | _counted(wrote_to, judged(demonstrations, tokenizer))]
+    prompt_texts, answered = ([tokenizer.decode(ids) for ids in d.prompts] for d in (held_out, demonstrations))
+    rows = [{"steps": 0, "seed": 0} | _counted(answered, judged(demonstrations, tokenizer))]
     for seed in seeds:
         policy = deepcopy(shipped.base)
         for record in train_sft(policy, demonstrations, SFTConfig(steps=600, seed=seed)):
             if record.step in (10, 30, 100, 300, 600):
-                said = compare({"SFT": policy}, customers, tokenizer, helpdesk.gold, MAX_NEW_TOKENS, seed)["SFT"]
+                replies = compare({"SFT": policy}, customers, tokenizer, helpdesk.gold, MAX_NEW_TOKENS, seed)["SFT"]
                 held = {"loss": record.loss, "held_out": held_out_loss(policy, held_out, tokenizer)}
-                rows.append({"steps": record.step, "seed": seed} | held | _counted(asked, said))
+                rows.append({"steps": record.step, "seed": seed} | held | _counted(prompt_texts, replies))
     return rows
 
 
-def _counted(asked: Sequence[str], said: Replies) -> dict[str, float]:
-    return {"gold": said.mean, "right_remedy": right_remedies(asked, said.texts), "rude": rude(said.texts)}
+def _counted(prompts: Sequence[str], replies: Replies) -> dict[str, float]:
+    return {"gold": replies.mean, "right_remedy": right_remedies(prompts, replies.texts), "rude": rude(replies.texts)}
 
 
 SWEEPS = {"sft_steps": sft_steps}

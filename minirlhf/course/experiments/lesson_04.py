@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import combinations
 from random import Random
+from statistics import fmean
 
 import torch
 
@@ -31,46 +32,45 @@ CLAIMS = (
 def measure(seed: int) -> dict[str, float]:
     """The lesson's questions written with another seed, and answered by the same simulated people."""
     shipped = load_shipped()
-    asked = write_questions(shipped.sft, shipped.prompts("train"), shipped.tokenizer, 600, seed=6 + 100 * seed)
+    questions = write_questions(shipped.sft, shipped.prompts("train"), shipped.tokenizer, 600, seed=6 + 100 * seed)
     strict, generous = (
         replace(PATIENT, name=f"{name} (simulated)", bar=bar) for name, bar in (("strict", 2.6), ("generous", 0.4))
     )
-    alike = [
-        strict.answer(question, Random(2 * i)) == generous.answer(question, Random(2 * i + 1))
-        for i, question in enumerate(asked[:60])
-    ]
-    again = [
-        strict.answer(question, Random(2 * i)) == strict.answer(question, Random(2 * i + 1))
-        for i, question in enumerate(asked[:60])
-    ]
+    alike, again = (
+        fmean(
+            strict.answer(question, Random(2 * i)) == other.answer(question, Random(2 * i + 1))
+            for i, question in enumerate(questions[:60])
+        )
+        for other in (generous, strict)
+    )
     single = write_questions(shipped.sft, shipped.prompts("train"), shipped.tokenizer, 60, "stars", seed=100 * seed)
     stars = []
     for person in (strict, generous):
-        given = [person.answer(question, Random(i)) for i, question in enumerate(single)]
-        stars.append(sum(one.stars for one in given if isinstance(one, Stars)) / len(given))
+        answers = [person.answer(question, Random(i)) for i, question in enumerate(single)]
+        stars.append(fmean(answer.stars for answer in answers if isinstance(answer, Stars)))
 
-    shown, side = clicks(simulate(asked, PATIENT, seed=seed))
-    truth = _comparisons(shown[400:], side[400:], asked[400:], shipped)
+    shown, side = clicks(simulate(questions, PATIENT, seed=seed))
+    truth = _comparisons(shown[400:], side[400:], questions[400:], shipped)
     accuracy = {}
     for name, order in {"undone": shown, "ignored": torch.tensor([0, 1]).expand_as(shown)}.items():
-        reward_model = fit_additive(_comparisons(order[:400], side[:400], asked[:400], shipped), shipped.tokenizer)
+        reward_model = fit_additive(_comparisons(order[:400], side[:400], questions[:400], shipped), shipped.tokenizer)
         accuracy[name] = pair_accuracy(*score_pairs(reward_model, truth, shipped.tokenizer.pad_id))
 
-    said = as_ratings(vote for person in PEOPLE.values() for vote in simulate(asked, person, seed=seed))
-    row = dict(zip(PEOPLE, said.rows, strict=True))
+    ratings = as_ratings(vote for person in PEOPLE.values() for vote in simulate(questions, person, seed=seed))
+    row = dict(zip(PEOPLE, ratings.rows, strict=True))
     with_careless = [cohen_kappa(row[a], row[b]) for a, b in combinations(PEOPLE, 2) if "careless" in (a, b)]
     return {
         "lot_undone": accuracy["undone"],
         "lot_ignored": accuracy["ignored"],
-        "strict_and_generous_alike": sum(alike) / len(alike),
-        "strict_alone_less_alike": (sum(again) - sum(alike)) / len(alike),
+        "strict_and_generous_alike": alike,
+        "strict_alone_less_alike": again - alike,
         "strictness_in_stars": stars[1] - stars[0],
         "agreement_with_the_careless": max(with_careless, key=abs),
     }
 
 
-def _comparisons(shown: torch.Tensor, side: torch.Tensor, asked: list[Question], shipped: Checkpoints) -> Comparisons:
+def _comparisons(shown: torch.Tensor, side: torch.Tensor, of: list[Question], shipped: Checkpoints) -> Comparisons:
     """What these clicks chose, if the replies stood where `shown` says."""
-    rows = zip(asked, *(x.tolist() for x in chosen_and_rejected(shown, side)), strict=True)
+    rows = zip(of, *(x.tolist() for x in chosen_and_rejected(shown, side)), strict=True)
     choices = [Preference(q.prompt, q.replies[a], q.replies[b], p) for q, a, b, p in rows if p > 0]
     return Comparisons.of(choices, shipped.tokenizer, CONTEXT)

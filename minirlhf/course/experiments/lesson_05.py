@@ -39,6 +39,11 @@ def shipped_choices(split: str, shipped: Checkpoints) -> Comparisons:
     return Comparisons.load(data_folder() / f"comparisons_{split}.jsonl", shipped.tokenizer, CONTEXT)
 
 
+def _opened() -> tuple[Checkpoints, Comparisons, Comparisons]:
+    shipped = load_shipped()
+    return shipped, shipped_choices("train", shipped), shipped_choices("held_out", shipped)
+
+
 def shipped_ceiling() -> tuple[float, float]:
     """The best accuracy on the held-out choices that anyone can have, and its standard error."""
     rows = read_jsonl(data_folder() / "comparisons_held_out.jsonl", ("prompt",))
@@ -57,12 +62,12 @@ def two_customers(n: int, seed: int = 0) -> list[Preference]:
         tone = TONES[rng.choice(("neutral", "warm", "formal"))]
         frame = f" {rng.choice(tone.greetings)} {{}}{tone.stop} {rng.choice(tone.closings)}"
         troubles = [PROBLEMS[name] for name in rng.sample(sorted(PROBLEMS), 2)]
-        asked, said = [], []
+        prompts, replies = [], []
         for trouble in troubles:
             message = rng.choice(trouble.phrasings).format(item=item, other=other, colour="red", hoped="blue")
-            asked.append(f"Customer: {message}\nAgent:")
-            said.append(frame.format(rng.choice(trouble.remedies).format(item=item)))
-        choices += [Preference(asked[0], said[0], said[1]), Preference(asked[1], said[1], said[0])]
+            prompts.append(f"Customer: {message}\nAgent:")
+            replies.append(frame.format(rng.choice(trouble.remedies).format(item=item)))
+        choices += [Preference(prompts[0], replies[0], replies[1]), Preference(prompts[1], replies[1], replies[0])]
     return choices
 
 
@@ -86,8 +91,7 @@ def equal_but_longer(samples: Samples, shipped: Checkpoints) -> Comparisons:
 
 def reward_accuracy_by_votes(seeds: Sequence[int]) -> list[Row]:
     """Accuracy on 600 held-out simulated choices, after learning from so many, by three ways of learning."""
-    shipped = load_shipped()
-    train, held_out = (shipped_choices(split, shipped) for split in ("train", "held_out"))
+    shipped, train, held_out = _opened()
     rows: list[Row] = []
     for seed in seeds:
         order = Random(seed).sample(range(len(train)), max(VOTES))
@@ -103,8 +107,7 @@ def reward_accuracy_by_votes(seeds: Sequence[int]) -> list[Row]:
 
 def reward_sees_remedy(seeds: Sequence[int]) -> list[Row]:
     """How often the right remedy scores higher, other things equal, while a transformer learns from 4,000 choices."""
-    shipped = load_shipped()
-    train, held_out = (shipped_choices(split, shipped) for split in ("train", "held_out"))
+    shipped, train, held_out = _opened()
     crossed = Comparisons.of(two_customers(200, seed=1), shipped.tokenizer, CONTEXT)
     rows: list[Row] = []
     for seed in seeds:
@@ -119,8 +122,7 @@ def reward_sees_remedy(seeds: Sequence[int]) -> list[Row]:
 def transformer(choices: Comparisons, shipped: Checkpoints, seed: int, steps: int = 100) -> RewardModel:
     """A transformer head on the SFT model's trunk, trained on these choices."""
     model = RewardModel(deepcopy(shipped.sft.trunk))
-    for _ in train_reward(model, choices, RewardConfig(steps=steps, seed=seed)):
-        pass
+    list(train_reward(model, choices, RewardConfig(steps=steps, seed=seed)))
     return model
 
 
@@ -164,8 +166,7 @@ STEPS = 150  # of the lesson's own training
 
 def measure(seed: int) -> dict[str, float]:
     """The lesson's numbers with this seed."""
-    shipped = load_shipped()
-    train, held_out = (shipped_choices(split, shipped) for split in ("train", "held_out"))
+    shipped, train, held_out = _opened()
     crossed = Comparisons.of(two_customers(200, seed), shipped.tokenizer, CONTEXT)
     words, model = word_weights(train, shipped, seed), transformer(train, shipped, seed, STEPS)
     right = accuracy(model, held_out, shipped)
@@ -178,23 +179,23 @@ def measure(seed: int) -> dict[str, float]:
         proxy = model(samples.tokens, samples.response_mask).tolist()
     texts = [shipped.tokenizer.decode(ids) for ids in samples.responses()]
     truth = [gold(shipped.tokenizer.decode(ids), text) for ids, text in zip(customers, texts, strict=True)]
-    words_said = [len(text.split()) for text in texts]
+    lengths = [len(text.split()) for text in texts]
     return {
-        "kept_back": fmean(kept_back(shipped, 4 * seed + n) for n in range(4)),
+        "kept_back": fmean(foreseen_in_thirds(shipped, 4 * seed + n) for n in range(4)),
         "transformer": right,
         "words_less_transformer": accuracy(words, held_out, shipped) - right,
         "lost_at_the_last_column": right - last,
         "remedy": accuracy(model, crossed, shipped),
-        "follows_length": correlation(words_said, proxy) - correlation(words_said, truth),
+        "follows_length": correlation(lengths, proxy) - correlation(lengths, truth),
         "longer": accuracy(model, longer, shipped),
         "longer_shipped": accuracy(shipped.reward_model, longer, shipped),
     }
 
 
-def kept_back(shipped: Checkpoints, seed: int) -> float:
+def foreseen_in_thirds(shipped: Checkpoints, seed: int) -> float:
     """Of sixty questions that the cheerful one (simulated) answers, the share foreseen by the other forty, in turn."""
-    asked = write_questions(shipped.sft, shipped.prompts("train"), shipped.tokenizer, 60, seed=8 + seed)
-    choices = Comparisons.of(preferences(simulate(asked, CHEERFUL)), shipped.tokenizer, CONTEXT)
+    questions = write_questions(shipped.sft, shipped.prompts("train"), shipped.tokenizer, 60, seed=8 + seed)
+    choices = Comparisons.of(preferences(simulate(questions, CHEERFUL)), shipped.tokenizer, CONTEXT)
     rows = range(len(choices))
     return fmean(
         accuracy(

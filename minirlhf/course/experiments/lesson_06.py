@@ -49,21 +49,21 @@ def as_paid(rewards: PerSequence) -> PerSequence:
 def measure(seed: int) -> dict[str, float]:
     """The lesson's experiments with another seed."""
     shipped = load_shipped()
-    batch, chance = _batch(shipped, seed)
+    batch, generator = _batch(shipped, seed)
     return {
         **_bandit(seed),
         "score_after": _cheered(shipped, seed),
         **_one_batch(shipped, batch),
-        "less_spread": _less_spread(shipped, batch, chance, seed),
+        "less_spread": _less_spread(shipped, batch, generator, seed),
     }
 
 
 def _bandit(seed: int) -> dict[str, float]:
     """How often a single batch points the wrong way, and how many of twelve runs find the best reply."""
     richer = Bandit({line: helpdesk.gold(MESSAGE, " " + line) for line in LINES}).plus(10)
-    chance, even, found = torch.Generator().manual_seed(seed), torch.zeros(len(LINES)), {}
-    batches = [torch.randint(len(LINES), (8,), generator=chance) for _ in range(800)]
-    pushes = [bandit_gradient(even, said, richer.pay(said, chance))[0].item() for said in batches]
+    generator, even, found = torch.Generator().manual_seed(seed), torch.zeros(len(LINES)), {}
+    batches = [torch.randint(len(LINES), (8,), generator=generator) for _ in range(800)]
+    pushes = [bandit_gradient(even, drawn, richer.pay(drawn, generator))[0].item() for drawn in batches]
     found["wrong_way_without"] = sum(push < 0 for push in pushes) / len(pushes)
     for name, advantages in (("without", as_paid), ("with", leave_one_out)):
         runs = (
@@ -81,18 +81,16 @@ def _cheered(shipped: Checkpoints, seed: int) -> float:
         texts = [shipped.tokenizer.decode(row[mask].tolist()) for row, mask in rows]
         return torch.tensor([min(text.count("!"), 3) for text in texts]).float()
 
-    config, policy = ReinforceConfig(updates=20, seed=seed), deepcopy(shipped.sft)
-    parts = (policy, shipped.sft, cheer, shipped.prompts("train"), config)
-    *_, last = train_reinforce(*parts)
+    config = ReinforceConfig(updates=20, seed=seed)
+    *_, last = train_reinforce(deepcopy(shipped.sft), shipped.sft, cheer, shipped.prompts("train"), config)
     return last.score
 
 
 def _batch(shipped: Checkpoints, seed: int) -> tuple[Rollout, torch.Generator]:
     """128 replies of the SFT model, scored."""
-    chance, customers = torch.Generator().manual_seed(seed), shipped.prompts("train")
-    asked = [customers.prompts[i] for i in torch.randint(len(customers), (128,), generator=chance).tolist()]
-    scored = collect(shipped.sft, shipped.sft, shipped.reward_model, asked, 40, chance)
-    return scored, chance
+    generator, customers = torch.Generator().manual_seed(seed), shipped.prompts("train")
+    prompts = [customers.prompts[i] for i in torch.randint(len(customers), (128,), generator=generator).tolist()]
+    return collect(shipped.sft, shipped.sft, shipped.reward_model, prompts, 40, generator), generator
 
 
 def again_and_again(policy: CausalLM, batch: Rollout, loss: LossNow, steps: int = 8) -> Iterator[Tensor]:
@@ -122,29 +120,27 @@ def _one_batch(shipped: Checkpoints, batch: Rollout) -> dict[str, float]:
     return {"free_over_clipped": far["free"] / far["clipped"], "reinforce_over_free": far["REINFORCE"] / far["free"]}
 
 
-def _less_spread(shipped: Checkpoints, batch: Rollout, chance: torch.Generator, seed: int) -> float:
+def _less_spread(shipped: Checkpoints, batch: Rollout, generator: torch.Generator, seed: int) -> float:
     """By how much λ = .95 narrows the spread of one token's advantage, of that at λ = 1."""
     value_model, still = ValueModel(deepcopy(shipped.reward_model.trunk)), deepcopy(shipped.sft)
     config = PPOConfig(updates=6, lr=1e-9, beta=0.0, lam=1.0, value_clip=9.0, seed=seed)
-    parts = (still, shipped.sft, shipped.reward_model, value_model, shipped.prompts("train"), config)
-    for _ in train_ppo(*parts):
-        pass
+    list(train_ppo(still, shipped.sft, shipped.reward_model, value_model, shipped.prompts("train"), config))
     mask = batch.response_mask
     row = int(torch.where(mask.sum(dim=1) >= 8, batch.score, torch.inf).argmin())
     with torch.no_grad():
         values = value_model(batch.tokens, mask)
-    earned = token_rewards(batch.score, batch.log_probs, batch.ref_log_probs, mask, beta=0.0)
+    rewards = token_rewards(batch.score, batch.log_probs, batch.ref_log_probs, mask, beta=0.0)
     here = mask[row]
     first, length = int(here.nonzero()[0]), int(here.sum())
-    news, _ = gae(earned, values, mask, 1.0, 0.0)
-    token = first + int(news[row][here][: length // 2].argmin())
+    surprises, _ = gae(rewards, values, mask, 1.0, 0.0)
+    token = first + int(surprises[row][here][: length // 2].argmin())
     begun = batch.tokens[row][: token + 1].tolist()
-    again = sample(shipped.sft, [begun] * 200, 40 - (token + 1 - first), chance)
+    again = sample(shipped.sft, [begun] * 200, 40 - (token + 1 - first), generator)
     whole = again.response_mask.clone()
     whole[:, first : token + 1] = True
     with torch.no_grad():
         guessed, score = value_model(again.tokens, whole), shipped.reward_model(again.tokens, whole)
     nothing = torch.zeros_like(guessed)
-    paid = token_rewards(score, nothing, nothing, whole, beta=0.0)
-    spread = {lam: gae(paid, guessed, whole, 1.0, lam)[0][:, token].std().item() for lam in (0.95, 1.0)}
+    rewards = token_rewards(score, nothing, nothing, whole, beta=0.0)
+    spread = {lam: gae(rewards, guessed, whole, 1.0, lam)[0][:, token].std().item() for lam in (0.95, 1.0)}
     return 1 - spread[0.95] / spread[1.0]

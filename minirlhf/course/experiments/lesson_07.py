@@ -6,24 +6,25 @@ them. They stand here and not in the lesson, where their names would give them a
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from statistics import fmean
 from typing import Any
 
 import torch
 
 from minirlhf.advantages import gae
-from minirlhf.course.exercises.rewards import pays_for_leaving_the_reference, pays_the_score_at_every_token
+from minirlhf.course.exercises.lesson_07 import pays_for_leaving_the_reference, pays_the_score_at_every_token
 from minirlhf.course.experiments.claims import Claim
 from minirlhf.evaluate import compare, exchanges, win_rate
 from minirlhf.losses import Stats, clipped_policy_loss
-from minirlhf.model import CausalLM, ValueModel
+from minirlhf.model import GPT, CausalLM, ValueModel
 from minirlhf.ops import Mask, PerSequence, PerToken, Scalar, Tokens
 from minirlhf.pipeline import Checkpoints, load_shipped
 from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
-from minirlhf.rollout import collect
+from minirlhf.rollout import RewardFn, collect
 from minirlhf.tokenizer import Tokenizer
 from minirlhf.worlds import helpdesk
 
-STOPS: dict[str, Any] = {"updates": 8, "batch_size": 64, "lr": 1e-3}
+STOPS: dict[str, Any] = {"updates": 8, "batch_size": 64, "beta": 0.0, "lr": 1e-3}
 HELP_DESK: dict[str, Any] = {"updates": 12, "batch_size": 96, "beta": 0.2}
 ZOO: dict[str, Any] = {"updates": 8, "batch_size": 64, "beta": 0.2, "lr": 6e-4}
 ADAPTED: dict[str, Any] = {"updates": 12, "batch_size": 64, "beta": 0.5, "kl_target": 2.0, "kl_horizon": 80, "lr": 6e-4}
@@ -47,16 +48,15 @@ def learns_rewards_for_returns(
 
 BUGS: dict[str, dict[str, Any]] = {
     "A": {"policy_loss": compares_with_itself},
-    "B": {"token_reward_fn": pays_for_leaving_the_reference.wrong},
-    "C": {"token_reward_fn": pays_the_score_at_every_token.wrong},
+    "B": {"token_reward_fn": pays_for_leaving_the_reference},
+    "C": {"token_reward_fn": pays_the_score_at_every_token},
     "D": {"advantage_fn": learns_rewards_for_returns},
 }
 
 
 def gold_of(tokens: Tokens, response_mask: Mask, tokenizer: Tokenizer) -> float:
     """The mean gold score of a batch of replies: what the help desk's published rule thinks of them."""
-    said = exchanges(tokens, response_mask, tokenizer)
-    return sum(helpdesk.gold(prompt, reply) for prompt, reply in said) / len(said)
+    return fmean(helpdesk.gold(*pair) for pair in exchanges(tokens, response_mask, tokenizer))
 
 
 def leash(seeds: Sequence[int]) -> list[dict[str, Any]]:
@@ -65,19 +65,18 @@ def leash(seeds: Sequence[int]) -> list[dict[str, Any]]:
     for beta in BETAS:
         for seed in seeds:
             policy, _ = _tuned(shipped, seed, HELP_DESK | {"beta": beta})
-            rows.append({"beta": beta, "seed": seed} | standing(policy, shipped))
+            rows.append({"beta": beta, "seed": seed} | held_out_means(policy, shipped))
     return rows
 
 
-def standing(policy: CausalLM, shipped: Checkpoints) -> dict[str, float]:
-    """Where a policy stands on 300 strangers: the reward model's score, the gold score, the KL in nats a reply."""
-    strangers, tokenizer = shipped.prompts("held_out", first=300).prompts, shipped.tokenizer
-    chance = torch.Generator().manual_seed(0)
-    rollout = collect(policy, shipped.sft, shipped.reward_model, strangers, 40, chance, -2.0)
+def held_out_means(policy: CausalLM, shipped: Checkpoints) -> dict[str, float]:
+    """Over 300 held-out customers: the reward model's score, the gold score, the KL in nats a reply."""
+    held_out, generator = shipped.prompts("held_out", first=300).prompts, torch.Generator().manual_seed(0)
+    rollout = collect(policy, shipped.sft, shipped.reward_model, held_out, 40, generator, -2.0)
     kl = (rollout.log_probs - rollout.ref_log_probs).sum(dim=1)
     return {
         "score": rollout.score.mean().item(),
-        "gold": gold_of(rollout.tokens, rollout.response_mask, tokenizer),
+        "gold": gold_of(rollout.tokens, rollout.response_mask, shipped.tokenizer),
         "kl": kl.mean().item(),
     }
 
@@ -102,9 +101,9 @@ def measure(seed: int) -> dict[str, float]:
     shipped = load_shipped()
     stops = _chase_full_stops(shipped, seed)
     policy, records = _tuned(shipped, seed, HELP_DESK)
-    strangers, tokenizer = shipped.prompts("held_out", first=200), shipped.tokenizer
-    answers = compare({"SFT": shipped.sft, "RLHF": policy}, strangers, tokenizer, judge=helpdesk.gold)
-    runs = {name: _tuned(shipped, seed, ZOO, **hearts)[1] for name, hearts in ({"healthy": {}} | BUGS).items()}
+    held_out = shipped.prompts("held_out", first=200)
+    answers = compare({"SFT": shipped.sft, "RLHF": policy}, held_out, shipped.tokenizer, judge=helpdesk.gold)
+    runs = {name: _tuned(shipped, seed, ZOO, **bug)[1] for name, bug in ({"healthy": {}} | BUGS).items()}
     _, adapted = _tuned(shipped, seed, ADAPTED)
     first_loss = {name: run[0].value_loss for name, run in runs.items()}
     return {
@@ -127,17 +126,20 @@ def _chase_full_stops(shipped: Checkpoints, seed: int) -> list[PPORecord]:
     def full_stops(tokens: Tokens, response_mask: Mask) -> PerSequence:
         return ((tokens == full_stop) & response_mask).sum(dim=1).float()
 
-    policy, value_model = deepcopy(shipped.sft), ValueModel(deepcopy(shipped.sft.trunk))
-    config = PPOConfig(**STOPS, beta=0.0, seed=seed)
-    prompts = shipped.prompts("train")
-    return list(train_ppo(policy, shipped.sft, full_stops, value_model, prompts, config))
+    return _run(shipped, seed, STOPS, full_stops, shipped.sft.trunk)[1]
 
 
 def _tuned(
-    shipped: Checkpoints, seed: int, settings: Mapping[str, Any], **hearts: Any
+    shipped: Checkpoints, seed: int, settings: Mapping[str, Any], **functions: Any
 ) -> tuple[CausalLM, list[PPORecord]]:
     """One of the lesson's runs against the reward model."""
-    policy, value_model = deepcopy(shipped.sft), ValueModel(deepcopy(shipped.reward_model.trunk))
-    config = PPOConfig(**settings, seed=seed)
-    run = train_ppo(policy, shipped.sft, shipped.reward_model, value_model, shipped.prompts("train"), config, **hearts)
-    return policy, list(run)
+    return _run(shipped, seed, settings, shipped.reward_model, shipped.reward_model.trunk, **functions)
+
+
+def _run(
+    shipped: Checkpoints, seed: int, settings: Mapping[str, Any], reward: RewardFn, trunk: GPT, **functions: Any
+) -> tuple[CausalLM, list[PPORecord]]:
+    """A copy of the SFT model after PPO, and the records; the value model starts from this trunk."""
+    policy, value_model, config = deepcopy(shipped.sft), ValueModel(deepcopy(trunk)), PPOConfig(**settings, seed=seed)
+    records = train_ppo(policy, shipped.sft, reward, value_model, shipped.prompts("train"), config, **functions)
+    return policy, list(records)

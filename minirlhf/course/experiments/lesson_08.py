@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from minirlhf.course.experiments import ten_tastes as tastes
 from minirlhf.course.experiments.claims import Claim
+from minirlhf.course.experiments.ten_tastes import measure_taste
 from minirlhf.feedback.asking import write_questions
 from minirlhf.feedback.simulated import CARELESS, CHEERFUL, TEN_TASTES, Person, simulate
 from minirlhf.pipeline import Checkpoints, load_shipped
@@ -25,7 +25,7 @@ def ten_tastes(seeds: Sequence[int]) -> list[dict[str, Any]]:
 
 def voter(shipped: Checkpoints, name: str, person: Person, seed: int) -> dict[str, Any]:
     """A simulated voter and what came of it: shares of choices foreseen and of customers pleased, gold gained."""
-    found = tastes.measure(shipped, name, person, seed, 60, 200, TasteConfig(seed=seed))
+    found = measure_taste(shipped, name, person, seed, 60, 200, TasteConfig(seed=seed))
     return {
         "taste": name,
         "seed": seed,
@@ -53,21 +53,19 @@ CLAIMS = (
 def measure(seed: int) -> dict[str, float]:
     """The lesson's loop with votes and training of this seed."""
     shipped = load_shipped()
-    asked = write_questions(shipped.sft, shipped.prompts("train"), shipped.tokenizer, 60, seed=8 + 100 * seed)
-    votes = simulate(asked, CHEERFUL, seed=seed)
-    strangers = shipped.prompts("held_out", first=100)
-
+    questions = write_questions(shipped.sft, shipped.prompts("train"), shipped.tokenizer, 60, seed=8 + 100 * seed)
+    votes = simulate(questions, CHEERFUL, seed=seed)
     taste = Taste.shipped(shipped)
     list(learn_taste(taste, votes, TasteConfig(seed=seed)))
-    answers = taste.answers(strangers)
+    answers = taste.answers(shipped.prompts("held_out", first=100))
     loose = Taste.shipped(shipped)
     *_, last = learn_taste(loose, votes, TasteConfig(beta=0.0, updates=30, seed=seed))
-    *_, held = learn_taste(Taste.shipped(shipped), votes, TasteConfig(updates=30, seed=seed))
-    assert isinstance(last, PPORecord) and isinstance(held, PPORecord)
+    *_, leashed = learn_taste(Taste.shipped(shipped), votes, TasteConfig(updates=30, seed=seed))
+    assert isinstance(last, PPORecord) and isinstance(leashed, PPORecord)
 
     foreseen, explained = [], []
     for coin in range(8):
-        reading = next(learn_taste(Taste.shipped(shipped), simulate(asked, CARELESS, seed=8 * seed + coin)))
+        reading = next(learn_taste(Taste.shipped(shipped), simulate(questions, CARELESS, seed=8 * seed + coin)))
         assert isinstance(reading, Reading)
         foreseen.append(reading.foreseen)
         explained.append(reading.explained)
@@ -76,7 +74,7 @@ def measure(seed: int) -> dict[str, float]:
     return {
         "rise_of_the_score": answers["RLHF"].mean - answers["SFT"].mean,
         "score_without_leash_above_with": last.score - answers["RLHF"].mean,
-        "kl_on_the_leash": held.kl,
+        "kl_on_the_leash": leashed.kl,
         "kl_without_leash": last.kl,
         "least_explained_of_a_coin": float(min(explained)),
         "foreseen_of_coins": sum(foreseen) / len(foreseen),

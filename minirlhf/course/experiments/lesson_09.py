@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from math import sqrt
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -36,7 +37,7 @@ class Bench:
     shipped: Checkpoints
     votes: Comparisons
     customers: Prompts
-    strangers: Prompts
+    held_out: Prompts
     replies: Samples  # the base model's, on which all scores are scaled
     seed: int
 
@@ -44,8 +45,8 @@ class Bench:
     def of(cls, seed: int, votes: int = MANY) -> "Bench":
         shipped = load_shipped()
         customers = shipped.prompts("train")
-        said = ask(shipped.base, customers, shipped.tokenizer, PATIENT, votes, seed)
-        comparisons = Comparisons.of(said, shipped.tokenizer, CONTEXT)
+        choices = ask(shipped.base, customers, shipped.tokenizer, PATIENT, votes, seed)
+        comparisons = Comparisons.of(choices, shipped.tokenizer, CONTEXT)
         generator = torch.Generator().manual_seed(seed)
         replies = sample(shipped.base, customers.prompts[:256], MAX_NEW_TOKENS, generator)
         return cls(shipped, comparisons, customers, shipped.prompts("held_out", first=ASKED), replies, seed)
@@ -62,13 +63,13 @@ class Bench:
         policy, value_model = deepcopy(base), ValueModel(deepcopy(base.trunk))
         config = PPOConfig(updates=UPDATES, batch_size=BATCH, max_new_tokens=MAX_NEW_TOKENS, beta=beta, seed=self.seed)
         records = train_ppo(policy, base, reward_model, value_model, self.customers, config)
-        return track(records, policy, base, reward_model, self.strangers, tokenizer, gold, every)
+        return track(records, policy, base, reward_model, self.held_out, tokenizer, gold, every)
 
     def pool(self, reward_model: RewardFn) -> tuple[torch.Tensor, torch.Tensor]:
-        """Many replies to each stranger: what the proxy gives them, and what they are worth."""
+        """Many replies to each held-out customer: what the proxy gives them, and what they are worth."""
         base, tokenizer = self.shipped.base, self.shipped.tokenizer
         generator = torch.Generator().manual_seed(self.seed)
-        drawn = draw_candidates(base, reward_model, self.strangers.prompts, POOL, MAX_NEW_TOKENS, generator)
+        drawn = draw_candidates(base, reward_model, self.held_out.prompts, POOL, MAX_NEW_TOKENS, generator)
         return score_pool(list(drawn), tokenizer, gold)
 
 
@@ -78,7 +79,7 @@ def over_optimisation(seeds: Sequence[int]) -> list[dict[str, Any]]:
     for seed in sorted({*seeds, *range(LEAST_SEEDS)}):
         bench = Bench.of(seed, VOTES)
         proxy_model = bench.reward(bench.votes)
-        rows += [row("PPO", seed, standing) for standing in bench.ppo(proxy_model)]
+        rows += [row("PPO", seed, snapshot) for snapshot in bench.ppo(proxy_model)]
         proxy, truth = bench.pool(proxy_model)
         for n in SIZES:
             rows.append(
@@ -95,10 +96,10 @@ def over_optimisation(seeds: Sequence[int]) -> list[dict[str, Any]]:
     return rows
 
 
-def row(method: str, seed: int, standing: Snapshot) -> dict[str, Any]:
-    """A standing as a row of a recorded run."""
-    numbers = {name: getattr(standing, name) for name in ("update", "kl", "proxy", "gold", "length", "distinct")}
-    return {"method": method, "seed": seed} | numbers
+def row(method: str, seed: int, snapshot: Snapshot) -> dict[str, Any]:
+    """A snapshot as a row of a recorded run."""
+    measured = {name: getattr(snapshot, name) for name in ("update", "kl", "proxy", "gold", "length", "distinct")}
+    return {"method": method, "seed": seed} | measured
 
 
 def remedies(seeds: Sequence[int]) -> list[dict[str, Any]]:
@@ -107,7 +108,7 @@ def remedies(seeds: Sequence[int]) -> list[dict[str, Any]]:
     for seed in seeds:
         bench = Bench.of(seed)
         for name, (reward_model, beta) in arms(bench).items():
-            rows += [row(name, seed, standing) for standing in bench.ppo(reward_model, beta, every=2)]
+            rows += [row(name, seed, snapshot) for snapshot in bench.ppo(reward_model, beta, every=2)]
             print(f"remedies, seed {seed}: {name} is done", flush=True)
     return rows
 
@@ -118,8 +119,7 @@ def arms(bench: Bench) -> Mapping[str, tuple[RewardFn, float]]:
     coin = torch.rand(VOTES, generator=torch.Generator().manual_seed(bench.seed)) >= 0.5
 
     def truth(tokens: torch.Tensor, response_mask: torch.Tensor) -> torch.Tensor:
-        said = exchanges(tokens, response_mask, tokenizer)
-        return torch.tensor([gold(prompt, reply) for prompt, reply in said])
+        return torch.tensor([gold(*pair) for pair in exchanges(tokens, response_mask, tokenizer)])
 
     committee = Ensemble([bench.reward(resample(few, seed)) for seed in range(8)], caution=1.0)
     return {
@@ -154,9 +154,9 @@ def measure(seed: int) -> dict[str, float]:
     walk = list(bench.ppo(proxy_model))
     proxy, truth = bench.pool(proxy_model)
     first, last = walk[0], walk[-1]
-    *_, held = bench.ppo(proxy_model, TIGHT, every=UPDATES)
+    *_, leashed = bench.ppo(proxy_model, TIGHT, every=UPDATES)
     gained = (best_of_n_score(proxy, truth, POOL) - best_of_n_score(proxy, truth, 1)).item()
-    ppo = [(standing.distance, standing.gold - first.gold) for standing in walk]
+    ppo = [(snapshot.distance, snapshot.gold - first.gold) for snapshot in walk]
     return {
         "proxy_gain": last.proxy - first.proxy,
         "best_gold_gain": max(gain for _, gain in ppo),
@@ -166,13 +166,12 @@ def measure(seed: int) -> dict[str, float]:
         "longer": last.length - first.length,
         "answers_shared": first.distinct - last.distinct,
         "best_of_64_gain": gained,
-        "gain_on_a_tight_leash": held.gold - first.gold,
+        "gain_on_a_tight_leash": leashed.gold - first.gold,
         "lead_of_best_of_64": gained - interpolate_gain(ppo, sqrt(best_of_n_kl(POOL))),
     }
 
 
-def part(bench: Bench, standing: Snapshot, name: str) -> float:
-    """One part of the gold score, the mean over what the strangers were answered."""
-    asked = map(bench.shipped.tokenizer.decode, bench.strangers.prompts)
-    found = [gold_parts(*pair)[name] for pair in zip(asked, standing.texts, strict=True)]
-    return sum(found) / len(found)
+def part(bench: Bench, snapshot: Snapshot, name: str) -> float:
+    """One part of the gold score, the mean over the replies to the held-out customers."""
+    prompt_texts = map(bench.shipped.tokenizer.decode, bench.held_out.prompts)
+    return fmean(gold_parts(*pair)[name] for pair in zip(prompt_texts, snapshot.texts, strict=True))

@@ -3,25 +3,21 @@
     python -m minirlhf.course.experiments.ten_tastes
 
 Each simulated person votes on pairs of the SFT model's replies, one click in ten at random; the model learns from
-these votes alone, and then answers customers whom nobody has voted on, whom the person's own rule judges. The
-person who loves few words stands there twice: without the length as a feature, only the words of long replies can
-say "short".
+these votes alone, and then answers held-out customers, and the person's own rule judges. The person who loves few
+words stands there twice: without the length as a feature, only the words of long replies can say "short".
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import groupby
 from math import sqrt
 from pathlib import Path
 from statistics import mean, stdev
 from time import perf_counter
 
-import torch
 import tyro
 from tqdm.auto import tqdm
 
-from minirlhf.course.bench.machine import THREADS, facts
+from minirlhf.course.recorded import write_recorded
 from minirlhf.evaluate import win_rate
 from minirlhf.feedback.asking import write_questions
 from minirlhf.feedback.simulated import TEN_TASTES, Person, simulate
@@ -29,6 +25,7 @@ from minirlhf.feedback.votes import Vote
 from minirlhf.paths import REPOSITORY
 from minirlhf.pipeline import Checkpoints, load_shipped
 from minirlhf.ppo import PPORecord
+from minirlhf.runtime import pin_threads
 from minirlhf.taste import Reading, Taste, TasteConfig, learn_taste
 from minirlhf.worlds import helpdesk
 
@@ -96,18 +93,17 @@ def taste_table(
         blind = replace(config, count_length=False)
         runs += [("short", seed, blind) for seed in seeds]
     for name, seed, settings in tqdm(runs, desc="tastes", leave=False):
-        row = measure(shipped, name, people[name], seed, votes, customers, replace(settings, seed=seed))
+        row = measure_taste(shipped, name, people[name], seed, votes, customers, replace(settings, seed=seed))
         yield row if settings.count_length else replace(row, taste=f"{name}, length blind")
 
 
-def measure(
+def measure_taste(
     shipped: Checkpoints, name: str, person: Person, seed: int, votes: int, customers: int, config: TasteConfig
 ) -> TasteRow:
     """One simulated person votes, the model learns, and the same person's rule judges it on held-out customers."""
-    cast = let_vote(shipped, person, votes, seed)
-    taste = Taste.shipped(shipped)
+    choices, taste = let_vote(shipped, person, votes, seed), Taste.shipped(shipped)
     start = perf_counter()  # only now: casting the votes is the learner's own time
-    records = list(learn_taste(taste, cast, config))
+    records = list(learn_taste(taste, choices, config))
     seconds = perf_counter() - start
     reading = next(record for record in records if isinstance(record, Reading))
     kl = next((record.kl for record in reversed(records) if isinstance(record, PPORecord)), 0.0)
@@ -115,11 +111,8 @@ def measure(
     replies = taste.answers(prompts, person.score, seed)
     before, after = (replies[model].scores for model in ("SFT", "RLHF"))
     gains = [b - a for a, b in zip(before, after, strict=True)]
-    asked = [shipped.tokenizer.decode(ids) for ids in prompts.prompts]
-    gold = {
-        model: mean(helpdesk.gold(p, text) for p, text in zip(asked, column.texts, strict=True))
-        for model, column in replies.items()
-    }
+    prompt_texts = [shipped.tokenizer.decode(ids) for ids in prompts.prompts]
+    gold = {model: mean(map(helpdesk.gold, prompt_texts, column.texts)) for model, column in replies.items()}
     return TasteRow(
         name,
         seed,
@@ -145,11 +138,8 @@ def let_vote(shipped: Checkpoints, person: Person, n: int, seed: int) -> list[Vo
 
 def verdict(rows: Sequence[TasteRow]) -> str:
     """How many tastes were taken up, which takes every seed."""
-    taken_up = {
-        name: all(row.clear for row in group)
-        for name, group in groupby(sorted(rows, key=lambda row: row.taste), key=lambda row: row.taste)
-        if "," not in name
-    }
+    names = sorted({row.taste for row in rows if "," not in row.taste})
+    taken_up = {name: all(row.clear for row in rows if row.taste == name) for name in names}
     missed = ", ".join(name for name, clear in taken_up.items() if not clear) or "none"
     return f"{sum(taken_up.values())} of {len(taken_up)} tastes rise clearly on every seed; not so: {missed}."
 
@@ -163,7 +153,7 @@ def main(out: Path = REPOSITORY / "runs" / "tastes.json", seeds: int = 3, votes:
         votes: how many votes each person casts
         coin: the share of clicks that a coin decides; half of these fall on the wrong side
     """
-    torch.set_num_threads(min(THREADS, torch.get_num_threads()))
+    pin_threads()
     rows: list[TasteRow] = []
     tqdm.write(HEAD)
     people = {name: replace(person, lapse=coin) for name, person in TEN_TASTES.items()}
@@ -175,10 +165,11 @@ def main(out: Path = REPOSITORY / "runs" / "tastes.json", seeds: int = 3, votes:
 
 
 def write(rows: Sequence[TasteRow], out: Path) -> None:
-    """The rows as JSON, with the machine that they were measured on."""
-    out.parent.mkdir(parents=True, exist_ok=True)
+    """Keep the rows as those of a sweep are kept."""
     described = [asdict(row) | {"change": row.change, "clear": row.clear} for row in rows]
-    out.write_text(json.dumps({"machine": facts(), "rows": described}, indent=1))
+    about = "What the votes of ten simulated people do to the shipped SFT model."
+    made_by = "python -m minirlhf.course.experiments.ten_tastes"
+    write_recorded(out.stem, described, about=about, made_by=made_by, folder=out.parent)
 
 
 if __name__ == "__main__":

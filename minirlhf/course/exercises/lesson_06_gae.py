@@ -1,9 +1,9 @@
-"""The exercise on what turned out better than expected: gae."""
+"""The last exercise of lesson 06, what turned out better than expected: gae."""
 
 import torch
 
 from minirlhf.advantages import gae
-from minirlhf.course.exercises.exercise import RAGGED, Case, Exercise, mistake, normal, on_masks
+from minirlhf.course.exercises.exercise import RAGGED, Case, Exercise, normal, on_masks
 from minirlhf.ops import masked_whiten
 
 
@@ -46,52 +46,55 @@ def _with_returns(advantages, values, mask):
     return advantages, torch.where(mask, advantages + values, 0.0)
 
 
-@mistake(
-    "The last token's δ uses the value that stands behind it, in the padding. Nothing follows the last "
-    "token that counts, so there the next value is 0."
-)
+GAE = Exercise(gae, outputs=("advantages", "returns"), cases=_gae_cases, calls=30)
+
+
+@GAE.mistake
 def reads_a_value_beyond_the_mask(rewards, values, mask, gamma, lam):
+    """The last token's δ uses the value that stands behind it, in the padding. Nothing follows the last token that
+    counts, so there the next value is 0."""
     deltas = torch.where(mask, rewards + gamma * _later(values) - values, 0.0)
     return _with_returns(_sweep(deltas, mask, gamma * lam), values, mask)
 
 
-@mistake("The sum of the surprises is not discounted: γλ is missing before A_{t+1}.")
+@GAE.mistake
 def forgets_gamma_times_lam(rewards, values, mask, gamma, lam):
+    """The sum of the surprises is not discounted: γλ is missing before A_{t+1}."""
     values = torch.where(mask, values, 0.0)
     deltas = torch.where(mask, rewards + gamma * _later(values) - values, 0.0)
     return _with_returns(_sweep(deltas, mask, 1.0), values, mask)
 
 
-@mistake("γ is missing in A_t = δ_t + γλ A_{t+1}: here λ stands alone.")
+@GAE.mistake
 def decays_by_lam_alone(rewards, values, mask, gamma, lam):
+    """γ is missing in A_t = δ_t + γλ A_{t+1}: here λ stands alone."""
     values = torch.where(mask, values, 0.0)
     deltas = torch.where(mask, rewards + gamma * _later(values) - values, 0.0)
     return _with_returns(_sweep(deltas, mask, lam), values, mask)
 
 
-@mistake("γ is missing before V_{t+1}: what comes later counts for less there too.")
+@GAE.mistake
 def forgets_gamma_before_the_next_value(rewards, values, mask, gamma, lam):
+    """γ is missing before V_{t+1}: what comes later counts for less there too."""
     values = torch.where(mask, values, 0.0)
     deltas = torch.where(mask, rewards + _later(values) - values, 0.0)
     return _with_returns(_sweep(deltas, mask, gamma * lam), values, mask)
 
 
-@mistake(
-    "The sum runs from the first token to the last. A token can only change what comes after it, so the "
-    "sweep goes backwards: reversed(range(T))."
-)
+@GAE.mistake
 def runs_forwards(rewards, values, mask, gamma, lam):
+    """The sum runs from the first token to the last. A token can only change what comes after it, so the sweep goes
+    backwards: reversed(range(T))."""
     values = torch.where(mask, values, 0.0)
     deltas = torch.where(mask, rewards + gamma * _later(values) - values, 0.0)
     forwards = _sweep(deltas.flip(1), mask.flip(1), gamma * lam).flip(1)
     return _with_returns(forwards, values, mask)
 
 
-@mistake(
-    "The sum runs from the first token to the last, and begins in the prompt. A token can only change what comes "
-    "after it: sweep backwards, reversed(range(T)), and start each row at its last token that counts."
-)
+@GAE.mistake
 def runs_forwards_from_the_prompt(rewards, values, mask, gamma, lam):
+    """The sum runs from the first token to the last, and begins in the prompt. A token can only change what comes after
+    it: sweep backwards, reversed(range(T)), and start each row at its last token that counts."""
     advantages, running = torch.zeros_like(rewards), torch.zeros_like(rewards[:, 0])
     deltas = rewards + gamma * _later(values) - values
     for t in range(rewards.shape[1]):
@@ -100,113 +103,88 @@ def runs_forwards_from_the_prompt(rewards, values, mask, gamma, lam):
     return _with_returns(torch.where(mask, advantages, 0.0), values, mask)
 
 
-@mistake(
-    "The sweep begins in the padding and carries what it finds there into the response. "
-    "Where the mask is False, δ_t and the running sum are 0."
-)
+@GAE.mistake
 def sweeps_through_the_padding(rewards, values, mask, gamma, lam):
+    """The sweep begins in the padding and carries what it finds there into the response. Where the mask is False, δ_t
+    and the running sum are 0."""
     deltas = rewards + gamma * _later(values) - values
     advantages = _sweep(deltas, torch.ones_like(mask), gamma * lam)
     return _with_returns(torch.where(mask, advantages, 0.0), values, mask)
 
 
-@mistake("These are the surprises δ_t, not yet summed up: A_t = δ_t + γλ A_{t+1}.")
+@GAE.mistake
 def stops_at_the_surprises(rewards, values, mask, gamma, lam):
+    """These are the surprises δ_t, not yet summed up: A_t = δ_t + γλ A_{t+1}."""
     values = torch.where(mask, values, 0.0)
     deltas = torch.where(mask, rewards + gamma * _later(values) - values, 0.0)
     return _with_returns(deltas, values, mask)
 
 
-@mistake("The values are read one place too late: V_t is the value before token t, and stands at t.")
+@GAE.mistake
 def reads_values_one_place_late(rewards, values, mask, gamma, lam):
+    """The values are read one place too late: V_t is the value before token t, and stands at t."""
     values = torch.where(mask, values, 0.0)
     late = _later(values)
     deltas = torch.where(mask, rewards + gamma * _later(late) - late, 0.0)
     return _with_returns(_sweep(deltas, mask, gamma * lam), values, mask)
 
 
-@mistake("V_t is not taken off: this says how much was earned, not how much more than expected.")
+@GAE.mistake
 def forgets_what_was_expected(rewards, values, mask, gamma, lam):
+    """V_t is not taken off: this says how much was earned, not how much more than expected."""
     deltas = torch.where(mask, rewards + gamma * _later(torch.where(mask, values, 0.0)), 0.0)
     return _with_returns(_sweep(deltas, mask, gamma * lam), values, mask)
 
 
-@mistake("The advantages are right and the returns are the advantages again. What the value should have been is A + V.")
+@GAE.mistake
 def returns_the_advantages_twice(rewards, values, mask, gamma, lam):
+    """The advantages are right and the returns are the advantages again. What the value should have been is A + V."""
     advantages, _ = gae(rewards, values, mask, gamma, lam)
     return advantages, advantages.clone()
 
 
-@mistake(
-    "The advantages are right; the returns were taken after whitening, so the value model would learn in "
-    "units that change with every batch. Returns come first: A + V. Whitening is done later, elsewhere."
-)
+@GAE.mistake
 def takes_returns_after_whitening(rewards, values, mask, gamma, lam):
+    """The advantages are right; the returns were taken after whitening, so the value model would learn in units that
+    change with every batch. Returns come first: A + V. Whitening is done later, elsewhere."""
     advantages, _ = gae(rewards, values, mask, gamma, lam)
     return advantages, torch.where(mask, masked_whiten(advantages, mask) + values, 0.0)
 
 
-@mistake("These advantages are whitened already. Here they stay in the units of the reward; whitening comes later.")
+@GAE.mistake
 def whitens_too_early(rewards, values, mask, gamma, lam):
+    """These advantages are whitened already. Here they stay in the units of the reward; whitening comes later."""
     advantages, returns = gae(rewards, values, mask, gamma, lam)
     return masked_whiten(advantages, mask), returns
 
 
-@mistake("The advantages are right; these returns are the rewards still to come. Here the return is A + V.")
+@GAE.mistake
 def returns_what_was_earned(rewards, values, mask, gamma, lam):
+    """The advantages are right; these returns are the rewards still to come. Here the return is A + V."""
     advantages, _ = gae(rewards, values, mask, gamma, lam)
     return advantages, _sweep(torch.where(mask, rewards, 0.0), mask, gamma)
 
 
-@mistake(
-    "V_{t+1} was overwritten before it was used, so γV_t - V_t stands in δ_t. Work out δ_t first, then carry V_t along."
-)
+@GAE.mistake
 def overwrites_the_next_value(rewards, values, mask, gamma, lam):
+    """V_{t+1} was overwritten before it was used, so γV_t - V_t stands in δ_t. Work out δ_t first, then carry V_t
+    along."""
     values = torch.where(mask, values, 0.0)
     deltas = torch.where(mask, rewards + gamma * values - values, 0.0)
     return _with_returns(_sweep(deltas, mask, gamma * lam), values, mask)
 
 
-@mistake(
-    "The columns stand in reverse: the sweep goes from the last token to the first, and so were they put together. "
-    "Turn them round again: flip(1)."
-)
+@GAE.mistake
 def leaves_the_columns_reversed(rewards, values, mask, gamma, lam):
+    """The columns stand in reverse: the sweep goes from the last token to the first, and so were they put together.
+    Turn them round again: flip(1)."""
     advantages, _ = gae(rewards, values, mask, gamma, lam)
     return advantages.flip(1), advantages.flip(1) + torch.where(mask, values, 0.0)
 
 
-@mistake(
-    "A reward that stands in the padding is carried into the response. Where the mask is False, the running A is 0."
-)
+@GAE.mistake
 def carries_what_is_paid_in_the_padding(rewards, values, mask, gamma, lam):
+    """A reward that stands in the padding is carried into the response. Where the mask is False, the running A is 0."""
     values = torch.where(mask, values, 0.0)
     advantages = _sweep(rewards + gamma * _later(values) - values, torch.ones_like(mask), gamma * lam)
     return _with_returns(torch.where(mask, advantages, 0.0), values, mask)
-
-
-GAE = Exercise(
-    gae,
-    outputs=("advantages", "returns"),
-    cases=_gae_cases,
-    calls=30,
-    mistakes=(
-        reads_a_value_beyond_the_mask,
-        forgets_gamma_times_lam,
-        decays_by_lam_alone,
-        forgets_gamma_before_the_next_value,
-        runs_forwards,
-        runs_forwards_from_the_prompt,
-        sweeps_through_the_padding,
-        stops_at_the_surprises,
-        reads_values_one_place_late,
-        forgets_what_was_expected,
-        returns_the_advantages_twice,
-        takes_returns_after_whitening,
-        whitens_too_early,
-        returns_what_was_earned,
-        overwrites_the_next_value,
-        leaves_the_columns_reversed,
-        carries_what_is_paid_in_the_padding,
-    ),
-)
