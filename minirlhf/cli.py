@@ -1,4 +1,4 @@
-"""The command `minirlhf`: lessons, demo, doctor, bench, data, checkpoints, sweeps, bands, book, slides.
+"""The command `minirlhf`: lessons, demo, doctor, bench, data, checkpoints, sweeps, bands, book, slides, figures.
 
 Each command imports what it needs when it is asked for, so that `minirlhf --help` answers at once and
 `minirlhf doctor` still speaks where half of the packages are missing.

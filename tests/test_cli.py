@@ -23,7 +23,7 @@ def test_help_names_every_command(arguments, capsys):
         cli.main(arguments)
     assert ended.value.code == 0
     page = capsys.readouterr().out
-    assert not [name for name in cli.COMMANDS if not re.search(rf"\b{name}\b", page)]
+    assert not [name for name in cli.COMMANDS if not re.search(rf"^\W*{name}\s", page, re.M)]
 
 
 def test_a_misspelt_command_is_answered_with_the_right_ones(capsys):

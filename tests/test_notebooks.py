@@ -203,7 +203,7 @@ def test_runs_from_top_to_bottom_with_every_exercise_solved(path, own_folder):
 @each_lesson
 @pytest.mark.slow
 @pytest.mark.timeout(LONGEST_RUN)
-def test_runs_to_its_end_untried_with_mistakes_and_in_the_session_where_they_were_made(path, own_folder, monkeypatch):
+def test_runs_in_short_untried_and_with_mistakes_and_again_where_it_keeps_votes(path, own_folder, monkeypatch):
     """In short, in one kernel: untried, then a session anew with a mistake in every exercise. Where votes are kept, the
     learner then solves everything and runs the lesson again, with all that the run before has left behind."""
     monkeypatch.setenv("MINIRLHF_SECONDS", SHORT)
