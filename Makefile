@@ -1,15 +1,20 @@
 # Two commands are enough:  make lessons   and   make test
-# The rest:  make demo | doctor | bench | data | checkpoints | sweeps | bands | book | slides | figures | lint | clean
+# The rest:  make demo | doctor | bench | data | checkpoints | sweeps | bands | book | slides | figures
+#            make check | test-all | lint | clean
 
 PYTHON ?= python3
 BIN    := .venv/bin
 PIP    := $(BIN)/python -m pip install --constraint constraints.txt
+PYTEST := $(BIN)/python -m pytest
+# A worker a core, each with one thread (tests/conftest.py); a worker holds up to 1 GB.
+SHARED := --numprocesses logical --maxprocesses 4 --dist worksteal
+REPORT := --durations 30 --junitxml .test-results
 
 .DEFAULT_GOAL := help
-.PHONY: help lessons demo doctor bench data checkpoints sweeps bands book slides figures test kernels lint clean
+.PHONY: help lessons demo doctor bench data checkpoints sweeps bands book slides figures test check test-all kernels lint clean
 
 help:
-	@sed -n '1,2s/^# //p' Makefile
+	@sed -n '1,3s/^# //p' Makefile
 
 # What the learner uses.
 
@@ -23,8 +28,17 @@ book slides figures: .venv/ready-to-read
 
 # What keeps it true.
 
+# Everything quick: what somebody who changed a line wants to know.
 test: .venv/ready-to-test
-	$(BIN)/python -m pytest -m "not browser and not server and not kernels"
+	$(PYTEST) $(SHARED) -m "not (slow or alone or browser or server or kernels)"
+
+check: lint test
+
+# Everything: in parallel, and then what must have the machine to itself. Needs Chromium and PostgreSQL, and the
+# network once. What is measured is measured anew where it rests on something that changed; with ALL=1, all of it is.
+test-all: .venv/ready-to-test kernels
+	$(PYTEST) $(SHARED) -m "not (alone or browser)" $(REPORT)/shared.xml
+	$(if $(ALL),MINIRLHF_MEASURE=all )$(PYTEST) -m "alone or browser" $(REPORT)/alone.xml
 
 # Other versions of ipykernel, each in a folder that a kernel puts before .venv: tests/test_kernels.py. They are as
 # they were released, without what they need: that is in .venv, but for one package that the oldest calls otherwise.
@@ -45,7 +59,7 @@ bench: .venv/ready-to-test
 
 # Removes what make made, and nothing that a learner made: my_lessons/ and runs/ stay.
 clean:
-	rm -rf .venv .kernels .bench *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .kernels .bench *.egg-info .pytest_cache .ruff_cache .hypothesis .test-results
 	find minirlhf tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The virtual environment: made once, brought up to date when one of the two lists changes.

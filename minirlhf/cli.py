@@ -1,4 +1,4 @@
-"""The command `minirlhf`: lessons, demo, doctor, bench, data, checkpoints, sweeps, bands, book, slides.
+"""The command `minirlhf`: lessons, demo, doctor, bench, data, checkpoints, sweeps, bands, book, slides, figures.
 
 Each command imports what it needs when it is asked for, so that `minirlhf --help` answers at once and
 `minirlhf doctor` still speaks where half of the packages are missing.
@@ -148,10 +148,11 @@ def bands(lessons: tyro.conf.Positional[tuple[str, ...]] = (), seeds: int = 3) -
     """Measure what the lessons' texts claim, with several seeds, and keep it in data/recorded/bands.json.
 
     Args:
-        lessons: which ones, by their numbers ("05 07"); all if none is named
+        lessons: which ones, by their numbers ("05 07", or "pipeline" for the whole line); if none is named, those
+            whose code, data or packages have changed since they were measured
         seeds: how many seeds each is run with
     """
-    from minirlhf.course.experiments.claims import measure_bands
+    from minirlhf.course.experiments.bands import measure_bands
 
     runtime.pin_threads()
     outside = measure_bands(lessons, range(seeds))

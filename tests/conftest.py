@@ -1,23 +1,24 @@
-"""What every test shares: two threads, no hub, and in CI no silent skip."""
+"""What every test shares: its threads, no hub, nothing of the learner's own, and in CI no silent skip."""
 
 import os
 import tempfile
 from pathlib import Path
 
-# Before torch and the tokenizers are imported, and for the processes that tests start.
+# Before torch and the tokenizers are imported, and for the processes that tests start. One thread for each of several
+# workers; two where pytest runs on its own, as numbers were measured that are kept.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # workers share the cores: threads that wait sleep
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
-os.environ.setdefault("MINIRLHF_PROGRESS", str(Path(tempfile.mkdtemp()) / "progress.json"))  # never the learner's own
-os.environ.setdefault("MINIRLHF_VOTES", str(Path(tempfile.mkdtemp()) / "votes.db"))
+# Never the learner's own, and for every worker another: each has inherited the environment of the one that started it.
+os.environ["MINIRLHF_PROGRESS"] = str(Path(tempfile.mkdtemp()) / "progress.json")
+os.environ["MINIRLHF_VOTES"] = str(Path(tempfile.mkdtemp()) / "votes.db")
 
 import pytest
-import torch
 from hypothesis import settings
-
-torch.set_num_threads(2)
 
 # A busy machine is no bug, so no deadline; 25 examples where the default is 100, for a set that stays quick.
 settings.register_profile("quick", deadline=None, max_examples=25)
@@ -27,6 +28,8 @@ settings.load_profile("quick")
 @pytest.fixture
 def one_thread():
     """Bit for bit is promised for one thread; and models this small are quicker on one."""
+    import torch  # here, so that what only starts the workers need not load it
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -63,6 +66,11 @@ def reader(chromium, lab):
     assert not reader.errors
 
 
+def pytest_collection_modifyitems(items):
+    """What takes longest comes first, so that no worker sits idle while another ends with it."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def pytest_sessionfinish(session):
     """In CI a skipped test is a failed one: a gate that quietly checks less is worse than none."""
     if os.environ.get("CI") and _skipped(session.config) and session.exitstatus == pytest.ExitCode.OK:
@@ -77,4 +85,6 @@ def pytest_terminal_summary(terminalreporter, config):
 
 
 def _skipped(config):
-    return config.pluginmanager.get_plugin("terminalreporter").stats.get("skipped", [])
+    """What was skipped, wherever it ran: a worker reports to the process that started it, and only that one counts."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return reporter.stats.get("skipped", []) if reporter else []

@@ -1,6 +1,8 @@
-"""Every lesson runs from top to bottom, untried, solved and with mistakes; it is stripped, its cells are short."""
+"""Every lesson runs from top to bottom, solved at full size, and in short untried and with mistakes; what git has of it
+is stripped, its cells are short, and it asks the package for nothing that is not there."""
 
 import ast
+import importlib
 import inspect
 import re
 from copy import deepcopy
@@ -15,6 +17,7 @@ from minirlhf.course.exercises import EXERCISES
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+LESSONS = sorted(FOLDER.glob("[0-9]*.ipynb"))
 LONGEST_RUN = 180  # seconds; a lesson aims at half of it
 LONGEST_CELL = 15  # lines
 MOST_MEMORY = 1.2  # GB that a lesson's kernel may ever hold
@@ -26,30 +29,41 @@ import resource, sys
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20))
 """
 
-each_lesson = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+# Everything that a learner's session had is gone, but what the package keeps: votes, progress, modules.
+NEW_SESSION = "%reset -f"
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 
 
 def code_cells(path):
     return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
 
 
+def syntax_trees(path):
+    """Every code cell as Python reads it, without the lines that only IPython understands."""
+    for cell in code_cells(path):
+        lines = [line for line in cell.source.splitlines() if not line.lstrip().startswith(("%", "!"))]
+        yield ast.parse("\n".join(lines))
+
+
 def test_there_are_lessons():
-    assert FOLDER / "00_start_here.ipynb" in NOTEBOOKS
+    assert FOLDER / "00_start_here.ipynb" in LESSONS
 
 
-@each_lesson
+@each_notebook
 def test_is_a_valid_notebook_for_the_kernel_that_everybody_has(path):
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     assert notebook.metadata.kernelspec.name == "python3"
 
 
-@each_lesson
+@each_notebook
 def test_is_a_small_file(path):
     assert path.stat().st_size < LARGEST_FILE
 
 
-@each_lesson
+@each_notebook
 def test_is_stripped(path):
     """No outputs, no counts, no widget state: what git shows is what somebody wrote."""
     assert "widgets" not in nbformat.read(path, as_version=4).metadata
@@ -59,19 +73,44 @@ def test_is_stripped(path):
         assert not set(cell.metadata) & {"execution", "ExecuteTime"}, f"code cell {number} remembers when it ran"
 
 
-@each_lesson
+@each_notebook
 def test_cells_are_short(path):
     for number, cell in enumerate(code_cells(path)):
         assert len(cell.source.splitlines()) <= LONGEST_CELL, f"code cell {number}"
 
 
-@each_lesson
+@each_notebook
 def test_defines_nothing_that_the_package_owns(path):
-    for cell in code_cells(path):
-        lines = [line for line in cell.source.splitlines() if not line.lstrip().startswith(("%", "!"))]
-        for node in ast.walk(ast.parse("\n".join(lines))):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                assert node.name not in minirlhf.__all__, f"{node.name} is the package's own; import it"
+    nodes = [node for tree in syntax_trees(path) for node in ast.walk(tree)]
+    defined = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
+    assert not defined & set(minirlhf.__all__), "the package's own; import them"
+
+
+def has(source, name):
+    """Whether `from source import name` finds something."""
+    try:
+        return hasattr(importlib.import_module(source), name) or bool(importlib.import_module(f"{source}.{name}"))
+    except ImportError:
+        return False
+
+
+@each_notebook
+def test_asks_the_package_for_nothing_that_is_not_there(path):
+    """So that a name which somebody changes is missed at once, and not only where the lessons run."""
+    nodes = [node for tree in syntax_trees(path) for node in ast.walk(tree)]
+    imported = {
+        (node.module, alias.name)
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "minirlhf"
+        for alias in node.names
+    }
+    modules = {name for source, name in imported if source == "minirlhf" and name in minirlhf.MODULES}
+    used = {
+        (f"minirlhf.{minirlhf.MODULES[node.value.id]}", node.attr)
+        for node in nodes
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules
+    }
+    assert not [f"{source}.{name}" for source, name in sorted(imported | used) if not has(source, name)]
 
 
 def lesson(path):
@@ -115,11 +154,29 @@ def known_mistake(name):
     )
 
 
+def one_after_another(*notebooks):
+    """Notebooks as one, to be run in one kernel."""
+    joined = deepcopy(notebooks[0])
+    joined.cells = [deepcopy(cell) for notebook in notebooks for cell in notebook.cells]
+    for number, cell in enumerate(joined.cells):
+        cell["id"] = f"cell-{number}"
+    return joined
+
+
 def execute(notebook, folder):
     """Run all cells in a kernel of its own; what was printed, with every run of blanks as one."""
     NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}).execute()
-    outputs = (output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs)
+    return said(notebook.cells)
+
+
+def said(cells):
+    outputs = (output for cell in cells if cell.cell_type == "code" for output in cell.outputs)
     return " ".join("".join(o.text for o in outputs if o.output_type == "stream").split())
+
+
+def keeps_state(path):
+    """Whether a lesson finds at its beginning what it left behind when it ran before: somebody votes in it."""
+    return any("FeedbackCard" in cell.source for cell in code_cells(path))
 
 
 @pytest.fixture
@@ -131,40 +188,52 @@ def own_folder(tmp_path, monkeypatch):
 
 
 @each_lesson
+@pytest.mark.slow
 @pytest.mark.timeout(LONGEST_RUN)
-def test_runs_from_top_to_bottom(path, own_folder):
-    """At full size, as a learner who presses Run All would see it, and within its memory."""
-    notebook = lesson(path)
-    notebook.cells.append(nbformat.v4.new_code_cell(MEMORY))
-    assert 0.05 < float(execute(notebook, own_folder).split()[-1]) < MOST_MEMORY
-
-
-@each_lesson
-@pytest.mark.timeout(LONGEST_RUN)
-def test_runs_twice_in_a_row_with_every_exercise_solved(path, own_folder, monkeypatch):
-    monkeypatch.setenv("MINIRLHF_SECONDS", SHORT)
+def test_runs_from_top_to_bottom_with_every_exercise_solved(path, own_folder):
+    """At full size, as a learner who has solved everything and presses Run All would see it, within its memory."""
     notebook = answered(lesson(path), packages_own)
-    again = deepcopy(notebook.cells)
-    for cell in again:
-        cell["id"] += "-again"
-    notebook.cells.extend(again)
-    said = execute(notebook, own_folder)
-    for name in asked_in(lesson(path)):
-        assert said.count(f"✓ my_{name} is right") == 2
-    assert "not tried yet" not in said
+    notebook.cells.append(nbformat.v4.new_code_cell(MEMORY))
+    told = execute(notebook, own_folder)
+    assert "not tried yet" not in told
+    assert not [name for name in asked_in(lesson(path)) if told.count(f"✓ my_{name} is right") != 1]
+    assert 0.05 < float(told.split()[-1]) < MOST_MEMORY
 
 
 @each_lesson
+@pytest.mark.slow
 @pytest.mark.timeout(LONGEST_RUN)
-def test_runs_to_its_end_with_a_mistake_in_every_exercise(path, own_folder, monkeypatch):
+def test_runs_in_short_untried_and_with_mistakes_and_again_where_it_keeps_votes(path, own_folder, monkeypatch):
+    """In short, in one kernel: untried, then a session anew with a mistake in every exercise. Where votes are kept, the
+    learner then solves everything and runs the lesson again, with all that the run before has left behind."""
     monkeypatch.setenv("MINIRLHF_SECONDS", SHORT)
-    said = execute(answered(lesson(path), known_mistake), own_folder)
-    for name in asked_in(lesson(path)):
-        assert f"✗ my_{name} is not right yet." in said
-        assert f"The thought: {EXERCISES[name].mistakes[0].hint}" in said
+    anew = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(NEW_SESSION)])
+    untried, mistaken, solved = (
+        lesson(path),
+        answered(lesson(path), known_mistake),
+        answered(lesson(path), packages_own),
+    )
+    notebook = one_after_another(untried, anew, mistaken, *([solved] if keeps_state(path) else []))
+    execute(notebook, own_folder)
+
+    first, second = len(untried.cells), len(untried.cells) + 1 + len(mistaken.cells)
+    told_untried, told_mistaken, told_solved = (
+        said(cells) for cells in (notebook.cells[:first], notebook.cells[first:second], notebook.cells[second:])
+    )
+    asked = asked_in(lesson(path))
+    assert told_untried.count("not tried yet") == len(asked)
+    for name in asked:
+        assert f"✗ my_{name} is not right yet." in told_mistaken
+        assert f"The thought: {EXERCISES[name].mistakes[0].hint}" in told_mistaken
+    if keeps_state(path):
+        assert not [name for name in asked if f"✓ my_{name} is right" not in told_solved]
+
+
+def test_the_lessons_that_keep_state_are_found():
+    assert {"04", "05", "08", "09"} <= {path.name[:2] for path in LESSONS if keeps_state(path)}
 
 
 def test_every_exercise_is_asked_in_exactly_one_lesson():
-    asked = [name for path in NOTEBOOKS for name in asked_in(lesson(path))]
+    asked = [name for path in LESSONS for name in asked_in(lesson(path))]
     assert sorted(asked) == sorted(EXERCISES)
     assert len(asked) >= 20

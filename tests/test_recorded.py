@@ -6,9 +6,10 @@ from itertools import count
 import pytest
 
 from minirlhf import read_recorded, write_recorded
-from minirlhf.course.experiments import claims as claims_module
+from minirlhf.course.experiments import bands as bands_module
 from minirlhf.course.experiments import sweeps as sweeps_module
-from minirlhf.course.experiments.claims import Claim, Experiment, measure_bands
+from minirlhf.course.experiments.bands import Experiment, changed_experiments, measure_bands
+from minirlhf.course.experiments.claims import Claim
 from minirlhf.training import time_limited
 
 
@@ -45,16 +46,47 @@ def test_a_missing_and_a_damaged_file_say_what_to_do(tmp_path):
 def one_lesson(monkeypatch):
     """A course of one lesson, whose experiment gives ten times the seed."""
     claim = Claim("score", says="between 0 and 15", low=0, high=15)
-    lesson = Experiment("77", (claim,), lambda seed: {"score": 10.0 * seed})
-    monkeypatch.setattr(claims_module, "experiments", lambda: {"77": lesson})
+    lesson = Experiment("77", (claim,), lambda seed: {"score": 10.0 * seed}, "minirlhf.ops")
+    monkeypatch.setattr(bands_module, "experiments", lambda: {"77": lesson})
+    monkeypatch.setattr(bands_module, "digests", lambda modules: dict.fromkeys(modules, "as it was"))
+    monkeypatch.delenv(bands_module.MEASURE, raising=False)
 
 
 def test_bands_are_kept_and_what_leaves_them_is_told(one_lesson, tmp_path):
-    assert measure_bands(seeds=(0, 1), folder=tmp_path) == []
+    assert measure_bands(["77"], seeds=(0, 1), folder=tmp_path) == []
     (outside,) = measure_bands(["77"], seeds=(0, 1, 2), folder=tmp_path)
     assert "lesson 77, score, seed 2: 20" in outside
-    kept = read_recorded(claims_module.BANDS, tmp_path)
+    kept = read_recorded(bands_module.BANDS, tmp_path)
     assert [(row["seed"], row["value"]) for row in kept] == [(0, 0.0), (1, 10.0), (2, 20.0)]
+
+
+def test_only_what_has_changed_is_measured_again_unless_everything_is_asked_for(one_lesson, tmp_path, monkeypatch):
+    assert changed_experiments(tmp_path) == ["77"], "nothing is on record yet"
+    measure_bands(folder=tmp_path)
+    assert changed_experiments(tmp_path) == []
+    monkeypatch.setenv(bands_module.MEASURE, "all")
+    assert changed_experiments(tmp_path) == ["77"]
+    monkeypatch.delenv(bands_module.MEASURE)
+    monkeypatch.setattr(bands_module, "digests", lambda modules: dict.fromkeys(modules, "otherwise"))
+    assert changed_experiments(tmp_path) == ["77"]
+    kept = read_recorded(bands_module.BANDS, tmp_path)
+    for row in kept[1:]:
+        row["digest"] = "otherwise"  # a part that fits does not stand for the rest
+    write_recorded(bands_module.BANDS, kept, about="", made_by="", folder=tmp_path)
+    assert changed_experiments(tmp_path) == ["77"]
+
+
+def test_a_lesson_that_ends_badly_costs_none_of_those_before(one_lesson, tmp_path, monkeypatch):
+    def fails(seed):
+        raise FloatingPointError(f"seed {seed}")
+
+    (good,) = bands_module.experiments().values()
+    bad = Experiment("78", good.claims, fails, "minirlhf.ops")
+    monkeypatch.setattr(bands_module, "experiments", lambda: {"77": good, "78": bad})
+    with pytest.raises(FloatingPointError):
+        measure_bands(folder=tmp_path)
+    assert {row["lesson"] for row in read_recorded(bands_module.BANDS, tmp_path)} == {"77"}
+    assert changed_experiments(tmp_path) == ["78"]
 
 
 def test_a_lesson_that_makes_no_claims_is_named(one_lesson, tmp_path):
@@ -65,7 +97,7 @@ def test_a_lesson_that_makes_no_claims_is_named(one_lesson, tmp_path):
 def test_an_experiment_measures_what_is_claimed():
     claim = Claim("score", says="above 0", low=0)
     with pytest.raises(ValueError, match=r"claims \['score'\] and measures \['kl'\]"):
-        Experiment("77", (claim,), lambda seed: {"kl": 1.0}).run(0)
+        Experiment("77", (claim,), lambda seed: {"kl": 1.0}, "minirlhf.ops").run(0)
 
 
 @pytest.mark.parametrize("band", [(1.0, 1.0), (2.0, 1.0), (float("-inf"), float("inf"))])

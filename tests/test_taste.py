@@ -222,6 +222,7 @@ def test_a_setting_out_of_range_fails_where_it_is_written(name, value):
 # ---- from end to end
 
 
+@pytest.mark.slow
 def test_three_tastes_on_one_seed_are_taken_up(shipped, tmp_path):
     people = {name: TEN_TASTES[name] for name in ("cheerful", "hello", "short")}
     rows = list(taste_table(shipped, people, seeds=(0,), customers=100, config=TasteConfig(updates=8)))

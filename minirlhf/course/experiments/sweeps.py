@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from minirlhf.course.experiments.claims import lesson_modules
+from minirlhf.course.experiments.bands import lesson_modules
 from minirlhf.course.recorded import write_recorded
 
 Sweep = Callable[[Sequence[int]], Sequence[Mapping[str, Any]]]

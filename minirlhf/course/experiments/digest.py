@@ -1,0 +1,61 @@
+"""What a measurement rests on, in twelve letters: they change with the code, the data or the pins, and so say
+when a number that was kept must be measured anew."""
+
+import ast
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from minirlhf.course.imports import import_graph, needed_by, package_modules, syntax_tree
+from minirlhf.paths import REPOSITORY
+
+NOT_READ = ("recorded", "pictures", "README.md")  # in data/, and nothing is measured from it
+
+
+def digests(modules: Iterable[str], root: Path = REPOSITORY) -> dict[str, str]:
+    """For each of these modules a digest of the code that it imports, all data, and the versions of all packages."""
+    sources = package_modules(root / "minirlhf")
+    graph = import_graph(sources)
+    code = {name: code_digest(path) for name, path in sources.items()}
+    shared = [*_data(root / "data"), *_pins(root / "constraints.txt")]
+    return {
+        module: _short([*(f"{name} {code[name]}" for name in sorted(needed_by(module, graph))), *shared])
+        for module in modules
+    }
+
+
+def code_digest(path: Path) -> str:
+    """Of what Python does with a file: comments, line breaks and docstrings, which change no number, do not count."""
+    tree = syntax_tree(path)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
+            ast.get_docstring(node, clean=False) is not None
+        ):
+            del node.body[0]
+    return _short([repr(_bare(tree))])
+
+
+def _bare(node: object) -> object:
+    """A tree as nested lists of what is in it. `ast.dump` would do, if every version of Python wrote the same."""
+    if isinstance(node, ast.AST):
+        fields = ((name, value) for name, value in ast.iter_fields(node) if value is not None and value != [])
+        return [type(node).__name__, *((name, _bare(value)) for name, value in fields)]
+    return [_bare(each) for each in node] if isinstance(node, list) else repr(node)
+
+
+def _data(folder: Path) -> list[str]:
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    named = {path.relative_to(folder): path for path in found}
+    return [
+        f"{name.as_posix()} {hashlib.sha256(named[name].read_bytes()).hexdigest()}"
+        for name in sorted(named)
+        if name.parts[0] not in NOT_READ
+    ]
+
+
+def _pins(path: Path) -> list[str]:
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+
+
+def _short(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
