@@ -299,7 +299,7 @@ def test_finite_differences_of_every_loss(batch):
     assert check(lambda c, r: bradley_terry_loss(c, r, preference, margin=0.3)[0], pairs)
 
 
-@given(st.sampled_from([-1e6, -1.0, 0.0, 1e6]), st.integers(0, 3))
+@given(st.sampled_from([-1e6, -1.0, 0.0, 1e6, float("nan"), float("inf")]), st.integers(0, 3))
 def test_what_stands_in_padding_changes_neither_losses_nor_gradients(junk, columns):
     new, old, advantages, returns = (doubles(3, 4, seed=s) for s in range(4))
     mask = torch.tensor([[True] * 4, [True] * 3 + [False], [False, True, False, False]])
@@ -407,3 +407,9 @@ def test_half_a_preference_is_half_of_either_choice(a, b, share):
 def test_accuracy_is_the_share_of_likeliest_labels_that_are_right():
     log_probs = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.2, 0.5, 0.3], [0.1, 0.1, 0.8]]).log()
     assert cross_entropy(log_probs, torch.tensor([0, 2, 1, 0]))[1]["accuracy"] == 0.75
+
+
+def test_the_variance_of_the_ratio_is_around_its_own_mean():
+    ratios, nothing = one(0.5, 1.5, 2.5, 9.0), torch.zeros(1, 4, dtype=torch.float64)
+    _, stats = clipped_policy_loss(ratios.log(), nothing, nothing, torch.tensor([[True, True, True, False]]), 0.2)
+    assert stats["ratio"] == pytest.approx(1.5) and stats["ratio_variance"] == pytest.approx(2 / 3)

@@ -346,3 +346,46 @@ def test_a_pair_of_replies_is_learned_however_it_was_asked():
     ]
     found = {(p.chosen, p.rejected, p.preference) for cast in asked for p in preferences(cast)}
     assert found == {(WARM, RUDE, 1.0)}
+
+
+# ---- from how many votes on something is said
+
+
+def kettles(n: int, replies, left=0) -> list[Vote]:
+    """The first of two replies chosen n times, on one side of the screen or, with None, on both in turn."""
+    return [vote("pair", replies(i), Better(0), left=i // 2 % 2 if left is None else left) for i in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("replies", "left", "sentence"),
+    [
+        (lambda i: (f" reply {i} {'and more' * (i % 2)}", f" other {i} more"), 0, "fell on the left"),
+        (lambda i: (f" a{i} and more", f" b{i}"), None, "The longer reply won every time"),
+        (lambda i: (f" sorry {'x' * (i % 2)}", f" a{i} b"), None, "one word"),
+    ],
+    ids=["side", "length", "word"],
+)
+def test_what_eight_choices_have_in_common_is_said_and_seven_may_be_luck(replies, left, sentence):
+    for n in (7, 8):
+        assert any(sentence in found for found in advise(kettles(n, replies, left))) == (n == 8)
+
+
+def test_a_single_pair_of_equal_length_shows_that_it_is_not_length_alone():
+    longer = kettles(10, lambda i: (f" a{i} and more", f" b{i}"), None)
+    assert any("The longer reply" in sentence for sentence in advise(longer))
+    assert not any("reply won" in sentence for sentence in advise([*longer, *kettles(1, lambda i: (" ab", " cd"))]))
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_three_answers_taken_back_are_said_and_two_may_be_luck(n):
+    first = pairs(30)
+    again = [
+        Vote(
+            Question("pair", v.question.prompt, v.question.replies, purpose="repeat"),
+            Better(1 - v.answer.winner),
+            (0, 1),
+            "you",
+        )
+        for v in first[:n]
+    ]
+    assert any("Asked again" in sentence for sentence in advise(first + again)) == (n == 3)

@@ -27,6 +27,7 @@ from minirlhf.evaluate import exact_kl
 from minirlhf.model import ValueModel
 from minirlhf.pipeline import load_shipped
 from minirlhf.ppo import PPOConfig, train_ppo
+from minirlhf.rollout import sample
 
 DISTANCES = [0.0, 0.5, 1.0, 2.0, 3.0, 5.0]
 
@@ -213,6 +214,8 @@ def test_a_standing_is_made_of_means_a_reply(shipped):
 
     found = measure_policy(*models, proxy, prompts, shipped.tokenizer, count_words, update=7, max_new_tokens=8, seed=2)
     ((tokens, mask),) = seen
+    again = sample(shipped.sft, prompts.prompts, 8, torch.Generator().manual_seed(2))
+    assert torch.equal(tokens, again.tokens), "the policy answers, with random numbers that are the seed's"
     assert found.update == 7 and found.length == mask.sum(dim=1).float().mean().item()
     assert found.proxy == pytest.approx(10.0 + found.length)
     assert found.gold == pytest.approx(sum(found.golds) / 6) != pytest.approx(found.proxy)

@@ -261,3 +261,23 @@ def test_the_better_reply_of_a_check_stands_in_either_place():
 def test_checks_are_as_many_as_asked_for():
     assert len({check.pair for check in gold_questions(100)}) == 100
     assert gold_questions(0) == []
+
+
+def test_when_something_is_asked_again_and_what_cannot_be_foreseen():
+    """Any early question may come again, and any number of places later from the gap on."""
+    which, later = Counter(), Counter()
+    for seed in range(150):
+        mixed = with_repeats(ASKED, 0.25, seed)
+        for place, repeat in enumerate(mixed):
+            if repeat.purpose == "repeat":
+                first = mixed.index(replace(repeat, purpose="fresh"))
+                which[ASKED.index(mixed[first])] += 1
+                later[place - first] += 1
+    assert set(which) == set(range(31)), "the last nine have no place ten later"
+    assert max(which.values()) < 3 * min(which.values())
+    assert min(later) == 10 and len(later) > 30 and later.most_common(1)[0][1] < 0.2 * later.total()
+
+
+@pytest.mark.parametrize(("share", "repeats"), [(0.185, 7), (0.19, 8), (0.01, 0), (0.02, 1)])
+def test_a_share_is_rounded_to_the_nearest_number_of_questions(share, repeats):
+    assert len(with_repeats(ASKED, share)) == 40 + repeats
