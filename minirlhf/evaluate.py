@@ -47,14 +47,6 @@ class Replies:
 
 
 @dataclass(frozen=True)
-class FrontierPoint:
-    """How far a policy has moved from its reference (KL in nats a response), and what it is worth there."""
-
-    kl: float
-    score: float
-
-
-@dataclass(frozen=True)
 class CalibrationBin:
     """Pairs about which a reward model was about this sure: what it predicted, what happened, how many they were."""
 
@@ -107,30 +99,6 @@ def exact_kl(policy: CausalLM, reference: CausalLM, tokens: Tokens, response_mas
     than the sum of log-ratios.
     """
     return masked_sum(token_kl(policy(tokens), reference(tokens), response_mask), response_mask)
-
-
-def frontier_point(
-    policy: CausalLM,
-    reference: CausalLM,
-    prompts: Prompts,
-    tokenizer: Tokenizer,
-    judge: Judge,
-    max_new_tokens: int = 40,
-    seed: int = 0,
-) -> FrontierPoint:
-    """Where a policy stands between staying the same and scoring high."""
-    samples, replies = answer(policy, prompts, tokenizer, judge, max_new_tokens, seed)
-    kl = exact_kl(policy, reference, samples.tokens, samples.response_mask).mean().item()
-    return FrontierPoint(kl, replies.mean)
-
-
-def frontier(points: Sequence[FrontierPoint]) -> list[FrontierPoint]:
-    """The points that no other beats in both: the best score that each KL can buy, nearest first."""
-    best: list[FrontierPoint] = []
-    for point in sorted(points, key=lambda p: (p.kl, -p.score)):
-        if not best or point.score > best[-1].score:
-            best.append(point)
-    return best
 
 
 @torch.no_grad()

@@ -34,7 +34,7 @@ from minirlhf import explore
 explore(lambda beta: f"a leash of {beta}", beta=[0.1, 0.2], start={"beta": 0.2})
 """
 FIGURE = """
-from minirlhf.course.plots.language import new_figure
+from minirlhf.course.plots.style import new_figure
 figure = new_figure(3.0, 2.0)
 figure.add_subplot().plot([1, 2])
 figure

@@ -28,7 +28,7 @@ strip
 """
 SLIDERS = """
 from minirlhf import explore
-from minirlhf.course.plots.language import dress, headline, new_figure
+from minirlhf.course.plots.style import dress, headline, new_figure
 def draw(temperature, customer):
     figure = new_figure(6.0, 2.5)
     headline(figure, f"temperature {temperature}, customer {customer}")

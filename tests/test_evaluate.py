@@ -1,6 +1,6 @@
 """Win rates with published intervals, exact KL against enumeration, accuracy and calibration with known answers."""
 
-from itertools import pairwise, product
+from itertools import product
 from math import sqrt
 
 import pytest
@@ -11,15 +11,12 @@ from tiny import TEXTS, equal, generator, small_tokenizer, talker
 
 from minirlhf.data import Comparisons, Prompts, collate
 from minirlhf.evaluate import (
-    FrontierPoint,
     Replies,
     accuracy_ceiling,
     calibration,
     compare,
     exact_kl,
     exchanges,
-    frontier,
-    frontier_point,
     pair_accuracy,
     score_pairs,
     win_rate,
@@ -119,25 +116,6 @@ def test_everyone_answers_the_same_prompts_and_is_read_by_the_same_judge():
     assert compare(models, prompts, tokenizer, judge, max_new_tokens=5, seed=1) != found
 
 
-def test_a_policy_that_is_its_reference_stands_at_kl_0():
-    tokenizer, policy = small_tokenizer(), talker(1, TALKS)
-    prompts = Prompts([tokenizer.encode("hello")] * 4)
-    here = frontier_point(policy, policy, prompts, tokenizer, shortness, max_new_tokens=6)
-    moved = frontier_point(talker(2, TALKS), policy, prompts, tokenizer, shortness, max_new_tokens=6)
-    assert here.kl == pytest.approx(0.0, abs=1e-5) and moved.kl > 0.1
-    assert here.score == compare({"p": policy}, prompts, tokenizer, shortness, max_new_tokens=6)["p"].mean
-
-
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12))
-def test_no_point_of_a_frontier_is_beaten_and_every_other_is(pairs):
-    points = [FrontierPoint(float(kl), float(score)) for kl, score in pairs]
-    best = frontier(points)
-    assert set(best) <= set(points)
-    assert all(a.kl < b.kl and a.score < b.score for a, b in pairwise(best))
-    for point in points:
-        assert any(b.kl <= point.kl and b.score >= point.score for b in best)
-
-
 def test_scores_of_pairs_do_not_depend_on_the_batch():
     encode = small_tokenizer().encode
     comparisons = Comparisons(
@@ -217,20 +195,6 @@ def test_measuring_leaves_nothing_to_differentiate():
     assert not any(x.requires_grad for x in score_pairs(lambda t, m: worth * t[:, 1], comparisons, 300))
 
 
-def test_a_point_of_the_frontier_is_a_mean_a_response_and_the_seeds():
-    """As many customers again move no mean: neither the distance nor the score is a sum."""
-    tokenizer, policy, reference = small_tokenizer(), talker(1, TALKS), talker(2, TALKS)
-
-    def point(customers, new=6, seed=0):
-        prompts = Prompts([tokenizer.encode("hello")] * customers)
-        return frontier_point(policy, reference, prompts, tokenizer, shortness, max_new_tokens=new, seed=seed)
-
-    few, many = point(100), point(400)
-    assert many.kl == pytest.approx(few.kl, rel=0.15) and many.score == pytest.approx(few.score, rel=0.15)
-    assert point(100, seed=1) != few == point(100)
-    assert point(100, new=1).kl < 0.5 * few.kl, "a longer reply may go further"
-
-
 def test_how_far_is_measured_where_the_policy_goes_and_not_where_it_comes_from():
     """A policy that always says one word is ln(1/p) away, p the reference's chance of it; the way back is longer."""
     sizes = GPTConfig(vocab_size=4, context=8, layers=1, heads=1, channels=8)
@@ -265,8 +229,3 @@ def test_bins_of_calibration_are_as_many_as_asked_and_equally_wide(bins):
     assert len(found) == bins and sum(b.count for b in found) == 2000
     for i, b in enumerate(found):
         assert 0.5 + i / (2 * bins) <= b.predicted + 1e-6 and b.predicted <= 0.5 + (i + 1) / (2 * bins) + 1e-6
-
-
-def test_of_equal_points_one_stays_on_the_frontier():
-    best = FrontierPoint(1.0, 3.0)
-    assert frontier([FrontierPoint(1.0, 2.0), best, best, FrontierPoint(2.0, 3.0)]) == [best]

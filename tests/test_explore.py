@@ -12,7 +12,7 @@ from ipywidgets import HTML, Button, Dropdown, SelectionSlider
 from kernel_client import running_kernel
 
 from minirlhf.course.plots import TokenStrip, explore
-from minirlhf.course.plots.language import headline, new_figure
+from minirlhf.course.plots.style import headline, new_figure
 
 HOSTILE = "<script>alert('taken')</script>"
 

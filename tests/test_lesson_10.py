@@ -18,7 +18,7 @@ from minirlhf.course.experiments.contest import (
     written,
 )
 from minirlhf.course.experiments.lesson_10 import CLAIMS, LADDER, WAYS, claimed, imitate, liked, ppo_entry, size
-from minirlhf.course.plots.decision import shares_of
+from minirlhf.course.plots.lesson_10 import shares_of
 from minirlhf.course.recorded import read_recorded
 from minirlhf.data import Demonstrations
 from minirlhf.feedback.simulated import sorrow

@@ -12,13 +12,13 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from minirlhf.course import plots
 from minirlhf.course.plots import (
     COLOURS,
     STAGES,
     agreement_matrix,
     before_after_table,
     calibration_plot,
-    frontier_plot,
     learning_curve,
     pipeline_map,
     score_strips,
@@ -27,10 +27,10 @@ from minirlhf.course.plots import (
     voters_compared,
     word_bars,
 )
-from minirlhf.course.plots.language import ink, luminance
+from minirlhf.course.plots.style import drawable, ink, luminance
 from minirlhf.course.plots.table import changed
-from minirlhf.course.plots.table_figure import drawable, measure, wrap
-from minirlhf.evaluate import CalibrationBin, FrontierPoint, Replies
+from minirlhf.course.plots.table_figure import measure, wrap
+from minirlhf.evaluate import CalibrationBin, Replies
 from minirlhf.ppo import PPORecord
 from minirlhf.reward import RewardRecord
 from minirlhf.sft import SFTRecord
@@ -86,7 +86,6 @@ FIGURES = {
     "no words": lambda: word_bars({}),
     "calibration": lambda: calibration_plot(BINS),
     "stars": lambda: star_bars({"strict (simulated)": [1, 1, 2], "generous (simulated)": [5]}),
-    "frontier": lambda: frontier_plot({"RLHF": [FrontierPoint(-1e-9, 0.1), FrontierPoint(4.0, 1.0)]}),
 }
 
 
@@ -126,8 +125,7 @@ def test_the_same_thing_has_the_same_colour():
         for dots in score_strips(COLUMNS).axes[0].collections
         if dots.get_offsets().shape[0] == 2
     }
-    frontier = frontier_plot({name: [FrontierPoint(0.0, 0.0)] for name in COLUMNS}).axes[0].lines
-    assert strips == {COLOURS[name] for name in COLUMNS} == {line.get_color() for line in frontier}
+    assert strips == {COLOURS[name] for name in COLUMNS}
     html = before_after_table(PROMPTS, COLUMNS)._repr_html_()
     assert all(COLOURS[name] in html for name in COLUMNS)
     score, kl, *_ = training_dashboard(ppo(3), gold=[0.0, 0.1, 0.2]).axes
@@ -240,6 +238,27 @@ shell = InteractiveShell.instance()
 shown, _ = shell.display_formatter.format(plots.pipeline_map("PPO"))
 assert "image/png" in shown, shown
 assert "matplotlib.pyplot" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_every_figure_is_listed_and_can_be_fetched():
+    assert {"learning_curve", "microscope", "LivePlot"} <= set(dir(plots))
+    for name in dir(plots):
+        assert getattr(plots, name).__doc__ or name.isupper(), name
+    with pytest.raises(AttributeError, match="dir"):
+        plots.no_such_figure  # noqa: B018
+    assert callable(plots.explore) and callable(plots.microscope)  # no file has a figure's name
+
+
+def test_a_lesson_waits_for_no_library_that_its_figures_do_not_need():
+    script = """
+import sys
+from minirlhf import plots
+plots.learning_curve, plots.training_dashboard, plots.score_strips, plots.before_after_table, plots.LivePlot
+plots.pipeline_map("PPO")
+heavy = {"sqlalchemy", "ipywidgets", "anywidget", "datasets", "pandas", "IPython"} & set(sys.modules)
+assert not heavy, heavy
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 

@@ -6,7 +6,7 @@ import warnings
 import pytest
 
 from minirlhf.course.plots import COLOURS, cost_table, interval_ladder, score_by_minutes, two_verdicts, win_rates
-from minirlhf.course.plots.decision import shares_of
+from minirlhf.course.plots.lesson_10 import shares_of
 from minirlhf.evaluate import wilson_interval
 
 METHODS = {"SFT": 0.5, "SFT, best answers": 0.7, "SFT, random answers": 0.52, "best-of-n": 0.75, "PPO": 0.9}

@@ -12,7 +12,7 @@ from tiny import TYPED, generator, lively, small_tokenizer, trunk
 
 from minirlhf.advantages import gae, token_rewards
 from minirlhf.course.plots import expectations, four_models, leash_plot, leash_progress, microscope, pay_slip, symptoms
-from minirlhf.course.plots.microscope import NOTES
+from minirlhf.course.plots.lesson_07_microscope import NOTES
 from minirlhf.losses import clipped_policy_loss
 from minirlhf.model import CausalLM, ValueModel
 from minirlhf.ops import token_log_probs

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import TEXTS, TYPED, generator, talker
 
-from minirlhf.course.plots import end_to_end, loss_curves, next_pieces, piece_strip, shift_map, surprise_strip
-from minirlhf.course.plots.next_token import END, percent, spelled
+from minirlhf.course.plots import end_to_end, loss_curves, next_pieces, piece_strip, shift_map, style, surprise_strip
+from minirlhf.course.plots.lesson_02 import percent, spelled
 from minirlhf.ops import token_log_probs
 from minirlhf.rollout import inverse_cdf_sample
 from minirlhf.sft import SFTRecord
@@ -71,7 +71,7 @@ def test_whatever_is_typed_is_shown_byte_for_byte(text):
 def test_the_bytes_of_a_strange_letter_are_named():
     assert spelled(TOKENIZER, TOKENIZER.encode("ü🙂")) == ["C3", "BC", "F0", "9F", "99", "82"]
     half = TOKENIZER.encode("ü")[:1]
-    assert spelled(TOKENIZER, [*half, TOKENIZER.eos_id]) == ["�", END]
+    assert spelled(TOKENIZER, [*half, TOKENIZER.eos_id]) == ["�", style.END]
 
 
 # ---- surprise
@@ -84,7 +84,7 @@ def test_the_strip_tells_what_the_model_computed():
     tokens, labels = torch.tensor([ids]), strip.view["shades"][0]["labels"]
     with torch.no_grad():
         expected = model(tokens)[0].double().softmax(dim=-1)
-    assert labels[0] == "" and strip.view["pieces"][-1] == END
+    assert labels[0] == "" and strip.view["pieces"][-1] == style.END
     for t, detail in enumerate(strip.view["details"][1:], start=1):
         before = expected[t - 1]
         assert float(labels[t]) == pytest.approx(-math.log(before[ids[t]]), abs=0.006)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from traitlets import TraitError
 
 from minirlhf.course.plots import TokenStrip
-from minirlhf.course.plots.language import luminance
 from minirlhf.course.plots.strip import ink_on, shaded, visible
+from minirlhf.course.plots.style import luminance
 
 HOSTILE = "<img src=x onerror=\"alert('taken')\"><script>alert('taken')</script>"
 PIECES = ["Hi", " there", "\n", "Ye", "s."]

@@ -1,29 +1,13 @@
-"""What happened while training: PPO's dashboard, a learning curve, and what each nat of KL bought."""
+"""Training curves: PPO's dashboard, and one metric of any stage over its steps."""
 
 from collections.abc import Mapping, Sequence
-from math import isfinite, sqrt
+from math import isfinite
+from statistics import fmean
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from minirlhf.course.plots.language import (
-    BEHIND,
-    PALE,
-    SMALL,
-    at_least,
-    colour,
-    draw_runs,
-    dress,
-    headline,
-    ink,
-    level,
-    name_ends,
-    new_figure,
-    signed,
-    whole_numbers,
-    zone,
-)
-from minirlhf.evaluate import FrontierPoint
+from minirlhf.course.plots import style
 from minirlhf.metrics import METRICS, Record
 from minirlhf.ppo import PPORecord
 from minirlhf.reinforce import ReinforceRecord
@@ -61,48 +45,45 @@ def training_dashboard(
     """
     runs = _runs(records)
     reached = max(run[-1].update for run in runs)
-    figure = new_figure(11.5, 6.6)
+    figure = style.new_figure(11.5, 6.6)
     grid = figure.add_gridspec(2, 3)
     for i, (question, *names) in enumerate(PANELS):
         cells = grid[i].subgridspec(len(names), 1)
         for row, name in enumerate(names):
             ax = figure.add_subplot(cells[row])
             last = row == len(names) - 1
-            dress(ax, question if row == 0 else "", "update" if last else "", METRICS[PPORecord][name].unit)
+            style.dress(ax, question if row == 0 else "", "update" if last else "", METRICS[PPORecord][name].unit)
             ax.tick_params(labelbottom=last)
             _panel(ax, name, _points(runs, name), _gold(runs, gold) if name == "score" else [])
             if name in SHORT:
                 ax.set_ylabel(f"{SHORT[name]}\n({METRICS[PPORecord][name].unit.split(' of ')[0]})")
-            ax.set_xlim(0.5, max(updates or 0, reached) + 0.5)
-            whole_numbers(ax)
-    first, end = ([run[i] for run in runs] for i in (0, -1))
-    scores = " → ".join(signed(_mean(at, "score"), 2) for at in (first, end))
-    rise = f"score {scores}, " if reached > 1 else ""
-    seeds = f" (mean of {len(runs)} runs)" if len(runs) > 1 else ""
-    headline(figure, f"PPO, update {reached}: {rise}{_mean(end, 'kl'):.1f} nats from the reference{seeds}")
-    return figure
+            style.whole_numbers(ax, max(updates or 0, reached))
+    first, last = (fmean(run[i].score for run in runs) for i in (0, -1))
+    rise = f"score {style.change(first, last)}, " if reached > 1 else ""
+    kl, seeds = fmean(run[-1].kl for run in runs), f" (mean of {len(runs)} runs)" if len(runs) > 1 else ""
+    return style.headline(figure, f"PPO, update {reached}: {rise}{kl:.1f} nats from the reference{seeds}")
 
 
 def _panel(ax: Axes, name: str, runs: Runs, gold: Runs) -> None:
     """One number's line, with what is normal for it."""
-    tone = colour("proxy" if name == "score" else "RLHF")
+    tone = style.colour("proxy" if name == "score" else "RLHF")
     ends = []
     if runs:
-        ends.append((*draw_runs(ax, runs, tone), "reward\nmodel", ink("proxy")))
+        ends.append((*style.draw_runs(ax, runs, tone), "reward\nmodel", style.ink("proxy")))
     if gold:
-        ends.append((*draw_runs(ax, gold, colour("gold")), "gold", ink("gold")))
+        ends.append((*style.draw_runs(ax, gold, style.colour("gold")), "gold", style.ink("gold")))
     if (normal := METRICS[PPORecord][name].zone) is not None:
-        zone(ax, *normal)
+        style.zone(ax, *normal)
     if name == "kl":
-        at_least(ax, -0.1, 1.0)
-        level(ax, 0.0, "the reference", ink("SFT"))
+        style.at_least(ax, -0.1, 1.0)
+        style.level(ax, 0.0, "the reference", style.ink("SFT"))
     if name in ("policy_entropy", "response_length"):  # near 0 is what there is to fear
         ax.set_ylim(bottom=0, top=1.1 * ax.get_ylim()[1])
     if name == "explained_variance":  # a first guess can be arbitrarily bad; that must not hide the rest
         ax.set_ylim(bottom=max(-1.0, min(-0.1, ax.get_ylim()[0])), top=1.05)
     if name == "score" and ends:
-        at_least(ax, min(end[1] for end in ends) - 0.5, max(end[1] for end in ends) + 0.1)
-        name_ends(ax, ends, gap=0.16)
+        style.at_least(ax, min(end[1] for end in ends) - 0.5, max(end[1] for end in ends) + 0.1)
+        style.name_ends(ax, ends, gap=0.16)
 
 
 def learning_curve(
@@ -116,51 +97,26 @@ def learning_curve(
     kind = type(runs[0][0])
     metric = METRICS[kind][field]
     stage = {PPORecord: "RLHF", ReinforceRecord: "RLHF", RewardRecord: "proxy"}.get(kind, "SFT")
-    figure = new_figure(7.5, 4.2)
+    figure = style.new_figure(7.5, 4.2)
     called = field.replace("_", " ")
     unit = f" ({metric.unit})" if metric.unit not in ("", called) else ""
-    ax = dress(figure.add_subplot(), "", next(iter(METRICS[kind])), called + unit)
+    ax = style.dress(figure.add_subplot(), "", next(iter(METRICS[kind])), called + unit)
     points = _points(runs, field)
     window = max(1, max(map(len, points), default=0) // 25)
     if window > 1 and len(points) == 1:
-        ax.plot(*zip(*points[0], strict=True), color=colour(stage), linewidth=0.8, alpha=0.35)
+        ax.plot(*zip(*points[0], strict=True), color=style.colour(stage), linewidth=0.8, alpha=0.35)
     ends = []
     if points:
-        x, y = draw_runs(ax, [_smooth(run, window) for run in points], colour(stage))
-        ends.append((x, y, f"{y:.2f}", ink(stage)))
+        x, y = style.draw_runs(ax, [_smooth(run, window) for run in points], style.colour(stage))
+        ends.append((x, y, f"{y:.2f}", style.ink(stage)))
     for text, height in (levels or {}).items():
-        level(ax, height, text, PALE)
+        style.level(ax, height, text, style.PALE)
     ax.margins(x=0.02)
-    whole_numbers(ax)
-    name_ends(ax, ends)
+    style.whole_numbers(ax)
+    style.name_ends(ax, ends)
     if window > 1:
         ax.set_xlabel(f"{ax.get_xlabel()} (thick line: mean of {window})")
-    headline(figure, title or f"{called.capitalize()}: {metric.healthy.split(';')[0]}")
-    return figure
-
-
-def frontier_plot(points: Mapping[str, Sequence[FrontierPoint]]) -> Figure:
-    """What moving away from the reference bought: score against √KL, a line for every way of moving."""
-    figure = new_figure(7.5, 4.6)
-    ax = dress(figure.add_subplot(), "", "√KL from the reference (√nats a reply)", "gold score")
-    for name, reached in points.items():
-        line = sorted((sqrt(max(point.kl, 0.0)), point.score) for point in reached)
-        ax.plot(*zip(*line, strict=True), color=colour(name), linewidth=2, marker="o", markersize=5)
-        ax.annotate(
-            name,
-            line[-1],
-            xytext=(0, 8),
-            textcoords="offset points",
-            ha="center",
-            fontsize=SMALL + 1,
-            fontweight="bold",
-            color=ink(name),
-            bbox=BEHIND,
-        )
-    ax.margins(y=0.12)
-    ax.set_xlim(left=0)
-    headline(figure, "What does each step away from the reference buy?")
-    return figure
+    return style.headline(figure, title or f"{called.capitalize()}: {metric.healthy.split(';')[0]}")
 
 
 def _runs(records: Sequence) -> list[list]:
@@ -189,10 +145,6 @@ def _gold(runs: list[list[PPORecord]], gold: Sequence | None) -> Runs:
         [(float(record.update), float(score)) for record, score in zip(run, given, strict=True)]
         for run, given in zip(runs, scores, strict=True)
     ]
-
-
-def _mean(records: list[PPORecord], name: str) -> float:
-    return sum(getattr(record, name) for record in records) / len(records)
 
 
 def _smooth(run: list[tuple[float, float]], window: int) -> list[tuple[float, float]]:

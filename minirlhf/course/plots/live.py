@@ -15,31 +15,20 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import BytesIO
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
-from minirlhf.course.plots.language import (
-    INK,
-    MEDIUM,
-    at_least,
-    colour,
-    draw_runs,
-    drawable,
-    dress,
-    headline,
-    ink,
-    level,
-    new_figure,
-    signed,
-    whole_numbers,
-)
+from minirlhf.course.plots import style
+from minirlhf.course.plots.replies import largest
 from minirlhf.metrics import METRICS
 from minirlhf.ppo import PPORecord
-from minirlhf.taste import Reading, TasteRecord
 from minirlhf.training import time_limited
+
+if TYPE_CHECKING:  # importing it would bring a database to every lesson
+    from minirlhf.taste import Reading, TasteRecord
 
 Record = TypeVar("Record")
 
@@ -48,30 +37,28 @@ SHARE = 4  # and so many times what a drawing takes, so that drawing is never mo
 WORDS, LONGEST = 10, 16  # how many there is room for, and of how many letters
 
 
-def taste_progress(records: Sequence[TasteRecord]) -> Figure:
-    """What `learn_taste` is doing: the words that it pays for, and how far that has moved the policy."""
-    reading = next((record for record in records if isinstance(record, Reading)), None)
+def taste_progress(records: "Sequence[TasteRecord]") -> Figure:
+    """What `learn_taste` yields: the weights of the words, and the policy's score and KL."""
+    reading = next((record for record in records if not isinstance(record, PPORecord)), None)
     if reading is None:
         raise ValueError("taste_progress draws what learn_taste yields, from its first record, a Reading, on.")
     updates = [record for record in records if isinstance(record, PPORecord)]
-    figure = new_figure(11.0, 4.4, tidy=False)  # fixed margins: nothing moves from one drawing to the next
+    figure = style.new_figure(11.0, 4.4, tidy=False)  # fixed margins: nothing moves from one drawing to the next
     margins = {"left": 0.15, "right": 0.985, "top": 0.83, "bottom": 0.12, "wspace": 0.2, "hspace": 0.28}
     grid = figure.add_gridspec(2, 2, width_ratios=(1, 1.15), **margins)
     _words(figure.add_subplot(grid[:, 0]), reading)
     score, kl = (figure.add_subplot(grid[row, 1]) for row in range(2))
-    dress(score, "Do the replies score higher?", "", METRICS[PPORecord]["score"].unit)
-    dress(kl, "How far from the reference?", "update", f"KL ({METRICS[PPORecord]['kl'].unit})")
+    style.dress(score, "Do the replies score higher?", "", METRICS[PPORecord]["score"].unit)
+    style.dress(kl, "How far from the reference?", "update", f"KL ({METRICS[PPORecord]['kl'].unit})")
     score.tick_params(labelbottom=False)
     for ax, name, tone, usual in ((score, "score", "proxy", 2.5), (kl, "kl", "RLHF", 5.0)):
         if updates:
-            draw_runs(ax, [[(float(r.update), float(getattr(r, name))) for r in updates]], colour(tone))
-        at_least(ax, -0.1 * usual, usual)
-        ax.set_xlim(0.5, max(reading.updates, 1) + 0.5)
-        whole_numbers(ax)
-    level(score, 0.0, "the reference's mean", ink("SFT"))
-    level(kl, 0.0, "the reference", ink("SFT"))
-    headline(figure, _so_far(reading, updates))
-    return figure
+            style.draw_runs(ax, [[(float(r.update), float(getattr(r, name))) for r in updates]], style.colour(tone))
+        style.at_least(ax, -0.1 * usual, usual)
+        style.whole_numbers(ax, max(reading.updates, 1))
+    style.level(score, 0.0, "the reference's mean", style.ink("SFT"))
+    style.level(kl, 0.0, "the reference", style.ink("SFT"))
+    return style.headline(figure, _so_far(reading, updates))
 
 
 class LivePlot:
@@ -143,7 +130,7 @@ def _kernel() -> Any:
     return getattr(get_ipython(), "kernel", None)
 
 
-def _so_far(reading: Reading, updates: Sequence[PPORecord]) -> str:
+def _so_far(reading: "Reading", updates: Sequence[PPORecord]) -> str:
     """The figure's one sentence."""
     votes = f"{reading.votes} votes"
     if not reading.updates:
@@ -153,16 +140,15 @@ def _so_far(reading: Reading, updates: Sequence[PPORecord]) -> str:
     last = updates[-1]
     return (
         f"{votes}, update {last.update} of {reading.updates}: "
-        f"score {signed(last.score, 2)}, {last.kl:.1f} nats from the reference"
+        f"score {style.signed(last.score, 2)}, {last.kl:.1f} nats from the reference"
     )
 
 
-def _words(ax: Axes, reading: Reading) -> None:
-    """The words that weigh most, the best liked on top."""
-    largest = sorted(reading.weights.items(), key=lambda item: abs(item[1]))[-WORDS:]
-    shown = sorted(largest, key=lambda item: item[1])
-    dress(ax, "What the votes pay for", "weight (score for each time the word is said)", "word", grid="x")
-    ax.barh(range(len(shown)), [weight for _, weight in shown], color=colour("proxy"), height=0.7)
-    names = [word if len(word) <= LONGEST else word[: LONGEST - 1] + "…" for word, _ in shown]
-    ax.set_yticks(range(len(shown)), list(map(drawable, names)), fontsize=MEDIUM, parse_math=False)
-    ax.axvline(0, color=INK, linewidth=1)
+def _words(ax: Axes, reading: "Reading") -> None:
+    """The largest weights, the highest on top."""
+    shown = largest(reading.weights, WORDS)
+    style.dress(ax, "What the votes pay for", "weight (score for each time the word is said)", "word", grid="x")
+    ax.barh(range(len(shown)), list(shown.values()), color=style.colour("proxy"), height=0.7)
+    names = [word if len(word) <= LONGEST else word[: LONGEST - 1] + "…" for word in shown]
+    ax.set_yticks(range(len(shown)), list(map(style.drawable, names)), fontsize=style.MEDIUM, parse_math=False)
+    ax.axvline(0, color=style.INK, linewidth=1)

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from minirlhf.course.plots.language import INK, PALE, ink, new_figure, tint
+from minirlhf.course.plots import style
 
 WIDTH, HEIGHT = 2.0, 1.05  # of a box, in inches
 LETTERS = 10
@@ -41,12 +41,13 @@ def pipeline_map(active: str | None = None) -> Figure:
     """From texts to a model that people have tuned; `active`, a name in STAGES, is where you are."""
     if active is not None and active not in STAGES:
         raise ValueError(f"pipeline_map: there is no stage {active!r}; choose from {', '.join(STAGES)}.")
-    figure = new_figure(13.45, 5.9, tidy=False)
+    figure = style.new_figure(13.45, 5.9, tidy=False)
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set(xlim=(0, 13.45), ylim=(0.0, 5.9))
     ax.set_axis_off()
-    ax.text(0.15, 5.4, "How people tune a language model", fontsize=16, fontweight="bold", color=INK)
-    ax.text(0.15, 5.05, "Yellow: what people supply. Dashed: the leash.", fontsize=LETTERS, color=PALE)
+    style.note(ax, "How people tune a language model", (0.15, 5.4), size=16, weight="bold", va="baseline")
+    key = "Yellow: what people supply. Dashed: the leash."
+    style.note(ax, key, (0.15, 5.05), color=style.PALE, size=LETTERS, va="baseline")
     for name, box in STAGES.items():
         _draw(ax, TITLES.get(name, name), box, name == active)
     _arrow(ax, "texts", "base", "predict the\nnext token")
@@ -69,17 +70,18 @@ def _draw(ax: Axes, title: str, box: Box, active: bool) -> None:
         WIDTH,
         HEIGHT,
         boxstyle="round,pad=0,rounding_size=0.14",
-        facecolor=ink(box.of) if active else tint(box.of, 0.3 if box.of == "people" else 0.14),
-        edgecolor=ink(box.of),
+        facecolor=style.ink(box.of) if active else style.tint(box.of, 0.3 if box.of == "people" else 0.14),
+        edgecolor=style.ink(box.of),
         linewidth=3 if active else 1.6,
         linestyle=(0, (4, 2)) if box.dashed else "-",
     )
     ax.add_patch(shape)
-    text = "white" if active else INK
-    ax.text(box.x, box.y + 0.22, title, ha="center", va="center", fontsize=LETTERS + 2, fontweight="bold", color=text)
-    ax.text(box.x, box.y - 0.17, box.says, ha="center", va="center", fontsize=LETTERS, color=text, linespacing=1.2)
+    text = "white" if active else style.INK
+    style.note(ax, title, (box.x, box.y + 0.22), color=text, size=LETTERS + 2, weight="bold", ha="center")
+    style.note(ax, box.says, (box.x, box.y - 0.17), color=text, size=LETTERS, ha="center", linespacing=1.2)
     if active:
-        ax.text(box.x - WIDTH / 2, box.y + HEIGHT / 2 + 0.08, "you are here", fontsize=LETTERS, color=ink(box.of))
+        corner = (box.x - WIDTH / 2, box.y + HEIGHT / 2 + 0.08)
+        style.note(ax, "you are here", corner, color=style.ink(box.of), size=LETTERS, va="baseline")
 
 
 def _arrow(ax: Axes, start: str, end: str, says: str, dashed: bool = False, tip: str = "-|>") -> None:
@@ -99,17 +101,8 @@ def _arrow(ax: Axes, start: str, end: str, says: str, dashed: bool = False, tip:
     else:
         points = (one.x + 0.7, one.y + side), (other.x - 0.7, other.y - side)
         x, y, ha, va = (one.x + other.x) / 2 - 0.2, (one.y + other.y) / 2, "right", "center"
-    ax.add_patch(
-        FancyArrowPatch(
-            *points,
-            arrowstyle=tip,
-            mutation_scale=15,
-            connectionstyle=bend,
-            shrinkA=2,
-            shrinkB=2,
-            linewidth=1.8,
-            color=ink("SFT") if dashed else PALE,
-            linestyle=(0, (4, 2)) if dashed else "-",
-        )
-    )
-    ax.text(x, y, says, ha=ha, va=va, fontsize=LETTERS, linespacing=1.15, color=ink("SFT") if dashed else INK)
+    line, text, dashes = (style.ink("SFT"), style.ink("SFT"), (0, (4, 2))) if dashed else (style.PALE, style.INK, "-")
+    arrow = FancyArrowPatch(*points, arrowstyle=tip, mutation_scale=15, connectionstyle=bend)
+    arrow.set(linewidth=1.8, color=line, linestyle=dashes)
+    ax.add_patch(arrow)
+    style.note(ax, says, (x, y), color=text, size=LETTERS, ha=ha, va=va, linespacing=1.15)

@@ -16,7 +16,7 @@ from anywidget import AnyWidget
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 from traitlets import Dict, Int, Unicode, validate
 
-from minirlhf.course.plots.language import INK, luminance, signed
+from minirlhf.course.plots import style
 
 # Okabe and Ito's vermilion, sky blue, blue and green, on white.
 TWO_SIDED = LinearSegmentedColormap.from_list("two-sided", ["#D55E00", "#FFFFFF", "#0072B2"], N=257)
@@ -25,9 +25,9 @@ YES, NO, OUT = "#80CEB9", "#FFFFFF", "#EDEDED"  # OUT: the token does not count
 MARKS = {" ": "␣", "\n": "↵", "\t": "⇥"}
 Numbers = Iterable[Any]  # float, int, bool or None; a tensor too
 
-CARD = f"max-width:960px;background:#fff;color:{INK};padding:14px 18px;font-size:14px;line-height:1.4"
+CARD = f"max-width:960px;background:#fff;color:{style.INK};padding:14px 18px;font-size:14px;line-height:1.4"
 BOX = "display:inline-block;margin:2px;padding:2px 6px;border:1px solid #8a8a8a;border-radius:6px;text-align:center"
-PANEL = f"margin:10px 0 0;padding:10px 14px;background:#f4f5f7;color:{INK};white-space:pre-wrap;font-size:13px"
+PANEL = f"margin:10px 0 0;padding:10px 14px;background:#f4f5f7;color:{style.INK};white-space:pre-wrap;font-size:13px"
 
 
 class TokenStrip(AnyWidget):
@@ -142,7 +142,7 @@ def visible(piece: str) -> str:
 
 def ink_on(tone: str) -> str:
     """Black or white, whichever is easier to read on this: a contrast of 4.5 at least, on any colour."""
-    light = luminance(tone) + 0.05
+    light = style.luminance(tone) + 0.05
     return "#000000" if light / 0.05 > 1.05 / light else "#FFFFFF"
 
 
@@ -183,7 +183,7 @@ def _tone(number: float, largest: float, signs: bool) -> str:
 def _label(number: float, digits: int, signs: bool) -> str:
     if abs(number) >= 1e5:
         return f"{number:.1e}".replace("-", "−")
-    return signed(number, digits) if signs else f"{number:.{digits}f}"
+    return style.signed(number, digits) if signs else f"{number:.{digits}f}"
 
 
 def _digits(known: Sequence[float], largest: float) -> int:

@@ -14,11 +14,11 @@ from textwrap import fill
 
 from matplotlib.figure import Figure
 
-from minirlhf.course.plots.language import INK, colour, ink, signed, tint
+from minirlhf.course.plots import style
 from minirlhf.course.plots.table_figure import Row, Words, draw
 from minirlhf.evaluate import Replies, WinRate, win_rate
 
-CARD = f"background:#fff;color:{INK};"  # a white card, in JupyterLab's dark theme too
+CARD = f"background:#fff;color:{style.INK};"  # a white card, in JupyterLab's dark theme too
 TABLE = "border-collapse:collapse;table-layout:auto;width:100%;font-size:13px;line-height:1.35;"
 CELL = CARD + "text-align:left;vertical-align:top;padding:6px 10px;border-top:1px solid #ddd;"
 
@@ -52,7 +52,7 @@ class BeforeAfter:
 
     def summary(self) -> dict[str, list[str]]:
         """Under every model: its mean score, and how often it beats the one before."""
-        lines = {name: [f"mean {signed(column.mean, 2)}"] for name, column in self.columns.items()}
+        lines = {name: [f"mean {style.signed(column.mean, 2)}"] for name, column in self.columns.items()}
         for name, (before, rate) in self.win_rates.items():
             lines[name].append(f"beats {before} {rate}")
         return lines
@@ -71,7 +71,7 @@ class BeforeAfter:
 
     def _repr_html_(self) -> str:
         head = "".join(
-            f'<th scope="col" style="{CELL}border-top:4px solid {colour(name)};color:{ink(name)};'
+            f'<th scope="col" style="{CELL}border-top:4px solid {style.colour(name)};color:{style.ink(name)};'
             f'font-size:15px">{escape(name)}</th>'
             for name in self.columns
         )
@@ -82,7 +82,7 @@ class BeforeAfter:
             for asked, replies in self.shown()
         )
         foot = "".join(
-            f'<td style="{CELL}background:{tint(name)}"><b>{"<br>".join(map(escape, lines))}</b></td>'
+            f'<td style="{CELL}background:{style.tint(name)}"><b>{"<br>".join(map(escape, lines))}</b></td>'
             for name, lines in self.summary().items()
         )
         return (
@@ -102,7 +102,7 @@ class BeforeAfter:
         for asked, replies in self.shown():
             lines = [fill(asked, width)]
             for name, (words, score) in zip(self.columns, replies, strict=True):
-                start = f"  {name:>{name_width}} {signed(score):>4}  "
+                start = f"  {name:>{name_width}} {style.signed(score):>4}  "
                 reply = " ".join(word for word, _ in words)
                 lines.append(fill(reply, width, initial_indent=start, subsequent_indent=" " * len(start)))
             blocks.append("\n".join(lines))
@@ -149,4 +149,4 @@ def changed(before: str, after: str) -> Words:
 def _html(words: Words, score: float) -> str:
     """A reply with its new words in bold, and its score."""
     said = " ".join(f"<b>{escape(word)}</b>" if new else escape(word) for word, new in words)
-    return f'{said} <span style="color:{ink("gold")};white-space:nowrap;float:right">{signed(score)}</span>'
+    return f'{said} <span style="color:{style.ink("gold")};white-space:nowrap;float:right">{style.signed(score)}</span>'

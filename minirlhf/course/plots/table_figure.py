@@ -15,7 +15,7 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextToPath
 from matplotlib.transforms import Affine2D
 
-from minirlhf.course.plots.language import GRID, INK, PALE, colour, drawable, ink, new_figure, signed, tint
+from minirlhf.course.plots import style
 
 SIZE, LINE, GAP = 10.5, 0.2, 0.14  # points; a line's height and the space between rows, in inches
 PROMPT, REPLY, SCORE, MARGIN = 2.2, 2.75, 0.45, 0.2  # widths, in inches
@@ -35,27 +35,29 @@ def draw(table: Sequence[Row], summary: Mapping[str, Sequence[str]], everyone: s
     left = [MARGIN + PROMPT + 0.25 + i * (REPLY + SCORE + 0.25) for i in range(len(summary))]
     page = Page(left[-1] + REPLY + SCORE + MARGIN, 0.75 + sum(heights) + below + 0.45)
 
-    page.put(MARGIN, 0.3, [("customer", True)], PALE, SIZE + 1)
+    page.put(MARGIN, 0.3, [("customer", True)], style.PALE, SIZE + 1)
     for x, name in zip(left, summary, strict=True):
-        page.bar(x - 0.08, 0.08, REPLY + SCORE + 0.1, 0.07, colour(name))
-        page.put(x, 0.3, [(name, True)], ink(name), SIZE + 3)
+        page.bar(x - 0.08, 0.08, REPLY + SCORE + 0.1, 0.07, style.colour(name))
+        page.put(x, 0.3, [(name, True)], style.ink(name), SIZE + 3)
     y = 0.62
     for (asked, replies), height in zip(rows, heights, strict=True):
-        page.bar(MARGIN, y, page.width - 2 * MARGIN, 0.012, GRID)
+        page.bar(MARGIN, y, page.width - 2 * MARGIN, 0.012, style.GRID)
         for i, line in enumerate(asked):
             page.put(MARGIN, y + 0.1 + i * LINE, line, "#555555")
         for x, (lines, score) in zip(left, replies, strict=True):
             for i, line in enumerate(lines):
-                page.put(x, y + 0.1 + i * LINE, line, INK)
-            page.put(x + REPLY + SCORE - 0.02, y + 0.1, [(signed(score), False)], ink("gold"), align="right")
+                page.put(x, y + 0.1 + i * LINE, line, style.INK)
+            page.put(
+                x + REPLY + SCORE - 0.02, y + 0.1, [(style.signed(score), False)], style.ink("gold"), align="right"
+            )
         y += height
     y += 0.05
     page.put(MARGIN, y + GAP, [(everyone, False)], "#555555")
     for x, (name, lines) in zip(left, summary.items(), strict=True):
-        page.bar(x - 0.08, y, REPLY + SCORE + 0.1, below - 0.02, tint(name))
+        page.bar(x - 0.08, y, REPLY + SCORE + 0.1, below - 0.02, style.tint(name))
         for i, line in enumerate(lines):
-            page.put(x, y + GAP + i * LINE, [(line, True)], INK)
-    page.put(MARGIN, y + below + 0.12, [(caption, False)], PALE, SIZE - 1)
+            page.put(x, y + GAP + i * LINE, [(line, True)], style.INK)
+    page.put(MARGIN, y + below + 0.12, [(caption, False)], style.PALE, SIZE - 1)
     return page.figure
 
 
@@ -64,7 +66,7 @@ class Page:
 
     def __init__(self, width: float, height: float) -> None:
         self.width, self.height = width, height
-        self.figure = new_figure(width, height, tidy=False)
+        self.figure = style.new_figure(width, height, tidy=False)
 
     def put(self, x: float, y: float, words: Words, tone: str, size: float = SIZE, align: str = "left") -> None:
         """One line of words, bold where they are new."""
@@ -72,7 +74,7 @@ class Page:
             x -= sum(measure(word, bold, size) for word, bold in words)
         for bold, run in groupby(words, key=itemgetter(1)):
             text = " ".join(word for word, _ in run)
-            vertices, codes = TextToPath().get_text_path(_font(bold), drawable(text, bold), ismath=False)
+            vertices, codes = TextToPath().get_text_path(_font(bold), style.drawable(text, bold), ismath=False)
             if len(codes):
                 place = Affine2D().scale(size / 72 / TextToPath.FONT_SCALE).translate(x, self.height - y - size / 80)
                 letters = PathPatch(Path(vertices, codes), transform=place + self.figure.dpi_scale_trans)
@@ -106,7 +108,7 @@ def wrap(words: Words, width: float) -> list[Words]:
 @cache
 def measure(text: str, bold: bool, size: float = SIZE) -> float:
     """How wide a text will be, in inches."""
-    width, _, _ = TextToPath().get_text_width_height_descent(drawable(text, bold), _font(bold), ismath=False)
+    width, _, _ = TextToPath().get_text_width_height_descent(style.drawable(text, bold), _font(bold), ismath=False)
     return width / _font(bold).get_size_in_points() * size / 72
 
 

@@ -11,7 +11,7 @@ from math import exp
 import torch
 
 from minirlhf.advantages import gae
-from minirlhf.course.plots.language import END, signed
+from minirlhf.course.plots import style
 from minirlhf.course.plots.strip import TokenStrip
 from minirlhf.losses import clipped_policy_loss
 from minirlhf.model import CausalLM, response_log_probs
@@ -37,7 +37,7 @@ NOTES = {
 
 @dataclass(frozen=True)
 class Account:
-    """All that PPO works out for one token, and its arithmetic in words; `score` is None before the last one."""
+    """All that PPO computes for one token, and its arithmetic in words; `score` is None before the last one."""
 
     log_prob: float  # when it was sampled
     ref_log_prob: float
@@ -81,7 +81,7 @@ class Account:
         return self.reward + gamma * self.next_value - self.value
 
     def arithmetic(self, config: PPOConfig) -> str:
-        """A line a step; each can be worked out from the numbers that stand in it, up to their last digit."""
+        """A line a step; each can be computed from the numbers in it, up to their last digit."""
         a, low, high = self, 1 - config.clip, 1 + config.clip
         penalty, delta = -config.beta * a.log_ratio, a.delta(config.gamma)
         # Before the last token the reward is the penalty, and there is nothing to add up.
@@ -121,10 +121,10 @@ def microscope(
     row: int = 0,
     title: str = "",
 ) -> TokenStrip:
-    """One reply under the microscope: what PPO worked out for each of its tokens, and what `policy` makes of them now.
+    """One reply under the microscope: all that PPO computes for each of its tokens, with their ratios under `policy`.
 
-    `rewards` and `estimates` are this rollout's, made with the β, γ and λ of `config`; ValueError for others. Asked
-    before and after `ppo_update`, it shows what the update did to the tokens that it learned from.
+    `rewards` and `estimates` are this rollout's, made with the β, γ and λ of `config`; ValueError for others. Drawn
+    before and after `ppo_update`, it shows what the update changed.
     """
     _require_own(rollout, rewards, estimates, config)
     accounts = _accounts(rollout, rewards, estimates, policy, config, row)
@@ -140,7 +140,7 @@ def microscope(
         pieces_of(rollout, tokenizer, row)[:length],
         shades,
         details,
-        title or f"Reply {row} of {len(rollout.tokens)}, score {signed(score, 2)}",
+        title or f"Reply {row} of {len(rollout.tokens)}, score {style.signed(score, 2)}",
         NOTES,
     )
 
@@ -189,7 +189,7 @@ def _out(x: float) -> str:
 
 
 def _in(x: float) -> str:
-    """The same inside a sum: what is negative stands in brackets."""
+    """The same inside a sum: a negative number in brackets."""
     return f"({_out(x)})" if _out(x).startswith("−") else _out(x)
 
 
@@ -209,6 +209,6 @@ def _require_own(rollout: Rollout, rewards: PerToken, estimates: Estimate, confi
 def pieces_of(rollout: Rollout, tokenizer: Tokenizer, row: int) -> list[str]:
     """Each token of a row as text; the end-of-text by its name."""
     return [
-        END if i == tokenizer.eos_id else tokenizer.decode([i]) if i < tokenizer.vocab_size else ""
+        style.END if i == tokenizer.eos_id else tokenizer.decode([i]) if i < tokenizer.vocab_size else ""
         for i in rollout.tokens[row].tolist()
     ]

@@ -17,10 +17,10 @@ from typing import Any
 from ipywidgets import HTML, Dropdown, Layout, SelectionSlider, VBox, Widget
 from matplotlib.figure import Figure
 
-from minirlhf.course.plots.language import INK
+from minirlhf.course.plots import style
 from minirlhf.course.plots.strip import TokenStrip
 
-CARD = f"box-sizing:border-box;max-width:100%;overflow-x:auto;background:#fff;color:{INK}"
+CARD = f"box-sizing:border-box;max-width:100%;overflow-x:auto;background:#fff;color:{style.INK}"
 TEXT = "padding:10px 14px;white-space:pre-wrap;font-family:monospace;font-size:13px;line-height:1.45"
 LONG = 12  # letters: the room that a slider has for its value
 SORRY = "padding:10px 14px;border-left:8px solid #D55E00;font-size:14px;line-height:1.45"
@@ -177,7 +177,7 @@ def _sorry(error: Exception, call: str) -> str:
     return (
         f'<div style="{CARD};{SORRY}" role="alert"><b>{escape(call)} stopped.</b> '
         f"{escape(type(error).__name__)}: {escape(str(error))}"
-        f'<details><summary>Where?</summary><pre style="color:{INK}">{escape(story)}</pre></details></div>'
+        f'<details><summary>Where?</summary><pre style="color:{style.INK}">{escape(story)}</pre></details></div>'
     )
 
 

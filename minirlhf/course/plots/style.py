@@ -8,14 +8,16 @@ without pyplot, so nothing global is touched and a thread may draw.
 import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Transform
 
 COLOURS = {
     "base": "#7F7F7F",
@@ -27,11 +29,21 @@ COLOURS = {
     "gold": "#E69F00",  # what people truly want
     "people": "#F0E442",
 }
-INK, PALE, GRID, NORMAL = "#222222", "#767676", "#EBEBEB", "#E6F2EC"
-SMALL, MEDIUM, LARGE = 9, 10.5, 13  # points
+INK, PALE, GRID, NORMAL, FINE = "#222222", "#767676", "#EBEBEB", "#E6F2EC", "#3B7A57"
+SMALL, MEDIUM, LARGE = 9.0, 10.5, 13.0  # points
 BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1}  # keeps text readable over lines
 END = "⟨end⟩"  # how the end of a text is shown
+BOLD: dict[str, Any] = {"size": MEDIUM, "weight": "bold"}  # for a note that is to be read first
+DASHED = (0, (5, 3))
 Grid = Literal["x", "y", "both"]
+Point = tuple[float | int, float | int]
+Of = Literal["data", "axes", "row", "column"]
+COORDINATES: dict[Of, Any] = {
+    "data": "data",
+    "axes": "axes fraction",
+    "row": ("axes fraction", "data"),
+    "column": ("data", "axes fraction"),
+}
 
 
 def colour(name: str) -> str:
@@ -81,6 +93,12 @@ def _tell_jupyter() -> None:
         png.for_type(Figure, partial(print_figure, fmt="png", base64=True))
 
 
+def panel(width: float, height: float, xlabel: str = "", ylabel: str = "", grid: Grid = "y") -> tuple[Figure, Axes]:
+    """A figure of a single panel, which needs no title of its own."""
+    figure = new_figure(width, height)
+    return figure, dress(figure.add_subplot(), "", xlabel, ylabel, grid)
+
+
 def dress(ax: Axes, title: str = "", xlabel: str = "", ylabel: str = "", grid: Grid = "y") -> Axes:
     """Axes as all of ours are: a title that says what to see, labels, two spines, a faint grid."""
     ax.set_facecolor("white")
@@ -96,9 +114,10 @@ def dress(ax: Axes, title: str = "", xlabel: str = "", ylabel: str = "", grid: G
     return ax
 
 
-def headline(figure: Figure, text: str) -> None:
-    """The figure's one sentence, above everything."""
+def headline(figure: Figure, text: str) -> Figure:
+    """The figure with its one sentence, above everything."""
     figure.suptitle(text, x=0.01, ha="left", fontsize=LARGE, fontweight="bold", color=INK)
+    return figure
 
 
 def caption(figure: Figure, text: str) -> None:
@@ -106,26 +125,45 @@ def caption(figure: Figure, text: str) -> None:
     figure.supxlabel(text, x=0.01, ha="left", fontsize=SMALL, color=PALE)
 
 
-def whole_numbers(ax: Axes) -> None:
-    """Updates and steps are counted: no update 2.5."""
+def name_rows(ax: Axes, names: Sequence[str], label: str = "", size: float = MEDIUM) -> None:
+    """What each row is about, along the left, the first on top; `label`: what they all are."""
+    ax.set_yticks(range(len(names)), names, fontsize=size, parse_math=False)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    if label:
+        ax.set_ylabel(label, fontsize=SMALL + 0.5, color=INK)
+
+
+def ring(ax: Axes, x: float, y: float | int, width: float = 1.6) -> None:
+    """A run that was made here, among recorded ones."""
+    look = {"markersize": 12, "markerfacecolor": "none", "markeredgecolor": INK, "markeredgewidth": width, "zorder": 5}
+    ax.plot([x], [y], "o", **look)
+
+
+def whole_numbers(ax: Axes, last: int | None = None) -> None:
+    """Updates and steps are counted: no update 2.5. `last`: how far they will go, so that a live figure stays still."""
     ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+    if last is not None:
+        ax.set_xlim(0.5, last + 0.5)
+
+
+def note(
+    ax: Axes, text: str, at: Point, shift: Point | None = None, of: Of | Transform = "data", **look: Any
+) -> Annotation:
+    """Words at a place in the axes, or `shift` points from it, small and dark unless `look` says otherwise.
+
+    `of`: what the place is counted in. "axes": from 0 to 1 along both sides; "row": x from 0 to 1, y as the data;
+    "column": the other way round; or a transform of matplotlib's.
+    """
+    where = COORDINATES[of] if isinstance(of, str) else of
+    place = {"annotation_clip": False} if shift is None else {"xytext": shift, "textcoords": "offset points"}
+    return ax.annotate(text, at, xycoords=where, **place, **{"color": INK, "size": SMALL, "va": "center"} | look)
 
 
 def zone(ax: Axes, low: float, high: float) -> None:
     """Mark lightly where nobody need look closer, and make room to see all of it."""
     ax.axhspan(low, high, color=NORMAL, zorder=0, linewidth=0)
     at_least(ax, low - 0.08 * (high - low), high + 0.08 * (high - low))
-    ax.annotate(
-        "normal",
-        (1, (low + high) / 2),
-        xycoords=("axes fraction", "data"),
-        xytext=(3, 0),
-        textcoords="offset points",
-        rotation=270,
-        va="center",
-        fontsize=SMALL,
-        color="#3B7A57",
-    )
+    note(ax, "normal", (1, (low + high) / 2), (3, 0), of="row", color=FINE, rotation=270)
 
 
 def at_least(ax: Axes, low: float, high: float) -> None:
@@ -136,24 +174,18 @@ def at_least(ax: Axes, low: float, high: float) -> None:
 
 def level(ax: Axes, height: float, text: str, tone: str = INK) -> None:
     """A dashed line that everything is measured by, with its name on it."""
-    ax.axhline(height, color=tone, linewidth=1.2, linestyle=(0, (5, 3)), zorder=1)
-    ax.annotate(
-        text,
-        (1, height),
-        xycoords=("axes fraction", "data"),
-        xytext=(-2, 3),
-        textcoords="offset points",
-        ha="right",
-        va="bottom",
-        fontsize=SMALL,
-        color=tone,
-        bbox=BEHIND,
-    )
+    ax.axhline(height, color=tone, linewidth=1.2, linestyle=DASHED, zorder=1)
+    note(ax, text, (1, height), (-2, 3), of="row", color=tone, ha="right", va="bottom", bbox=BEHIND)
 
 
 def signed(score: float, digits: int = 1) -> str:
     """A score with its sign, and a minus as wide as a plus; 0 has none."""
     return f"{score:+.{digits}f}".replace("-", "−") if round(score, digits) else f"{0:.{digits}f}"
+
+
+def change(first: float, last: float, digits: int = 2) -> str:
+    """From which score to which."""
+    return f"{signed(first, digits)} → {signed(last, digits)}"
 
 
 def drawable(text: str, bold: bool = False) -> str:
@@ -174,18 +206,7 @@ def name_ends(ax: Axes, ends: Iterable[tuple[float, float, str, str]], gap: floa
         heights[i] = min(heights[i], limit)
         limit = heights[i] - gap
     for (x, _, text, tone), height in zip(ends, heights, strict=True):
-        ax.annotate(
-            text,
-            (x, height),
-            xycoords=("data", "axes fraction"),
-            xytext=(6, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=SMALL,
-            fontweight="bold",
-            color=tone,
-            annotation_clip=False,
-        )
+        note(ax, text, (x, height), (6, 0), of="column", color=tone, weight="bold", annotation_clip=False)
 
 
 def draw_runs(ax: Axes, runs: Sequence[Sequence[tuple[float, float]]], tone: str) -> tuple[float, float]:

@@ -1,8 +1,8 @@
-"""Pictures of a language model at work: pieces, what it expects next, how one of them is drawn, how it learns.
+"""A language model: its tokens, their log-probabilities, what it predicts next, sampling, and learning curves.
 
 piece_strip(tokenizer, text)                     surprise_strip(model, tokenizer, text)
 shift_map(pieces, [(": ", 0.99), …])             end_to_end(pieces, probabilities, [0.3, 0.7])
-next_pieces(pieces, probabilities, said)         loss_curves({"base": records}, levels={"ln 512": log(512)})
+next_pieces(pieces, probabilities, samples)      loss_curves({"base": records}, levels={"ln 512": log(512)})
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,24 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from minirlhf.course.plots.language import (
-    BEHIND,
-    END,
-    INK,
-    MEDIUM,
-    PALE,
-    SMALL,
-    colour,
-    drawable,
-    dress,
-    headline,
-    ink,
-    level,
-    name_ends,
-    new_figure,
-    tint,
-    whole_numbers,
-)
+from minirlhf.course.plots import style
 from minirlhf.course.plots.strip import TokenStrip, visible
 from minirlhf.model import CausalLM
 from minirlhf.ops import Mask, PerToken, Tokens, token_log_probs
@@ -41,10 +24,10 @@ from minirlhf.tokenizer import Tokenizer
 
 LogProbs = Callable[[torch.Tensor, Tokens, Mask], PerToken]
 
-LIKELIEST = 5  # how many guesses stand under the cursor
+LIKELIEST = 5  # how many guesses are listed for a token
 DRAWN = 0.001  # a stretch any shorter is not seen
 WIDE = 0.035  # a stretch of the line from 0 to 1 that has room for its name
-LINES = ("-", (0, (6, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1, 2)))  # so that nobody needs colours to tell lines apart
+LINES = ("-", (0, (6, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1, 2)))  # lines can be told apart without colours too
 
 
 def spelled(tokenizer: Tokenizer, ids: Sequence[int]) -> list[str]:
@@ -52,7 +35,7 @@ def spelled(tokenizer: Tokenizer, ids: Sequence[int]) -> list[str]:
 
     Bytes that make no letter stay a �.
     """
-    pieces = [END if i == tokenizer.eos_id else tokenizer.decode([i]) for i in ids]
+    pieces = [style.END if i == tokenizer.eos_id else tokenizer.decode([i]) for i in ids]
     shown: list[str] = []
     for broken, group in groupby(range(len(ids)), lambda at: "�" in pieces[at]):
         places = list(group)
@@ -81,9 +64,9 @@ def piece_strip(tokenizer: Tokenizer, text: str) -> TokenStrip:
 def surprise_strip(
     model: CausalLM, tokenizer: Tokenizer, text: str, log_probs: LogProbs = token_log_probs, title: str = ""
 ) -> TokenStrip:
-    """A text piece by piece: how much each surprised the model, in nats, and what it had expected in its place.
+    """A text token by token: the negative log-probability of each, in nats, and the likeliest ones in its place.
 
-    `log_probs(logits, tokens, mask)` reads the surprise off the model's logits; the text ends with its end of text.
+    `log_probs(logits, tokens, mask)` computes it from the model's logits; the end of text is the last token.
     """
     ids = [*tokenizer.encode(text), tokenizer.eos_id]
     tokens = torch.tensor([ids])
@@ -100,9 +83,8 @@ def surprise_strip(
             f"surprise {surprises[t]:.2f} nats = −ln {exp(found[t]):.3g}\n"
             "having read what stands to the left, the model expected\n" + "\n".join(guesses)
         )
-    return TokenStrip(
-        pieces, {"surprise (nats)": surprises}, details, title or "How surprised was the model by each piece?"
-    )
+    title = title or "How surprised was the model by each piece?"
+    return TokenStrip(pieces, {"surprise (nats)": surprises}, details, title)
 
 
 def _likeliest(tokenizer: Tokenizer, probabilities: torch.Tensor) -> list[tuple[str, float]]:
@@ -111,137 +93,131 @@ def _likeliest(tokenizer: Tokenizer, probabilities: torch.Tensor) -> list[tuple[
 
 
 def shift_map(pieces: Sequence[str], guesses: Sequence[tuple[str, float]]) -> Figure:
-    """What the logits at each place speak about: an arrow from every place's best guess to the piece after it.
+    """Which token the logits at each position predict: an arrow from the likeliest one to the token after it.
 
-    `guesses[t]` is what the model holds likeliest after it has read pieces 0 to t, and its probability.
+    `guesses[t]` is the likeliest next token after tokens 0 to t, and its probability.
     """
     if len(pieces) != len(guesses):
         raise ValueError(f"shift_map: {len(pieces)} pieces and {len(guesses)} guesses; give one guess a piece.")
     n = len(pieces)
     hits = [t + 1 < n and pieces[t + 1] == guess for t, (guess, _) in enumerate(guesses)]
-    figure = new_figure(min(1.05 * n + 2.3, 13.0), 3.6, tidy=False)
+    figure = style.new_figure(min(1.05 * n + 2.3, 13.0), 3.6, tidy=False)
     ax = figure.add_axes((0.01, 0.02, 0.98, 0.84))
     ax.set(xlim=(-2.3, n + 0.1), ylim=(-0.75, 2.75))
     ax.axis("off")
     for t, (piece, (guess, p)) in enumerate(zip(pieces, guesses, strict=True)):
-        ax.text(t, 2.55, f"t = {t}", ha="center", va="center", fontsize=SMALL, color=PALE)
-        _box(ax, t, 2.0, piece, tint("SFT", 0.12))
-        _box(ax, t, 0.0, guess, tint("best-of-n", 0.35) if hits[t] else "white")
-        ax.text(t, -0.42, f"{percent(p)}{' ✓' * hits[t]}", ha="center", va="center", fontsize=SMALL, color=INK)
+        style.note(ax, f"t = {t}", (t, 2.55), color=style.PALE, ha="center")
+        _box(ax, t, 2.0, piece, style.tint("SFT", 0.12))
+        _box(ax, t, 0.0, guess, style.tint("best-of-n", 0.35) if hits[t] else "white")
+        style.note(ax, f"{percent(p)}{' ✓' * hits[t]}", (t, -0.42), ha="center")
         end = (t + 0.88, 1.7) if t + 1 < n else (t + 0.5, 1.0)
         arrow = FancyArrowPatch((t, 0.33), end, arrowstyle="-|>", mutation_scale=11, linewidth=1.3)
-        arrow.set(color=ink("best-of-n") if hits[t] else PALE, linestyle="-" if hits[t] else (0, (4, 2)))
+        arrow.set(color=style.ink("best-of-n") if hits[t] else style.PALE, linestyle="-" if hits[t] else (0, (4, 2)))
         ax.add_patch(arrow)
-    ax.text(n - 0.45, 1.08, "?", fontsize=MEDIUM, color=PALE, ha="left", va="center")
+    style.note(ax, "?", (n - 0.45, 1.08), color=style.PALE, size=style.MEDIUM)
     for y, words in ((2.0, "what it has read\ntokens[:, t]"), (0.0, "what it expects next\nlogits[:, t]")):
-        ax.text(-0.6, y, words, ha="right", va="center", fontsize=SMALL, color=INK)
-    headline(figure, f"Each guess is about the next piece: {sum(hits)} of {n - 1} came true (✓)")
-    return figure
+        style.note(ax, words, (-0.6, y), ha="right")
+    return style.headline(figure, f"Each guess is about the next piece: {sum(hits)} of {n - 1} came true (✓)")
 
 
 def _box(ax: Axes, x: float | int, y: float, piece: str, face: str) -> None:
     """A piece in a box."""
     corner = (x - 0.4, y - 0.2)
     ax.add_patch(FancyBboxPatch(corner, 0.8, 0.4, "round,pad=0.04", facecolor=face, edgecolor="#888888"))
-    words = drawable(visible(piece))
-    size = MEDIUM if len(words) < 8 else SMALL - 0.5
-    ax.text(x, y, words, ha="center", va="center", fontsize=size, color=INK, parse_math=False)
+    words = style.drawable(visible(piece))
+    size = style.MEDIUM if len(words) < 8 else style.SMALL - 0.5
+    style.note(ax, words, (x, y), size=size, ha="center", parse_math=False)
 
 
 def end_to_end(pieces: Sequence[str], probabilities: Sequence[float], us: Sequence[float]) -> Figure:
     """The probabilities laid end to end from 0 to 1, in the order of the pieces, and where each u falls."""
     ends = list(accumulate(probabilities))
     hit = [next(i for i, end in enumerate(ends) if end > u * ends[-1]) for u in us]
-    figure = new_figure(10.5, 2.9)
-    ax = dress(figure.add_subplot(), "", "running sum of the probabilities", "", grid="x")
+    figure, ax = style.panel(10.5, 2.9, "running sum of the probabilities", "", grid="x")
     drawn = [i for i, p in enumerate(probabilities) if p >= DRAWN or i in hit]
     for row, i in enumerate(drawn):
         p, middle = probabilities[i], ends[i] - probabilities[i] / 2
-        face = tint("proxy", 0.7) if i in hit else ("#F4F4F4", "#DDDDDD")[row % 2]
+        face = style.tint("proxy", 0.7) if i in hit else ("#F4F4F4", "#DDDDDD")[row % 2]
         ax.bar(middle, 0.8, width=p, bottom=-0.4, color=face, edgecolor="white", linewidth=0.6)
         if p >= WIDE or i in hit:
-            name = ax.text(middle, 0, drawable(visible(pieces[i])), ha="center", va="center", parse_math=False)
-            name.set(rotation=90 if p < 0.09 else 0, fontsize=SMALL, color=INK)
+            name, rotation = style.drawable(visible(pieces[i])), 90 if p < 0.09 else 0
+            style.note(ax, name, (middle, 0), ha="center", rotation=rotation, parse_math=False)
+    look = {"ha": "center", "fontsize": style.SMALL, "color": style.ink("RLHF")}
     for u in us:
-        needle = {"arrowstyle": "-|>", "color": ink("RLHF")}
-        at, above = (u * ends[-1], 0.4), (u * ends[-1], 0.85)
-        ax.annotate(f"u = {u:.2f}", at, above, ha="center", fontsize=SMALL, color=ink("RLHF"), arrowprops=needle)
+        needle = {"arrowstyle": "-|>", "color": style.ink("RLHF")}
+        ax.annotate(f"u = {u:.2f}", (u * ends[-1], 0.4), (u * ends[-1], 0.85), arrowprops=needle, **look)
     ax.set(xlim=(0, max(ends[-1], 1.0)), ylim=(-0.45, 1.05), yticks=[])
     ax.spines["left"].set_visible(False)
     fallen = ", ".join(f"{u:.2f} → {visible(pieces[i])}" for u, i in zip(us, hit, strict=True))
-    headline(figure, drawable(f"u picks the piece on whose stretch it falls: {fallen}"))
-    return figure
+    return style.headline(figure, style.drawable(f"u picks the piece on whose stretch it falls: {fallen}"))
 
 
 def next_pieces(
-    pieces: Sequence[str], probabilities: Sequence[float], said: Sequence[str] = (), title: str = "", n: int = 10
+    pieces: Sequence[str], probabilities: Sequence[float], samples: Sequence[str] = (), title: str = "", n: int = 10
 ) -> Figure:
-    """The n likeliest next pieces as bars on a scale from 0 to 1, and beside them what was said with such odds."""
+    """The n likeliest next tokens as bars on a scale from 0 to 1, and beside them texts sampled that way."""
     ranked = sorted(zip(probabilities, pieces, strict=True), reverse=True)
     shown, rest = ranked[:n], sum((p for p, _ in ranked[n:]), 0.0)
-    figure = new_figure(11.0, 4.0, tidy=False)  # fixed margins: nothing jumps when a slider moves
-    ax = dress(figure.add_axes((0.09, 0.13, 0.36, 0.72)), "What may come next", "probability", "", grid="x")
-    ax.barh(range(len(shown)), [p for p, _ in shown], color=colour("base"), height=0.7)
-    names = [drawable(visible(piece)) for _, piece in shown]
-    ax.set_yticks(range(len(shown)), names, fontsize=MEDIUM, parse_math=False)
+    figure = style.new_figure(11.0, 4.0, tidy=False)  # fixed margins: nothing jumps when a slider moves
+    ax = style.dress(figure.add_axes((0.09, 0.13, 0.36, 0.72)), "What may come next", "probability", "", grid="x")
+    ax.barh(range(len(shown)), [p for p, _ in shown], color=style.colour("base"), height=0.7)
+    names = [style.drawable(visible(piece)) for _, piece in shown]
+    ax.set_yticks(range(len(shown)), names, fontsize=style.MEDIUM, parse_math=False)
     for row, (p, _) in enumerate(shown):
-        beside = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
-        ax.annotate(percent(p), (p, row), fontsize=SMALL, color=INK, **beside)
+        style.note(ax, percent(p), (p, row), (4, 0))
     ax.invert_yaxis()
     ax.set(xlim=(0, 1.12), xticks=[0, 0.25, 0.5, 0.75, 1], xlabel=f"probability (all others together: {percent(rest)})")
     words = figure.add_axes((0.48, 0.05, 0.51, 0.84))
     words.set(xlim=(0, 1), ylim=(0, 1))
     words.axis("off")
-    words.text(0, 0.97, "What it says then", fontsize=MEDIUM, fontweight="bold", color=INK, va="center")
-    for row, text in enumerate(said):
+    style.note(words, "What it says then", (0, 0.97), size=style.MEDIUM, weight="bold")
+    for row, text in enumerate(samples):
         block = "\n".join(line for part in text.strip().split("\n") for line in wrap(_seen(part), 62))
-        height = 0.88 - 0.9 * row / len(said)
-        words.text(0, height, block, fontsize=MEDIUM - 0.5, color=INK, va="top", parse_math=False)
-    headline(figure, title or f"{names[0]} is likeliest, with {percent(shown[0][0])}")
-    return figure
+        height = 0.88 - 0.9 * row / len(samples)
+        style.note(words, block, (0, height), size=style.MEDIUM - 0.5, va="top", parse_math=False)
+    return style.headline(figure, title or f"{names[0]} is likeliest, with {percent(shown[0][0])}")
 
 
 def _seen(text: str) -> str:
-    """The text with a � for what nobody could see: a hot model says bytes that are no letters."""
-    return drawable("".join(c if c.isprintable() else "�" for c in text))
+    """The text with a � for what cannot be shown: at a high temperature a model samples bytes that are no letters."""
+    return style.drawable("".join(c if c.isprintable() else "�" for c in text))
 
 
 def loss_curves(
     runs: Mapping[str, Sequence[SFTRecord]], levels: Mapping[str, float] | None = None, steps: int | None = None
 ) -> Figure:
-    """The loss of several trainings on one axis, from their first step on, with lines to measure them by.
+    """The loss of several runs on one axis, with lines to compare them to.
 
     `steps`: how many there will be, so that a live figure stays still.
     """
     runs, levels = {name: run for name, run in runs.items() if run}, levels or {}
     if not runs:
         raise ValueError("There are no records to draw yet: draw after the first step.")
-    figure = new_figure(9.0, 4.4, tidy=False)
-    ax = dress(figure.add_axes((0.08, 0.12, 0.74, 0.74)), "", "step", "loss (nats a piece)")
+    figure = style.new_figure(9.0, 4.4, tidy=False)
+    ax = style.dress(figure.add_axes((0.08, 0.12, 0.74, 0.74)), "", "step", "loss (nats a piece)")
     ends = []
-    for (name, run), style in zip(runs.items(), cycle(LINES)):
+    for (name, run), dashes in zip(runs.items(), cycle(LINES)):
         xs, ys = [float(record.step) for record in run], [record.loss for record in run]
-        ax.plot(xs, ys, color=ink(name), linewidth=1.8, linestyle=style, marker="o" if len(run) == 1 else None)
-        ends.append((xs[-1], ys[-1], f"{name} {ys[-1]:.2f}", ink(name)))
+        ax.plot(xs, ys, color=style.ink(name), linewidth=1.8, linestyle=dashes, marker="o" if len(run) == 1 else None)
+        ends.append((xs[-1], ys[-1], f"{name} {ys[-1]:.2f}", style.ink(name)))
     top = 1.1 * max(ax.dataLim.y1, *levels.values(), 0)
     ax.set(xlim=(0, max(steps or 0, *(x for x, *_ in ends))), ylim=(0, top))
     for text, height in levels.items():
-        level(ax, height, text, PALE)
-        if height < 0.3 * top:  # above such a line stands a curve that comes down to it
+        style.level(ax, height, text, style.PALE)
+        if height < 0.3 * top:  # a curve comes down to such a line from above
             ax.texts[-1].set(position=(-2, -3), verticalalignment="top")
-    whole_numbers(ax)
-    name_ends(ax, ends, gap=0.075)
+    style.whole_numbers(ax)
+    style.name_ends(ax, ends, gap=0.075)
     for text in ax.texts:
-        text.set_bbox(BEHIND)
+        text.set_bbox(style.BEHIND)
     first = next(iter(runs.values()))
     fall = f"from {first[0].loss:.2f} at step 1 to {first[-1].loss:.2f} at step {first[-1].step}"
     lasts = ", ".join(f"{name} {run[-1].loss:.2f}" for name, run in runs.items())
-    headline(figure, f"The loss, {fall}" if len(runs) == 1 else f"The last loss: {lasts}")
-    return figure
+    return style.headline(figure, f"The loss, {fall}" if len(runs) == 1 else f"The last loss: {lasts}")
 
 
 def percent(p: float) -> str:
-    """A probability as people read it; small ones with the digits that they need."""
+    """A probability in per cent; small ones with a digit more."""
     if p >= 0.0995 or p == 0:
         return f"{p:.0%}"
     return f"{p:.1%}" if p >= 0.00095 else "< 0.1%"
