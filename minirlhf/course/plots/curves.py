@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from statistics import fmean
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -97,10 +98,9 @@ def learning_curve(
     kind = type(runs[0][0])
     metric = METRICS[kind][field]
     stage = {PPORecord: "RLHF", ReinforceRecord: "RLHF", RewardRecord: "proxy"}.get(kind, "SFT")
-    figure = style.new_figure(7.5, 4.2)
     called = field.replace("_", " ")
     unit = f" ({metric.unit})" if metric.unit not in ("", called) else ""
-    ax = style.dress(figure.add_subplot(), "", next(iter(METRICS[kind])), called + unit)
+    figure, ax = style.panel(7.5, 4.2, next(iter(METRICS[kind])), called + unit)
     points = _points(runs, field)
     window = max(1, max(map(len, points), default=0) // 25)
     if window > 1 and len(points) == 1:
@@ -149,9 +149,8 @@ def _gold(runs: list[list[PPORecord]], gold: Sequence | None) -> Runs:
 
 def _smooth(run: list[tuple[float, float]], window: int) -> list[tuple[float, float]]:
     """Each point's mean with those around it: fewer at the start, where much happens, and at the end."""
-    smoothed = []
-    for i, (x, _) in enumerate(run):
-        reach = min(window // 2, i)
-        near = run[i - reach : i + reach + 1]
-        smoothed.append((x, sum(y for _, y in near) / len(near)))
-    return smoothed
+    values, rows = np.array([y for _, y in run]), range(len(run))
+    reaches = [min(window // 2, i) for i in rows]
+    return [
+        (run[i][0], float(values[i - reach : i + reach + 1].mean())) for i, reach in zip(rows, reaches, strict=True)
+    ]

@@ -70,7 +70,7 @@ class Explorer(VBox):
         }
         if max(map(len, labels)) > LONG:
             return Dropdown(**looks, layout=Layout(width="100%", max_width="48em"))
-        # The page says where a slider stands only once the place before it has been drawn: nothing queues up.
+        # The page sends a slider's next position only once the one before it has been drawn: nothing queues up.
         layout = Layout(width=f"calc({letters}ch + 24em)", max_width="100%")
         return SelectionSlider(**looks, continuous_update=True, layout=layout)
 
@@ -121,8 +121,8 @@ class Explorer(VBox):
 def explore(draw: Callable[..., Any], start: Mapping[str, Any] | None = None, **choices: Any) -> Explorer:
     """Show draw(name=value, …) below a slider for each name, and draw anew whenever one of them moves.
 
-    choices: for each argument of draw, the values to choose from (long texts: from a list). start: where a slider
-    stands at first, if not in the middle. draw returns a Figure, something with an HTML form, a widget or text, and
+    choices: for each argument of draw, the values to choose from (long texts: from a list). start: a slider's
+    first position, if not the middle. draw returns a Figure, something with an HTML form, a widget or text, and
     takes a third of a second at most.
     """
     if not choices:
@@ -136,7 +136,7 @@ def explore(draw: Callable[..., Any], start: Mapping[str, Any] | None = None, **
 
 
 def place_of(value: Any, name: str, choices: Mapping[str, list[Any]]) -> int:
-    """Where a value stands among the choices for this name."""
+    """The position of a value among the choices for this name."""
     if name not in choices:
         raise ValueError(f"There is no slider {name!r}; there are: {', '.join(choices)}.")
     if value not in choices[name]:
@@ -164,7 +164,7 @@ def _picture(figure: Figure) -> str:
     png = BytesIO()
     figure.savefig(png, format="png")
     width, height = (round(figure.dpi * inches) for inches in figure.get_size_inches())
-    # With its size said beforehand, nothing on the page jumps while the browser reads the picture.
+    # With its size known beforehand, nothing on the page jumps while the browser reads the picture.
     return (
         f'<img width="{width}" height="{height}" style="display:block;max-width:100%;height:auto" '
         f'decoding="sync" alt="{escape(figure.get_suptitle() or "a figure")}" '

@@ -80,7 +80,7 @@ def bandit_runs(runs: Mapping[str, Sequence[Sequence[BanditRecord]]], reply: str
     return style.headline(figure, "How many seeds find the best reply? " + " · ".join(counted))
 
 
-NO_PUSH = 1e-5  # a reply that was not said, and whose batch was average, is pushed by rounding only
+NO_PUSH = 1e-5  # a reply that was not drawn, and whose batch was average, is pushed by rounding only
 
 
 def gradient_spread(gradients: Mapping[str, Sequence[float]], expected: float) -> Figure:
@@ -88,7 +88,7 @@ def gradient_spread(gradients: Mapping[str, Sequence[float]], expected: float) -
     figure = style.new_figure(8.5, 0.9 + 1.6 * len(gradients))
     rows = figure.subplots(len(gradients), 1, sharex=True, squeeze=False)[:, 0]
     every = np.concatenate([np.asarray(x, dtype=float) for x in gradients.values()])
-    width = (every.max() - every.min()) / 60 or 1.0  # bars stand about 0, so that no push is neither way
+    width = (every.max() - every.min()) / 60 or 1.0  # a bar is centred on 0: no push, neither up nor down
     bins = [width * (k + 0.5) for k in range(int(every.min() / width) - 2, int(every.max() / width) + 2)]
     for i, (ax, (name, found)) in enumerate(zip(rows, gradients.items(), strict=True)):
         last, tone = ax is rows[-1], TONES[i % len(TONES)]
@@ -240,7 +240,7 @@ def credit_bars(
 def lambda_spread(estimates: Mapping[float, Sequence[float]]) -> Figure:
     """One token's advantage, estimated from many ways to go on after it: a column for each λ, its mean and spread."""
     figure, ax = style.panel(8.5, 4.4, "λ", "advantage of one and the same token")
-    rng = np.random.default_rng(0)  # only for where a dot stands within its column
+    rng = np.random.default_rng(0)  # moves a dot only sideways within its column
     spreads, means = [], []
     for column, found in enumerate(estimates.values()):
         x = column + rng.uniform(-0.28, 0.28, len(found))

@@ -7,7 +7,7 @@
         for record in train_ppo(...):
             board.add(record)
 
-In a notebook the figure stands below the cell and is updated there; a saved or headless run keeps the last one.
+In a notebook the figure is below the cell and is updated there; a saved or headless run keeps the last one.
 Elsewhere nothing is shown but a bar, and the figure is `board.figure`. No pyplot, so no other figure is touched.
 """
 
@@ -109,7 +109,7 @@ class LivePlot:
         self._next = end + max(SOONEST, SHARE * (end - start))
 
     def _show(self, figure: Figure) -> None:
-        """Put the figure where the one before it stands."""
+        """Put the figure in the place of the one before it."""
         from IPython.display import Image, display
 
         png = BytesIO()

@@ -86,9 +86,8 @@ def word_shift(
         word: weight for word, weight in weights.items() if word in old.keys() | new.keys()
     }  # the length is no word
     shown = largest(used, n)
-    figure, ax = style.panel(
-        7.5, 1.7 + 0.3 * max(len(shown), 1), "said in so many of 100 replies", "word, and its weight", grid="x"
-    )
+    height, unit = 1.7 + 0.3 * max(len(shown), 1), "said in so many of 100 replies"
+    figure, ax = style.panel(7.5, height, unit, "word, and its weight", grid="x")
     kept = 0
     for row, (word, weight) in enumerate(shown.items()):
         start, end = 100 * old.get(word, 0.0), 100 * new.get(word, 0.0)

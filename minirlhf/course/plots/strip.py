@@ -31,7 +31,7 @@ PANEL = f"margin:10px 0 0;padding:10px 14px;background:#f4f5f7;color:{style.INK}
 
 
 class TokenStrip(AnyWidget):
-    """A text as a strip of tokens, coloured by one of `shades`; the details of one of them stand below it.
+    """A text as a strip of tokens, coloured by one of `shades`, with the details of the chosen one below it.
 
     pieces: a text per token. shades: by name, per token a number, True or False, or None where it does not count.
     details: a few lines of plain text per token. notes: for a shade, what it is and in which unit.
@@ -110,15 +110,17 @@ class TokenStrip(AnyWidget):
 
     @property
     def _told(self) -> int:
-        """The token that is told of where nobody can point: the chosen one, or else the first that counts."""
+        """The token whose details are shown where there is no mouse: the chosen one, or else the first that counts."""
         if self.chosen is not None:
             return self.chosen
         return next((i for i, tone in enumerate(self._shade["tones"]) if tone is not None), 0)
 
     def __str__(self) -> str:
         shade, pieces = self._shade, self.view["pieces"]
-        width, said = max(map(len, pieces)), map(spoken, shade["tones"], shade["labels"])
-        rows = (f"{i:>4}  {piece:<{width}}  {words}" for i, (piece, words) in enumerate(zip(pieces, said, strict=True)))
+        width, labels = max(map(len, pieces)), map(spoken, shade["tones"], shade["labels"])
+        rows = (
+            f"{i:>4}  {piece:<{width}}  {words}" for i, (piece, words) in enumerate(zip(pieces, labels, strict=True))
+        )
         return "\n".join([f"{self.view['title']} ({self.shading})".strip(), *rows])
 
     def __repr__(self) -> str:
@@ -147,7 +149,7 @@ def ink_on(tone: str) -> str:
 
 
 def spoken(tone: str | None, label: str) -> str:
-    """What stands below a token, in words."""
+    """A token's label, in words."""
     return "does not count" if tone is None else {"✓": "yes", "": "no"}.get(label, label)
 
 
@@ -213,7 +215,7 @@ def _require_one_each(n: int, given: Mapping[str, Sequence[Any]]) -> None:
 
 
 def still(view: Mapping[str, Any], shade: Mapping[str, Any], told: int) -> str:
-    """The strip as HTML that needs no script: for a page on which nobody can click."""
+    """The strip as HTML that needs no script: for a page without a kernel."""
     tokens = zip(view["pieces"], shade["tones"], shade["inks"], shade["labels"], strict=True)
     boxes = "".join(
         f'<span style="{BOX};background:{tone or OUT};color:{ink}{";border-style:dashed" if tone is None else ""}'

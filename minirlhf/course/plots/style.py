@@ -1,4 +1,4 @@
-"""The one visual language of the course: what has which colour, and how axes, lines and their names look.
+"""The one visual language of the course: which colour a model or a score has, and how axes, lines and notes look.
 
 Colours are Okabe and Ito's, which people tell apart whatever colours they see. Nothing comes from the
 reader's matplotlib settings: a figure is a white card with dark text in a dark notebook too. Figures are made
@@ -160,7 +160,7 @@ def note(
 
 
 def zone(ax: Axes, low: float, high: float) -> None:
-    """Mark lightly where nobody need look closer, and make room to see all of it."""
+    """Mark the normal range lightly, and make room to see all of it."""
     ax.axhspan(low, high, color=NORMAL, zorder=0, linewidth=0)
     at_least(ax, low - 0.08 * (high - low), high + 0.08 * (high - low))
     note(ax, "normal", (1, (low + high) / 2), (3, 0), of="row", color=FINE, rotation=270)

@@ -76,10 +76,10 @@ class BeforeAfter:
             for name in self.columns
         )
         body = "".join(
-            f'<tr><th scope="row" style="{CELL}font-weight:normal;color:#555">{escape(asked)}</th>'
+            f'<tr><th scope="row" style="{CELL}font-weight:normal;color:#555">{escape(prompt)}</th>'
             + "".join(f'<td style="{CELL}">{_html(words, score)}</td>' for words, score in replies)
             + "</tr>"
-            for asked, replies in self.shown()
+            for prompt, replies in self.shown()
         )
         foot = "".join(
             f'<td style="{CELL}background:{style.tint(name)}"><b>{"<br>".join(map(escape, lines))}</b></td>'
@@ -99,8 +99,8 @@ class BeforeAfter:
         width = min(max(get_terminal_size().columns, 60), 110)
         name_width = max(map(len, self.columns))
         blocks = []
-        for asked, replies in self.shown():
-            lines = [fill(asked, width)]
+        for prompt, replies in self.shown():
+            lines = [fill(prompt, width)]
             for name, (words, score) in zip(self.columns, replies, strict=True):
                 start = f"  {name:>{name_width}} {style.signed(score):>4}  "
                 reply = " ".join(word for word, _ in words)
@@ -133,7 +133,7 @@ def message(prompt: str) -> str:
 
 
 def plain(text: str) -> str:
-    """One line of printable characters; others become �, and no words at all are said to be none."""
+    """One line of printable characters; others become �, and an empty text (nothing)."""
     line = " ".join(text.split())
     return "".join(c if c.isprintable() else "�" for c in line) or "(nothing)"
 
@@ -148,5 +148,7 @@ def changed(before: str, after: str) -> Words:
 
 def _html(words: Words, score: float) -> str:
     """A reply with its new words in bold, and its score."""
-    said = " ".join(f"<b>{escape(word)}</b>" if new else escape(word) for word, new in words)
-    return f'{said} <span style="color:{style.ink("gold")};white-space:nowrap;float:right">{style.signed(score)}</span>'
+    reply = " ".join(f"<b>{escape(word)}</b>" if new else escape(word) for word, new in words)
+    return (
+        f'{reply} <span style="color:{style.ink("gold")};white-space:nowrap;float:right">{style.signed(score)}</span>'
+    )

@@ -21,16 +21,16 @@ SIZE, LINE, GAP = 10.5, 0.2, 0.14  # points; a line's height and the space betwe
 PROMPT, REPLY, SCORE, MARGIN = 2.2, 2.75, 0.45, 0.2  # widths, in inches
 
 Words = list[tuple[str, bool]]  # and whether each is new
-Row = tuple[str, list[tuple[Words, float]]]  # what was asked; every model's reply and its score
+Row = tuple[str, list[tuple[Words, float]]]  # a prompt; every model's reply and its score
 
 
 def draw(table: Sequence[Row], summary: Mapping[str, Sequence[str]], everyone: str, caption: str) -> Figure:
     """Measure and wrap everything first; then the figure's height is known, and it is drawn from the top."""
     rows = [
-        (wrap([(word, False) for word in asked.split()], PROMPT), [(wrap(said, REPLY), s) for said, s in replies])
-        for asked, replies in table
+        (wrap([(word, False) for word in prompt.split()], PROMPT), [(wrap(reply, REPLY), s) for reply, s in replies])
+        for prompt, replies in table
     ]
-    heights = [LINE * max(len(asked), *(len(lines) for lines, _ in replies)) + GAP for asked, replies in rows]
+    heights = [LINE * max(len(prompt), *(len(lines) for lines, _ in replies)) + GAP for prompt, replies in rows]
     below = LINE * max(map(len, summary.values())) + 2 * GAP
     left = [MARGIN + PROMPT + 0.25 + i * (REPLY + SCORE + 0.25) for i in range(len(summary))]
     page = Page(left[-1] + REPLY + SCORE + MARGIN, 0.75 + sum(heights) + below + 0.45)
@@ -40,9 +40,9 @@ def draw(table: Sequence[Row], summary: Mapping[str, Sequence[str]], everyone: s
         page.bar(x - 0.08, 0.08, REPLY + SCORE + 0.1, 0.07, style.colour(name))
         page.put(x, 0.3, [(name, True)], style.ink(name), SIZE + 3)
     y = 0.62
-    for (asked, replies), height in zip(rows, heights, strict=True):
+    for (prompt, replies), height in zip(rows, heights, strict=True):
         page.bar(MARGIN, y, page.width - 2 * MARGIN, 0.012, style.GRID)
-        for i, line in enumerate(asked):
+        for i, line in enumerate(prompt):
             page.put(MARGIN, y + 0.1 + i * LINE, line, "#555555")
         for x, (lines, score) in zip(left, replies, strict=True):
             for i, line in enumerate(lines):
