@@ -41,9 +41,9 @@ def save(folder: Path, model: Model, tokenizer: Tokenizer, state: TrainState | N
     tokenizer.save(fresh / "tokenizer.json")
     if state is not None:
         _save_state(fresh, state)
-    shutil.rmtree(older, ignore_errors=True)
-    if folder.exists():
-        folder.rename(older)  # at every moment one whole checkpoint stands under one of the two names
+    if folder.exists():  # at every moment one whole checkpoint stands under one of the two names
+        shutil.rmtree(older, ignore_errors=True)
+        folder.rename(older)
     fresh.rename(folder)
     shutil.rmtree(older, ignore_errors=True)
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -260,18 +259,19 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
     assert fingerprint(load(folder)[0]) == fingerprint(model)
 
 
+@pytest.mark.parametrize("found_as", ["policy", "policy.older"], ids=["whole", "stopped before"])
 def test_stopped_at_any_moment_one_whole_checkpoint_stands_and_the_next_save_succeeds(
-    tmp_path_factory, saved_files, monkeypatch
+    tmp_path_factory, saved_files, monkeypatch, found_as
 ):
     """Ctrl-C before each step that a save takes on the disk, one after another, until a save comes through."""
     new, steps = talker(2, TYPED), 0
     state, known = stepped(new), {fingerprint(new)}
     while True:
         folder = tmp_path_factory.mktemp("stopped") / "policy"
-        folder.mkdir()
+        (folder.parent / found_as).mkdir()
         for name, content in saved_files.items():
-            (folder / name).write_bytes(content)
-        known.add(fingerprint(load(folder)[0]))
+            (folder.parent / found_as / name).write_bytes(content)
+        known.add(fingerprint(load(folder.parent / found_as)[0]))
         with monkeypatch.context() as patch:
             _interrupt_before_step(patch, steps)
             try:
@@ -279,7 +279,9 @@ def test_stopped_at_any_moment_one_whole_checkpoint_stands_and_the_next_save_suc
                 break
             except KeyboardInterrupt:
                 steps += 1
-        assert known & set(_whole(folder.parent)), steps
+        standing = [path for path in (folder, folder.with_name("policy.older")) if path.exists()]
+        assert standing, f"nothing left after {steps} steps"
+        assert known >= {fingerprint(load(path)[0]) for path in standing}, "each whole, or not there at all"
         save(folder, new, small_tokenizer())
         assert fingerprint(load(folder)[0]) == fingerprint(new)
         assert [path.name for path in folder.parent.iterdir()] == ["policy"]
@@ -300,19 +302,9 @@ def _interrupt_before_step(patch, n):
 
         return counting
 
-    for owner, name in ((shutil, "rmtree"), (shutil, "copytree"), (Path, "rename"), (Path, "mkdir")):
+    steps = ((shutil, "rmtree"), (shutil, "copyfile"), (Path, "rename"), (Path, "mkdir"), (Path, "write_text"))
+    for owner, name in (*steps, (safetensors.torch, "save_model"), (safetensors.torch, "save_file")):
         patch.setattr(owner, name, counted(getattr(owner, name)))
-    patch.setattr(Path, "write_text", counted(Path.write_text))
-    patch.setattr(safetensors.torch, "save_model", counted(safetensors.torch.save_model))
-
-
-def _whole(parent):
-    """The fingerprints of all that can be loaded here, under whichever name."""
-    found = []
-    for folder in parent.iterdir():
-        with suppress(ValueError, FileNotFoundError):
-            found.append(fingerprint(load(folder)[0]))
-    return found
 
 
 def test_a_model_without_a_state_takes_the_place_of_one_with(folder):

@@ -262,3 +262,22 @@ def test_a_rollout_counts_its_responses_alone():
     turned = rollout.at(torch.tensor([1, 0]))
     assert turned.kl.tolist() == [1.0, 3.0] and turned.ended.tolist() == [False, True]
     assert turned.means(0.5) == means
+
+
+def test_a_prompt_that_ends_something_ends_no_response():
+    """An end of text in the prompt is part of what was asked; whether a response ended stands at its own last token."""
+    policy, prompts = talker(1, WORDS), [[EOS, 1], [1, EOS], [EOS]] * 20
+    rollout = collect(policy, policy, lambda t, m: torch.ones(len(t)), prompts, 2, generator(), -9.0)
+    last = torch.stack([row[mask][-1] for row, mask in zip(rollout.tokens, rollout.response_mask, strict=True)])
+    assert torch.equal(rollout.ended, last == EOS) and 0 < rollout.ended.sum() < 60
+    assert torch.equal(rollout.score == 1.0, rollout.ended)
+
+
+def test_whether_a_response_can_end_is_the_policys_to_say():
+    def score(tokens, response_mask):
+        return torch.ones(len(tokens))
+
+    endless = collect(talker(1, ENDLESS), talker(1, WORDS), score, [[1]] * 60, 2, generator(), -9.0)
+    assert endless.ended.all() and (endless.score == 1.0).all()
+    ending = collect(talker(1, WORDS), talker(1, ENDLESS), score, [[1]] * 60, 2, generator(), -9.0)
+    assert 0 < ending.ended.sum() < 60 and set(ending.score.tolist()) == {1.0, -9.0}
