@@ -8,6 +8,7 @@ import pytest
 import torch
 from tiny import fingerprint
 
+from minirlhf.additive import AdditiveReward
 from minirlhf.course.experiments import ten_tastes as tastes
 from minirlhf.course.experiments.ten_tastes import TasteRow, let_vote, taste_table, verdict
 from minirlhf.feedback.asking import write_questions
@@ -16,7 +17,6 @@ from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Better, BothBad, Question, Text, Thumb, Tie, Vote
 from minirlhf.pipeline import MAX_NEW_TOKENS, load_shipped, normalise_on
 from minirlhf.ppo import PPOConfig, PPORecord
-from minirlhf.reward import AdditiveReward
 from minirlhf.rollout import sample
 from minirlhf.taste import LEAST_SPREAD, Reading, Taste, TasteConfig, learn_taste, weigh_votes
 

@@ -7,6 +7,7 @@ these votes alone, and then answers held-out customers, and the person's own rul
 words stands there twice: without the length as a feature, only the words of long replies can say "short".
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import sqrt
@@ -17,7 +18,6 @@ from time import perf_counter
 import tyro
 from tqdm.auto import tqdm
 
-from minirlhf.course.recorded import write_recorded
 from minirlhf.evaluate import win_rate
 from minirlhf.feedback.asking import write_questions
 from minirlhf.feedback.simulated import TEN_TASTES, Person, simulate
@@ -165,11 +165,10 @@ def main(out: Path = REPOSITORY / "runs" / "tastes.json", seeds: int = 3, votes:
 
 
 def write(rows: Sequence[TasteRow], out: Path) -> None:
-    """Keep the rows as those of a sweep are kept."""
+    """All rows so far, as JSON."""
+    out.parent.mkdir(parents=True, exist_ok=True)
     described = [asdict(row) | {"change": row.change, "clear": row.clear} for row in rows]
-    about = "What the votes of ten simulated people do to the shipped SFT model."
-    made_by = "python -m minirlhf.course.experiments.ten_tastes"
-    write_recorded(out.stem, described, about=about, made_by=made_by, folder=out.parent)
+    out.write_text(json.dumps({"rows": described}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
