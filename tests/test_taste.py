@@ -366,7 +366,7 @@ def test_normalising_reads_as_many_replies_of_the_reference_as_asked(shipped, re
     with torch.no_grad():
         reward_model.weights.fill_(1.0)
     prompts = shipped.prompts("held_out")
-    normalise_on(reward_model, shipped.sft, prompts, shipped.tokenizer, seed=3, replies=replies)
+    normalise_on(reward_model, shipped.sft, prompts, seed=3, replies=replies)
     again = sample(shipped.sft, prompts.prompts[:replies], MAX_NEW_TOKENS, torch.Generator().manual_seed(3))
     with torch.no_grad():
         scores = reward_model(again.tokens, again.response_mask)
