@@ -298,3 +298,18 @@ def test_a_time_limit_that_is_none_is_named(monkeypatch, given):
     monkeypatch.setenv("MINIRLHF_SECONDS", given)
     with pytest.raises(ValueError, match=r"MINIRLHF_SECONDS is .*a number of seconds above 0"):
         seconds_allowed()
+
+
+@pytest.mark.parametrize(("wanted", "asked", "used"), [(1, "64", 1), (2, "1", 1), (2, "0", 2), (2, "64", 2)])
+def test_threads_are_the_fewest_of_what_is_wanted_asked_for_and_there(monkeypatch, wanted, asked, used):
+    threads = torch.get_num_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    try:
+        pin_threads(wanted)
+        assert torch.get_num_threads() == used
+        monkeypatch.setattr(os, "cpu_count", lambda: 1)
+        pin_threads(wanted)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(threads)
