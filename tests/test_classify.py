@@ -330,3 +330,10 @@ def test_new_labels_keep_the_weights_and_the_biases_of_the_old():
     wider = add_labels(model)
     assert torch.equal(wider.head.weight[:2], model.head.weight) and torch.equal(wider.head.bias[:2], model.head.bias)
     assert model.head.out_features == 2 and wider.head.out_features == 3
+
+
+def test_warming_up_may_take_all_steps_and_no_more():
+    for steps in (1, 3, 40):
+        assert ClassifierConfig(steps=steps, warmup=steps).warmup == steps
+        with pytest.raises(ValueError, match=rf"ClassifierConfig\.warmup is {steps + 1}; it must be from 0 to {steps}"):
+            ClassifierConfig(steps=steps, warmup=steps + 1)

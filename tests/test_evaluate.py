@@ -23,6 +23,7 @@ from minirlhf.evaluate import (
 )
 from minirlhf.model import GPTConfig
 from minirlhf.ops import token_log_probs
+from minirlhf.rollout import sample
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -229,3 +230,18 @@ def test_bins_of_calibration_are_as_many_as_asked_and_equally_wide(bins):
     assert len(found) == bins and sum(b.count for b in found) == 2000
     for i, b in enumerate(found):
         assert 0.5 + i / (2 * bins) <= b.predicted + 1e-6 and b.predicted <= 0.5 + (i + 1) / (2 * bins) + 1e-6
+
+
+def test_of_equal_points_one_stays_on_the_frontier():
+    best = FrontierPoint(1.0, 3.0)
+    assert frontier([FrontierPoint(1.0, 2.0), best, best, FrontierPoint(2.0, 3.0)]) == [best]
+
+
+def test_a_reply_is_read_without_the_spaces_around_it():
+    tokenizer, model = small_tokenizer(), talker(1, TALKS)
+    prompts = Prompts([tokenizer.encode("hello")] * 60)
+    said = sample(model, prompts.prompts, 2, generator()).responses()
+    raw = [tokenizer.decode(ids) for ids in said]
+    assert any(text != text.strip() for text in raw), "this test needs a space at an end"
+    found = compare({"one": model}, prompts, tokenizer, shortness, max_new_tokens=2)["one"]
+    assert found.texts == [text.strip() for text in raw] and found.scores == [-len(text.strip()) for text in raw]

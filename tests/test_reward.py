@@ -573,3 +573,10 @@ def test_word_weights_come_highest_first_and_a_word_counts_as_often_as_it_stands
     assert list(model.word_weights().items()) == [("good", 2.0), ("(ten more words)", 0.5), ("bad", -1.0)]
     assert model.score(["good", "good good", "good good bad", ""]).tolist() == [2.0, 4.0, 3.0, 0.0]
     assert split_words("GOOD :D :-( it's") == ["good", ":", "d", ":-(", "it's"]
+
+
+def test_warming_up_may_take_all_steps_and_no_more():
+    for steps in (1, 3, 40):
+        assert RewardConfig(steps=steps, warmup=steps).warmup == steps
+        with pytest.raises(ValueError, match=rf"RewardConfig\.warmup is {steps + 1}; it must be from 0 to {steps}"):
+            RewardConfig(steps=steps, warmup=steps + 1)

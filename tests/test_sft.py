@@ -216,3 +216,10 @@ def test_the_batch_that_went_wrong_is_kept_whole(tmp_path, monkeypatch):
     (path,) = (tmp_path / "runs").rglob("*.safetensors")
     kept = load_file(path)
     assert kept["tokens"].shape == kept["mask"].shape and len(kept["tokens"]) == 3
+
+
+def test_warming_up_may_take_all_steps_and_no_more():
+    for steps in (1, 3, 40):
+        assert SFTConfig(steps=steps, warmup=steps).warmup == steps
+        with pytest.raises(ValueError, match=rf"SFTConfig\.warmup is {steps + 1}; it must be from 0 to {steps}"):
+            SFTConfig(steps=steps, warmup=steps + 1)
