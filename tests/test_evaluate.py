@@ -232,11 +232,6 @@ def test_bins_of_calibration_are_as_many_as_asked_and_equally_wide(bins):
         assert 0.5 + i / (2 * bins) <= b.predicted + 1e-6 and b.predicted <= 0.5 + (i + 1) / (2 * bins) + 1e-6
 
 
-def test_of_equal_points_one_stays_on_the_frontier():
-    best = FrontierPoint(1.0, 3.0)
-    assert frontier([FrontierPoint(1.0, 2.0), best, best, FrontierPoint(2.0, 3.0)]) == [best]
-
-
 def test_a_reply_is_read_without_the_spaces_around_it():
     tokenizer, model = small_tokenizer(), talker(1, TALKS)
     prompts = Prompts([tokenizer.encode("hello")] * 60)
