@@ -142,9 +142,6 @@ class GPT(nn.Module):
 
         With a cache, only new tokens are given.
         """
-        if at is not None and cache is None:  # what stands to the right of all that is asked for changes nothing
-            width = max(int(last_true(at).max()) + 1, 1)
-            tokens, at = tokens[:, :width], at[:, :width]
         read = 0 if cache is None else cache.length
         end = read + tokens.shape[1]
         if end > self.config.context:
