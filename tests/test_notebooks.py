@@ -188,7 +188,7 @@ def own_folder(tmp_path, monkeypatch):
 
 
 @each_lesson
-@pytest.mark.slow
+@pytest.mark.alone  # its seconds are a learner's, who has the machine to themselves
 @pytest.mark.timeout(LONGEST_RUN)
 def test_runs_from_top_to_bottom_with_every_exercise_solved(path, own_folder):
     """At full size, as a learner who has solved everything and presses Run All would see it, within its memory."""
