@@ -24,6 +24,7 @@ from minirlhf.ops import (
     predicting_positions,
     to_positions,
 )
+from minirlhf.runtime import threads_for
 
 Hidden = Float[Tensor, "B T C"] | Float[Tensor, "N C"]
 
@@ -103,9 +104,7 @@ class Block(nn.Module):
             q, k, v = qkv.reshape(3, B * H, T, D)  # each (B·H, T, D)
         else:
             q = qkv[0].reshape(B * H, T, D)  # (B·H, T, D)
-            k, v = cache.extend(self.layer, qkv[1:], self.context).flatten(
-                1, 2
-            )  # each (B·H, S, D), S = all read so far
+            k, v = cache.extend(self.layer, qkv[1:], self.context).flatten(1, 2)  # each (B·H, S, D), S = all so far
         mixed = attention(q, k, v, self.causal)  # (B·H, T, D)
         return mixed.view(B, H, T, D).transpose(1, 2).reshape(B, T, C)  # (B, T, C)
 
@@ -149,14 +148,15 @@ class GPT(nn.Module):
                 f"A row has {end} tokens, this model reads at most {self.config.context} (its context). "
                 "Shorten the text, ask for fewer new tokens, or build a model with a longer context."
             )
-        x = self.token_embedding(tokens) + self.position_embedding.weight[read:end]  # (B, T, C)
-        *blocks, last = self.blocks
-        for block in blocks:
-            x = block(x, cache)  # (B, T, C)
-        x = last(x, cache, at)  # (B, T, C) or (N, C)
-        if cache is not None:
-            cache.length = end
-        return self.final_norm(x)
+        with threads_for(tokens.numel()):
+            x = self.token_embedding(tokens) + self.position_embedding.weight[read:end]  # (B, T, C)
+            *blocks, last = self.blocks
+            for block in blocks:
+                x = block(x, cache)  # (B, T, C)
+            x = last(x, cache, at)  # (B, T, C) or (N, C)
+            if cache is not None:
+                cache.length = end
+            return self.final_norm(x)
 
 
 class CausalLM(nn.Module):
@@ -189,9 +189,8 @@ class ValueModel(nn.Module):
         self.head = zero_head(trunk.config.channels)
 
     def forward(self, tokens: Tokens, response_mask: Mask) -> PerToken:
-        return to_positions(
-            self.head(self.trunk(tokens, at=predicting_positions(response_mask))).squeeze(-1), response_mask
-        )
+        hidden = self.trunk(tokens, at=predicting_positions(response_mask))  # (N, C)
+        return to_positions(self.head(hidden).squeeze(-1), response_mask)
 
 
 class RewardModel(nn.Module):

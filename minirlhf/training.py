@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from minirlhf.data import epochs
 from minirlhf.ops import Scalar
+from minirlhf.runtime import threads_for
 
 LIMIT = "MINIRLHF_SECONDS"  # the most seconds that one training in a lesson may take; not set: as long as it takes
 Record = TypeVar("Record")
@@ -57,15 +58,16 @@ def optimizer_step(
     A loss or gradient that is not finite stops the run before the model changes, and saves the batch for a look.
     """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    loss.backward()
-    norm = nn.utils.clip_grad_norm_(parameters, max_grad_norm)
-    if not (torch.isfinite(loss) and torch.isfinite(norm)):
+    with threads_for(max((numbers.numel() for numbers in batch.values()), default=0)):
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(parameters, max_grad_norm)
+        if not (torch.isfinite(loss) and torch.isfinite(norm)):
+            optimizer.zero_grad()
+            raise NotFiniteError(loss.item(), norm.item(), save_batch(batch))
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+        optimizer.step()
         optimizer.zero_grad()
-        raise NotFiniteError(loss.item(), norm.item(), save_batch(batch))
-    for group in optimizer.param_groups:
-        group["lr"] = lr
-    optimizer.step()
-    optimizer.zero_grad()
     return norm.item()
 
 
