@@ -22,9 +22,11 @@ from minirlhf.course.bench.ours import new_policy, new_prompts, our_updates
 from minirlhf.course.bench.partner import at_work, partner, spinning
 from minirlhf.course.bench.row import Row, quotients
 from minirlhf.course.bench.trl_ppo import trl_updates
+from minirlhf.course.book.execute import run
 from minirlhf.data import Demonstrations
 from minirlhf.feedback.asking import write_questions
 from minirlhf.feedback.simulated import CHEERFUL, simulate
+from minirlhf.paths import notebooks_folder
 from minirlhf.pipeline import load_shipped
 from minirlhf.rollout import sample
 from minirlhf.runtime import usable_cpus
@@ -163,6 +165,13 @@ def demo(rounds: int = 1) -> Iterator[Row]:
     walls, peaks = [cost.seconds for cost in costs], [cost.peak_bytes / 1e9 for cost in costs]
     yield Row("demo, wall time", "s", walls, (), walls, hold=90.0, aim=45.0)
     yield Row("demo, peak memory", "GB", peaks, (), peaks, hold=1.2, aim=0.8)
+
+
+def lessons() -> Iterator[Row]:
+    """Every lesson from top to bottom, as somebody sees it who presses Run All before they have solved anything."""
+    for path in sorted(notebooks_folder().glob("[0-9]*.ipynb")):
+        took = [seconds(lambda path=path: run(path))]
+        yield Row(f"lesson {path.stem[:2]}, Run All", "s", took, (), took, hold=180.0, aim=90.0)
 
 
 def imports(rounds: int = 5) -> Iterator[Row]:

@@ -11,6 +11,7 @@ from minirlhf.course.bench.machine import THREADS, facts
 from minirlhf.course.bench.row import HEAD, Row
 from minirlhf.paths import REPOSITORY
 
+Measurement = Literal["ppo", "company", "sampling", "sft", "yardstick", "votes", "demo", "lessons", "import"]
 MEASUREMENTS = {
     "ppo": measure.ppo,
     "company": measure.company,
@@ -19,14 +20,12 @@ MEASUREMENTS = {
     "yardstick": measure.yardstick,
     "votes": measure.votes,
     "demo": measure.demo,
+    "lessons": measure.lessons,
     "import": measure.imports,
 }
 
 
-def main(
-    only: tuple[Literal["ppo", "company", "sampling", "sft", "yardstick", "votes", "demo", "import"], ...] = (),
-    out: Path = REPOSITORY / "runs" / "bench.json",
-) -> None:
+def main(only: tuple[Measurement, ...] = (), out: Path = REPOSITORY / "runs" / "bench.json") -> None:
     """Measure how quick minirlhf is beside others, as ratios within one run.
 
     Args:
