@@ -1,5 +1,6 @@
 """The command line answers, forwards its options, ends clearly, and really opens the lessons."""
 
+import json
 import os
 import re
 import shutil
@@ -91,6 +92,37 @@ def test_ctrl_c_ends_with_a_word_on_how_to_go_on(monkeypatch, capsys):
     monkeypatch.setitem(cli.COMMANDS, "doctor", stopped_without_a_word)
     assert cli.main(["doctor"]) == 130
     assert "minirlhf doctor" in capsys.readouterr().err
+
+
+def test_votes_go_out_of_files_into_a_store_and_back(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MINIRLHF_VOTES", str(tmp_path / "mine.db"))
+    good = {"prompt": "Hi", "chosen": " a", "rejected": " b"}
+    (tmp_path / "good.jsonl").write_text(json.dumps(good), "utf-8")
+    (tmp_path / "bad.jsonl").write_text("\n".join(map(json.dumps, [good | {"prompt": "Ho"}, good | {"chosen": ""}])))
+    files = [str(tmp_path / name) for name in ("good.jsonl", "bad.jsonl")]
+
+    assert cli.main(["votes", "import", *files]) == 2
+    assert "bad.jsonl, line 2" in capsys.readouterr().err
+    assert cli.main(["votes"]) == 0
+    assert f"{tmp_path / 'mine.db'}: 0 votes" in capsys.readouterr().out  # all of the files, or none
+
+    assert cli.main(["votes", "import", *files, "--on-bad-rows", "skip", "--voter", "class B"]) == 0
+    told = capsys.readouterr().out
+    assert "1 left out" in told and "line 2: 'chosen' is empty" in told and "2 new votes" in told
+    assert cli.main(["votes", "count"]) == 0
+    assert re.search(r"2 votes\n +2 +class B \(imported\)", capsys.readouterr().out)
+
+    assert cli.main(["votes", "export", str(tmp_path / "files"), "--format", "parquet", "--conversational"]) == 0
+    assert (tmp_path / "files" / "preference.parquet").is_file()
+    assert cli.main(["votes", "export", str(tmp_path / "files")]) == 2  # is there already
+    assert "--overwrite" not in capsys.readouterr().out
+
+    # Into another store: a folder of an export, and a store; all of it is there once.
+    for source in ("files", "mine.db", "files"):
+        assert cli.main(["votes", "import", str(tmp_path / source), "--into", str(tmp_path / "class.db")]) == 0
+    capsys.readouterr()
+    assert cli.main(["votes", "count", "--store", str(tmp_path / "class.db")]) == 0
+    assert "2 votes" in capsys.readouterr().out
 
 
 def test_no_browser_is_opened_without_a_screen(monkeypatch):

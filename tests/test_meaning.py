@@ -168,12 +168,15 @@ def test_two_equal_replies_are_never_chosen_and_rejected():
     assert [said(found)[:2] for found in preferences(cast)] == [(WARM, RUDE), (RUDE, WARM)]
 
 
-def test_a_typed_text_begins_like_a_reply():
+@pytest.mark.parametrize("prompt", [PROMPT, "\n\nHuman: My kettle is broken.\n\nAssistant:"])
+def test_a_typed_text_begins_like_a_reply(prompt):
     """Nobody types the space after "Agent:"; a reward model must not learn to see who typed."""
     typed = WARM.strip() + "\n"
-    cast = vote("correction", (RUDE,), Text(typed))
+    cast = vote("correction", (RUDE,), Text(typed), prompt=prompt)
     assert preferences([cast])[0].chosen == demonstrations([cast])[0].completion == WARM
-    assert preferences([vote("correction", (RUDE,), Text(RUDE.strip()))]) == []  # only the space was changed
+    assert (
+        preferences([vote("correction", (RUDE,), Text(RUDE.strip()), prompt=prompt)]) == []
+    )  # only the space was changed
     elsewhere = vote("demonstration", (), Text("time."), prompt="Once upon a ")
     assert demonstrations([elsewhere])[0].completion == "time."
 

@@ -23,10 +23,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from minirlhf.feedback.texts import shown
 from minirlhf.feedback.votes import Better, BothBad, Ranking, Skip, Stars, Text, Thumb, Tie, Vote
 from minirlhf.tokenizer import split_words
 
 YES_STARS, NO_STARS = (4, 5), (1, 2)
+
+SPEAKING = ("\nAgent:", "\nAssistant:")  # how a prompt ends where a colon and a space part it from the reply
 
 ENOUGH_TO_LEARN = 20  # informative answers; with fewer, what a reward model learns is mostly luck
 ENOUGH_TO_SEE = 8  # answers that are all alike: by lot, that happens once in 128 times
@@ -141,10 +144,11 @@ def _by_stars(first: tuple[int, Vote], second: tuple[int, Vote]) -> Preference:
 def _as_reply(prompt: str, text: str) -> str:
     """A typed text as the model would have said it.
 
-    Nobody types the space between "Agent:" and a reply. Without it, typed texts could be told from a model's by
-    their first letter, and a reward model would learn just that.
+    Nobody types the space between "Agent:" and a reply, nor the one after hh-rlhf's "Assistant:".
+    Without it, typed texts could be told from a model's by their first letter, and a reward model would learn just
+    that.
     """
-    return " " + text.strip() if prompt.endswith("\nAgent:") else text
+    return " " + text.strip() if prompt.endswith(SPEAKING) else text
 
 
 # What the votes can carry, in words.
@@ -266,8 +270,8 @@ def _one_word(choices: Sequence[Preference]) -> str | None:
         alone = [mine - yours if side == "chosen" else yours - mine for mine, yours in words]
         if always := set.intersection(*alone):
             return (
-                f"In every choice ({_count(len(choices), 'choice')}) the {side} reply says {min(always)!r} and the "
-                f"{other} one does not, so that one word explains these votes: add pairs in which both say it, "
+                f"In every choice ({_count(len(choices), 'choice')}) the {side} reply says {shown(min(always))} and "
+                f"the {other} one does not, so that one word explains these votes: add pairs in which both say it, "
                 "or neither does."
             )
     return None

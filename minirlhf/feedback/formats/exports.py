@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minirlhf.feedback.formats.conversation import to_content, to_messages
+from minirlhf.feedback.formats.files import as_path
 from minirlhf.feedback.meaning import Preference, demonstrations, judgements, preferences
+from minirlhf.feedback.texts import require_whole
 from minirlhf.feedback.votes import Vote, vote_to_row
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ def preference_dataset(
     """Each choice as prompt, chosen, rejected; with stars="pairs", compared stars too, and a column `margin`."""
     margin = "float64" if stars == "pairs" else None
     # TRL has no column that could say ½.
-    rows = [vars(found) for found in _compared(votes, stars) if found.preference == 1]
+    rows = [vars(found) for found in _compared(_whole(votes), stars) if found.preference == 1]
     return _dataset(rows, ("prompt", "chosen", "rejected"), conversational, margin=margin)
 
 
@@ -46,7 +48,7 @@ def unpaired_dataset(
     With `choices`, every row of the preference data set comes first, as a yes for the chosen reply and a no for the
     rejected one: that is what TRL's unpair_preference_dataset makes of it.
     """
-    votes = list(votes)
+    votes = _whole(votes)
     chosen = preference_dataset(votes, stars=stars).to_list() if choices else []
     rows = [
         *({"prompt": row["prompt"], "completion": row["chosen"], "label": True} for row in chosen),
@@ -58,7 +60,15 @@ def unpaired_dataset(
 
 def sft_dataset(votes: Iterable[Vote], conversational: bool = False) -> "datasets.Dataset":
     """Each corrected and demonstrated text as prompt, completion."""
-    return _dataset([vars(found) for found in demonstrations(votes)], ("prompt", "completion"), conversational)
+    return _dataset([vars(found) for found in demonstrations(_whole(votes))], ("prompt", "completion"), conversational)
+
+
+def _whole(votes: Iterable[Vote]) -> list[Vote]:
+    """The votes, of which an older store may hold one with half an emoji, which no file can."""
+    votes = list(votes)
+    for vote in votes:
+        require_whole(vote)
+    return votes
 
 
 def _dataset(
@@ -123,7 +133,7 @@ def export(
     With `anonymous`, people become p1, p2, …; simulated people keep their names, because they are called simulated
     wherever they appear. Files that are there already are left alone, with an error, unless `overwrite` is given.
     """
-    folder, votes = Path(folder), list(votes)
+    folder, votes = as_path(folder), _whole(votes)
     formats = (formats,) if isinstance(formats, str) else formats
     if unknown := set(formats) - set(FILES):
         raise ValueError(f"There is no format {', '.join(sorted(unknown))}; there are {', '.join(FILES)}.")
