@@ -150,7 +150,7 @@ class FeedbackStore:
                 path = path / SIDE_TABLE
             if not path.is_file():
                 raise StoreError(printable(f"{path} does not exist, so there is nothing to merge. Is its name right?"))
-            if not _is_store(path):
+            if not is_store(path):
                 return self.extend(import_votes(path).votes)
             other = path
         source = FeedbackStore(other)
@@ -251,8 +251,10 @@ def _make_engine(url: sa.URL) -> sa.Engine:
     return engine
 
 
-def _is_store(path: Path) -> bool:
+def is_store(path: Path) -> bool:
     """Whether a file is an SQLite file, as an empty one is too."""
+    if not path.is_file():
+        return False
     with path.open("rb") as file:
         return file.read(16) in (b"", b"SQLite format 3\x00")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from minirlhf.feedback.votes import Event, Undo, vote_to_row
+from minirlhf.feedback.votes import Event, Undo, Vote
 
 SHOWN = 60
 NAMED = 12
@@ -40,10 +40,10 @@ def is_whole(text: str) -> bool:
 
 def require_whole(event: Event) -> None:
     """Say which vote holds half a character, which neither a file nor a tokenizer can say."""
-    said = vars(event) if isinstance(event, Undo) else vote_to_row(event)
+    said = vars(event) | (vars(event.question) | vars(event.answer) if isinstance(event, Vote) else {})
     for column, value in said.items():
-        for text in _texts(value):
-            if not is_whole(text):
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and not is_whole(text):
                 about = "" if isinstance(event, Undo) else f" on {shown(event.question.prompt)}"
                 kind = "undo" if isinstance(event, Undo) else "vote"
                 raise ValueError(
@@ -51,13 +51,6 @@ def require_whole(event: Event) -> None:
                     f"'{column}': {shown(_around_half(text))}. Write that anew (a text cut in the middle of an emoji "
                     "ends so); if the vote is kept already, take it back with store.undo(vote)."
                 )
-
-
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [text for each in inside for text in _texts(each)]
 
 
 def _around_half(text: str) -> str:
