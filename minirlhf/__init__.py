@@ -84,7 +84,7 @@ PUBLIC = {
     "feedback.pairs": "chosen_and_rejected",
     "feedback.meaning": "demonstrations judgements preferences",
     "feedback.agreement": "cohen_kappa fleiss_kappa krippendorff_alpha left_bias self_agreement",
-    "feedback.formats": "export preference_dataset sft_dataset unpaired_dataset",
+    "feedback.formats": "export import_votes preference_dataset read_votes sft_dataset unpaired_dataset",
     "course.check": "author check show",
     "course.plots": "LivePlot TokenStrip explore",  # and a figure is plots.its_name: there are some sixty
     "course.recorded": "read_recorded write_recorded",

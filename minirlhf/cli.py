@@ -1,4 +1,4 @@
-"""The command `minirlhf`: lessons, demo, doctor, bench, data, checkpoints, sweeps, bands, book, slides, figures.
+"""The command `minirlhf`: lessons, demo, votes, doctor, bench, data, checkpoints, sweeps, bands, book, slides, figures.
 
 Each command imports what it needs when it is asked for, so that `minirlhf --help` answers at once and
 `minirlhf doctor` still speaks where half of the packages are missing.
@@ -95,6 +95,10 @@ def can_open_browser() -> bool:
 
 def demo() -> None:
     """Run the whole course without a screen: SFT, votes, reward model, PPO; then a table and figures."""
+
+
+def votes() -> None:
+    """Say how many votes there are and whose; import votes out of files, export them into files."""
 
 
 def doctor() -> int:
@@ -202,6 +206,7 @@ def figures(folder: Folder = None, notebooks: Folder = None, to: Folder = None) 
 COMMANDS = {
     "lessons": lessons,
     "demo": demo,
+    "votes": votes,
     "doctor": doctor,
     "bench": bench,
     "data": data,
@@ -224,6 +229,10 @@ def _loaded(name: str) -> Callable[..., Any]:
 
         run_demo.__doc__ = demo.__doc__
         return run_demo
+    if name == "votes":
+        from minirlhf.feedback.command import votes as vote_files
+
+        return vote_files
     if name == "bench":
         from minirlhf.course.bench.table import main as measure
 

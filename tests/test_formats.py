@@ -573,7 +573,7 @@ BAD_ROWS = {
     "talk of texts": (TALK, TALK | {"chosen": ["Yes."]}, "'chosen' must be a list in which each item is an object"),
     "talk without a role": (TALK, TALK | {"chosen": [{"content": "Yes."}]}, "in a message of 'chosen', 'role' is"),
     "talk with parts": (TALK, TALK | {"chosen": [{"role": "assistant", "content": [{}]}]}, "'content' must be text"),
-    "talk of a tool": (TALK, TALK | {"prompt": [message("tool", "Hi")]}, "knows only user and assistant"),
+    "talk of a tool": (TALK, TALK | {"prompt": [message("tool", "Hi")]}, "role 'tool', and the help desk knows only system, user, assistant"),
     "talk that goes on": (
         TALK,
         TALK | {"chosen": [message("assistant", "Yes."), message("user", "Why?")]},
@@ -595,14 +595,14 @@ BAD_ROWS = {
         ULTRA | {"rejected": [message("user", "Ho"), message("assistant", "No.")]},
         "do not share a prompt",
     ),
-    "only replies": (ULTRA, ULTRA | {"chosen": [message("assistant", "Yes.")]}, "do not share a prompt"),
+    "only replies": (ULTRA, ULTRA | {"chosen": [message("assistant", "Yes.")]}, "must end in one message"),
     "unknown side": (TASK, selected("middle"), "'selected' is 'middle', and must be left or right"),
     "no side": (TASK, selected(None), "must be left or right"),
     "a side of lists": (TASK, selected(["left"]), "must be left or right"),
     "no pairwise": (TASK, annotated(result=[{"type": "choices"}]), "0 results of type 'pairwise'"),
     "two pairwise": (TASK, annotated(result=TASK["annotations"][0]["result"] * 2), "2 results of type 'pairwise'"),
     "no result": (TASK, annotated(result=None), "'result' is missing"),
-    "bad time": (TASK, annotated(created_at="yesterday"), "'created_at' is no time in ISO 8601: 'yesterday'"),
+    "bad time": (TASK, annotated(created_at="yesterday"), "'created_at' is no time in ISO 8601"),
     "bad duration": (TASK, annotated(lead_time="long"), "'lead_time' must be a number"),
     "no data": (TASK, TASK | {"data": None}, "'data' is missing"),
     "same answers": (TASK, TASK | {"data": TASK["data"] | {"answer2": GOOD}}, "'answer1' and 'answer2' are the same"),
@@ -612,13 +612,13 @@ BAD_ROWS = {
     "rank that is none": (RECORD, ranked(("first", "a"), (2, "b")), "'rank' must be a whole number"),
     "empty reply": (RECORD, RECORD | {"b": None}, "'b' is missing"),
     "same replies": (RECORD, RECORD | {"b": GOOD}, "'a' and 'b' are the same text"),
-    "own: no time zone": (own(), own(time="2026-01-01T00:00:00"), "must say its time zone"),
+    "own: no time zone": (own(), own(time="2026-01-01T00:00:00"), "time zone"),
     "own: no time": (own(), own(time="today"), "'today'"),
     "own: unknown answer": (own(), own(choice={"answer": "Best"}), "must be one of"),
     "own: answer without its part": (own(), own(choice={"answer": "Better"}), "'winner' is missing"),
     "own: part of another kind": (own(), own(choice={"answer": "Better", "winner": "0"}), "'winner' must be a whole"),
     "own: no such reply": (own(), own(choice={"answer": "Better", "winner": 2}), "There is no reply 2"),
-    "own: unknown mode": (own(), own(mode="duel"), "no mode 'duel'"),
+    "own: unknown mode": (own(), own(mode="duel"), "'mode' must be one of pair"),
     "own: shown in part": (own(), own(shown=[0]), "shown must list every reply once"),
     "own: replies of numbers": (own(), own(replies=[1, 2]), "'replies' must be a list in which each item is text"),
     "own: expected without gold": (own(), own(expected=0), "A gold question"),
@@ -675,10 +675,13 @@ def test_whatever_stands_in_a_row_it_is_read_or_refused_in_words(row, data, new,
 
 def test_all_bad_rows_are_named_at_once(tmp_path):
     bad = PREFERENCE | {"chosen": POOR}
-    with pytest.raises(ValueError, match=r"line 2: .* As unusable: line 3\. Nothing was imported\.$"):
+    with pytest.raises(ValueError, match=r"line 2: [\s\S]*line 3: [\s\S]*2 of 3 rows[\s\S]*Nothing was imported\.$"):
         read_votes(written(tmp_path, [PREFERENCE, bad, bad]))
-    with pytest.raises(ValueError, match="As unusable: line 3, line 4, line 5, line 6, line 7 and 13 more"):
-        read_votes(written(tmp_path, [PREFERENCE, *[bad] * 19]))
+    with pytest.raises(ValueError, match=r"line 2: [\s\S]*lines 3 to 20, line 22: "):
+        read_votes(written(tmp_path, [PREFERENCE, *[bad] * 19, PREFERENCE, bad]))
+    with pytest.raises(ValueError, match=r"400 of 800 rows") as refused:  # too many to be read are counted
+        read_votes(written(tmp_path, [PREFERENCE, bad] * 400))
+    assert len(str(refused.value)) < 3000 and "399 in all" in str(refused.value)
 
 
 def test_a_list_counts_items_and_parquet_rows(tmp_path):
@@ -697,8 +700,8 @@ BAD_FILES = {
     "blank": (b"\n \n", "the file is empty"),
     "empty list": (b"[]", "the file is empty"),
     "Latin-1": ('{"prompt": "a"}\n{"prompt": "ä"}'.encode("latin-1"), "line 2: not UTF-8; save the file as UTF-8"),
-    "UTF-16": ('{"prompt": "a"}'.encode("utf-16"), "line 1: not UTF-8"),
-    "a picture": (b"\x89PNG\r\n\x1a\n\x00\x00", "line 1: not UTF-8"),
+    "UTF-16": ('{"prompt": "a"}'.encode("utf-16"), "it is UTF-16); save the file as UTF-8"),
+    "a picture": (b"\x89PNG\r\n\x1a\n\x00\x00", "not UTF-8"),
     "half a Parquet": (b"PAR1 and no more", "not a Parquet file that can be read"),
     "too deep": (b"[" * 100_000, "nested too deeply"),
     "texts": (b'"a"\n"b"\n', "line 1: a row must be an object"),

@@ -26,8 +26,13 @@ from sqlalchemy.event import listens_for
 from sqlalchemy.exc import SQLAlchemyError, StatementError
 from sqlalchemy.schema import CreateTable
 
-from minirlhf.feedback.votes import Event, Undo, Vote, vote_from_row, vote_to_row
-from minirlhf.paths import votes_file
+from minirlhf.feedback.formats.exports import SIDE_TABLE
+from minirlhf.feedback.formats.imports import import_votes
+from minirlhf.feedback.formats.own import read_vote
+from minirlhf.feedback.formats.rows import moment, required
+from minirlhf.feedback.texts import printable, require_whole
+from minirlhf.feedback.votes import Event, Undo, Vote, vote_to_row
+from minirlhf.paths import VOTES_ELSEWHERE, votes_file
 
 SCHEMA = 1
 BUSY_SECONDS = 10  # how long to wait while another notebook writes, or for a server to answer
@@ -84,7 +89,14 @@ class FeedbackStore:
 
     def append(self, event: Event) -> bool:
         """Put an event on disk; False if it is there already. When this returns, the event survives a crash."""
-        return self._insert([_to_row(event)]) == 1
+        return self.extend([event]) == 1
+
+    def extend(self, events: Iterable[Event]) -> int:
+        """Put many events on disk at once, all or none; returns how many were not there yet."""
+        events = list(events)
+        for event in events:
+            self._require_whole(event)
+        return self._insert(map(_to_row, events))
 
     def undo(self, vote: Vote) -> Undo:
         """Take a vote back. Both the vote and this stay on record."""
@@ -126,11 +138,21 @@ class FeedbackStore:
         return True
 
     def merge(self, other: "FeedbackStore | str | Path") -> int:
-        """Take over every event of another store that is not here yet, all or none; returns how many those were."""
-        if isinstance(other, FeedbackStore):
-            return self._insert(_to_row(event) for event in other.events())
-        if "://" not in str(other) and not Path(other).expanduser().is_file():
-            raise StoreError(f"{other} does not exist, so there is nothing to merge. Is its name right?")
+        """Take over what is not here yet, all or none: of a store, of an export's folder, or of any file of votes.
+
+        Returns how many events those were. Files are read as `read_votes` reads them, which raises ValueError.
+        """
+        if isinstance(other, FeedbackStore):  # what it has acknowledged is not judged again
+            return self._insert(map(_to_row, other.events()))
+        if "://" not in str(other):
+            path = Path(os.path.expanduser(other))
+            if path.is_dir():
+                path = path / SIDE_TABLE
+            if not path.is_file():
+                raise StoreError(printable(f"{path} does not exist, so there is nothing to merge. Is its name right?"))
+            if not is_store(path):
+                return self.extend(import_votes(path).votes)
+            other = path
         source = FeedbackStore(other)
         try:
             return self.merge(source)
@@ -144,6 +166,12 @@ class FeedbackStore:
     def __repr__(self) -> str:
         count = len(self)
         return f"FeedbackStore({self.where!r}): {count} vote{'' if count == 1 else 's'}"
+
+    def _require_whole(self, event: Event) -> None:
+        try:
+            require_whole(event)
+        except ValueError as error:
+            raise StoreError(f"{self.where} could not be written. Nothing was counted. {error}") from None
 
     def _read(self, query: sa.Select) -> list[Event]:
         with self._connect("be read") as connection:
@@ -190,7 +218,7 @@ def _insert_once(table: sa.Table, connection: sa.Connection) -> Any:
 def _read_url(where: str | Path) -> sa.URL:
     """What the user names, as an address that SQLAlchemy opens; an error shows no password."""
     if "://" not in str(where):
-        return sa.URL.create("sqlite", database=str(Path(where).expanduser().absolute()))
+        return sa.URL.create("sqlite", database=str(Path(os.path.expanduser(where)).absolute()))
     kind = str(where).split("://")[0]
     try:
         url = sa.make_url(str(where))
@@ -221,6 +249,14 @@ def _make_engine(url: sa.URL) -> sa.Engine:
         connection.execute("PRAGMA fullfsync=ON")  # on a Mac, through the disk's own memory too
 
     return engine
+
+
+def is_store(path: Path) -> bool:
+    """Whether a file is an SQLite file, as an empty one is too."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(16) in (b"", b"SQLite format 3\x00")
 
 
 def _identity(path: Path | None) -> tuple[int, int] | None:
@@ -267,12 +303,13 @@ def _explained(doing: str, where: str) -> Iterator[None]:
         yield
     except StoreError:
         raise
-    except (SQLAlchemyError, OSError, ValueError, TypeError) as error:
+    except (SQLAlchemyError, OSError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
         cause = error.orig if isinstance(error, StatementError) and error.orig else error
         sign = _sign(cause)
         remedy = next((REMEDIES[signs] for signs in REMEDIES if sign.startswith(tuple(signs.split()))), OTHERWISE)
         lost = "Nothing was counted. " if doing == "be written" else ""
-        raise StoreError(f"{where} could not {doing} ({str(cause).strip()}). {lost}{remedy}") from error
+        what = " ".join(str(cause).split())[:300]
+        raise StoreError(printable(f"{where} could not {doing} ({what}). {lost}{remedy}")) from error
 
 
 def _sign(error: BaseException) -> str:
@@ -284,13 +321,18 @@ def _sign(error: BaseException) -> str:
 
 REMEDIES = {
     "SQLITE_FULL ENOSPC EDQUOT 53100": "The disk is full: free some space, then vote again.",
+    # Where a disk knows no locks, as many network disks do not, SQLite waits for a lock that never comes.
+    "SQLITE_BUSY SQLITE_LOCKED SQLITE_PROTOCOL SQLITE_IOERR_LOCK SQLITE_IOERR_UNLOCK SQLITE_IOERR_RDLOCK "
+    "SQLITE_IOERR_CHECKRESERVEDLOCK SQLITE_NOLFS ENOLCK 55P03": "Another program holds it: close that program, then "
+    "vote again. Or is it on a network disk? Many of those know no locks: keep the votes on a disk of this machine, "
+    f"FeedbackStore(path), or name the file in {VOTES_ELSEWHERE}.",
     "SQLITE_IOERR": "The disk is full, or does not answer: free some space or look at the disk, then vote again.",
     "SQLITE_READONLY SQLITE_PERM EACCES EPERM EROFS 42501": "The file or its folder may not be written to: "
     "make it yours, or copy the file to a folder of yours.",
     "SQLITE_CANTOPEN ENOTDIR EEXIST EISDIR": "No file can be made there: it is a folder itself, or its folder is "
     "none or not yours. Give another path.",
-    "SQLITE_BUSY SQLITE_LOCKED 55P03": "Another program holds it: close that program, then vote again.",
-    "SQLITE_NOTADB SQLITE_CORRUPT json builtins.ValueError builtins.TypeError sqlite3": "It is no SQLite file, or a "
+    "SQLITE_NOTADB SQLITE_CORRUPT json builtins.ValueError builtins.TypeError builtins.KeyError "
+    "builtins.RecursionError builtins.OverflowError sqlite3": "It is no SQLite file, or a "
     "damaged one: keep it, and give another path for what comes now.",
     "builtins.Unicode psycopg.DataError": "A text holds half a character, or none: write it anew.",
     "psycopg 08 28 3D 57P": "Does the database server run, and are address, user and password right?",
@@ -306,9 +348,10 @@ def _to_row(event: Event) -> dict[str, Any]:
 
 
 def _from_row(row: dict[str, Any]) -> Event:
+    """An event as it was written; ValueError where somebody has changed it into one that cannot be."""
     if row["event"] == "undo":
-        return Undo(row["undoes"], row["voter"], datetime.fromisoformat(row["time"]), row["id"])
-    return vote_from_row(row)
+        return Undo(*(required(row, column, str) for column in ("undoes", "voter")), moment(row, "time"), row["id"])
+    return read_vote(row)
 
 
 def _timestamp(time: datetime) -> str:

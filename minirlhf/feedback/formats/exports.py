@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minirlhf.feedback.formats.conversation import to_content, to_messages
+from minirlhf.feedback.formats.files import as_path
 from minirlhf.feedback.meaning import Preference, demonstrations, judgements, preferences
+from minirlhf.feedback.texts import require_whole
 from minirlhf.feedback.votes import Vote, vote_to_row
 
 if TYPE_CHECKING:
@@ -123,7 +125,9 @@ def export(
     With `anonymous`, people become p1, p2, …; simulated people keep their names, because they are called simulated
     wherever they appear. Files that are there already are left alone, with an error, unless `overwrite` is given.
     """
-    folder, votes = Path(folder), list(votes)
+    folder, votes = as_path(folder), list(votes)
+    for vote in votes:
+        require_whole(vote)  # an older store may hold half an emoji, which no file can
     formats = (formats,) if isinstance(formats, str) else formats
     if unknown := set(formats) - set(FILES):
         raise ValueError(f"There is no format {', '.join(sorted(unknown))}; there are {', '.join(FILES)}.")

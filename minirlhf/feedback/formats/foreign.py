@@ -9,8 +9,9 @@ from hashlib import sha256
 from itertools import combinations
 from typing import Any
 
-from minirlhf.feedback.formats.files import number, require_different, required, text
-from minirlhf.feedback.formats.trl_rows import NO_TIME, Fields, choice, conversational_pair, imported
+from minirlhf.feedback.formats.rows import moment, number, require_different, required, text
+from minirlhf.feedback.formats.trl_rows import NO_TIME, Fields, choice, imported, pair
+from minirlhf.feedback.texts import listed, shown
 from minirlhf.feedback.votes import Answer, Better, Question, Ranking, Skip, Tie, Vote
 
 HUMAN, ASSISTANT = "\n\nHuman:", "\n\nAssistant:"
@@ -42,7 +43,7 @@ def ultrafeedback_votes(row: dict[str, Any], fields: Fields) -> list[Vote]:
         raise ValueError(
             f"the chosen reply has the lower score ({chosen} and {rejected}); swap the two, or drop the row."
         )
-    return [choice(*conversational_pair(row), fields.voter, tie=chosen == rejected)]
+    return [choice(*pair(row, fields), fields.voter, tie=chosen == rejected)]
 
 
 def label_studio_votes(row: dict[str, Any], fields: Fields) -> list[Vote]:
@@ -52,9 +53,11 @@ def label_studio_votes(row: dict[str, Any], fields: Fields) -> list[Vote]:
         prompt, left, right = (text(data, name) for name in (fields.prompt, fields.left, fields.right))
     except ValueError as error:
         raise ValueError(f"in 'data', {error} Other names are said by prompt=…, left=… and right=….") from None
-    require_different(left, right, f"'{fields.left}' and '{fields.right}'")
     question = Question("pair", prompt, (left, right))
-    return [_annotation(question, found) for found in required(row, "annotations", list, dict)]
+    votes = [_annotation(question, found) for found in required(row, "annotations", list, dict)]
+    if not all(isinstance(vote.answer, Skip) for vote in votes):  # nothing is wrong with passing over equal replies
+        require_different(left, right, f"'{fields.left}' and '{fields.right}'")
+    return votes
 
 
 def _annotation(question: Question, annotation: dict[str, Any]) -> Vote:
@@ -69,7 +72,7 @@ def _annotation(question: Question, annotation: dict[str, Any]) -> Vote:
             )
         side = required(pairwise[0], "value", dict).get("selected")
         if not isinstance(side, str) or side not in SIDES:
-            raise ValueError(f"'selected' is {side!r}, and must be left or right; fix it, or drop the annotation.")
+            raise ValueError(f"'selected' is {shown(side)}, and must be left or right; fix it, or drop the annotation.")
         answer = Better(SIDES[side])
     person = annotation.get("completed_by")
     seconds = annotation.get("lead_time")
@@ -94,10 +97,7 @@ def _time(row: dict[str, Any], column: str) -> datetime:
     """When, as far as the row says; a time without a zone is taken for UTC."""
     if row.get(column) is None:
         return NO_TIME
-    try:
-        time = datetime.fromisoformat(required(row, column, str))
-    except ValueError:
-        raise ValueError(f"'{column}' is no time in ISO 8601: {row[column]!r}; fix it, or drop it.") from None
+    time = moment(row, column)
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
@@ -105,7 +105,7 @@ def argilla_votes(row: dict[str, Any], fields: Fields) -> list[Vote]:
     """A record of Argilla 1.x with a ranking question: a response of each person, of which the submitted count."""
     columns = [fields.question] if fields.question else [name for name in row if is_ranking(row[name])]
     if len(columns) > 1:
-        raise ValueError(f"there is more than one ranking ({', '.join(columns)}); say which by question=….")
+        raise ValueError(f"there is more than one ranking ({listed(columns)}); say which by question=….")
     votes: list[Vote] = []
     for column in columns:
         required(row, column, dict if isinstance(row.get(column), dict) else list)
@@ -138,7 +138,7 @@ def _ranked(row: dict[str, Any], response: dict[str, Any], voter: str, fields: F
     names = [column for column in row if column in ranks]  # replies stand as the record lists them
     if len(names) < 2 or len(names) < len(options):
         raise ValueError(
-            f"a ranking of {', '.join(ranks) or 'nothing'} must name two or more columns of the record, each once; "
+            f"a ranking of {listed(ranks) or 'nothing'} must name two or more columns of the record, each once; "
             "name the options like the columns, or drop the record."
         )
     prompt, replies = text(row, fields.prompt), [text(row, name) for name in names]

@@ -1,7 +1,8 @@
 """Votes out of files: which format a file has, and what its rows say.
 
-A file is checked whole before anything is returned. Ids follow from what a vote says, so reading a file twice, or
-reading it again when it has grown, brings nothing twice into a store.
+A file is checked whole before anything is returned, and one bad row refuses it, unless bad rows are to be left out.
+Ids follow from what a vote says, so reading a file twice, or reading it again when it has grown, brings nothing twice
+into a store.
 """
 
 from collections import Counter
@@ -12,8 +13,9 @@ from hashlib import sha256
 from json import dumps
 from pathlib import Path
 from typing import Any
+from warnings import warn
 
-from minirlhf.feedback.formats.files import NOTHING, read_rows
+from minirlhf.feedback.formats.files import Rows, as_path, printable, read_rows, refused
 from minirlhf.feedback.formats.foreign import (
     ASSISTANT,
     argilla_votes,
@@ -24,9 +26,11 @@ from minirlhf.feedback.formats.foreign import (
 )
 from minirlhf.feedback.formats.own import read_vote
 from minirlhf.feedback.formats.trl_rows import NO_TIME, Fields, preference_votes, sft_votes, unpaired_votes
+from minirlhf.feedback.texts import is_whole, listed, require_whole, shown
 from minirlhf.feedback.votes import Vote, answer_to_row
 
-Rows = Sequence[tuple[str, dict[str, Any]]]
+ON_BAD_ROWS = ("refuse", "skip")
+NAMED = 100  # places, or runs of them, in one message; how many there are is always said
 
 
 @dataclass(frozen=True)
@@ -51,12 +55,23 @@ def _is_preference(sample: dict[str, Any]) -> bool:
     return _has("chosen", "rejected")(sample) and ("prompt" in sample or isinstance(sample["chosen"], list))
 
 
+def _is_scored(sample: dict[str, Any]) -> bool:
+    # Two texts with scores are a preference like any other.
+    columns = ("chosen", "rejected", "score_chosen", "score_rejected")
+    return _has(*columns)(sample) and isinstance(sample["chosen"], list)
+
+
+def _whole(vote: Vote) -> Vote:
+    require_whole(vote)
+    return vote
+
+
 # In the order in which they are tried: what asks for more columns comes before what asks for fewer.
 FORMATS = {
     "votes": Format(
         "votes.jsonl of this package: id, pair, voter, prompt, replies, shown, choice, …",
         _has("replies", "shown", "choice"),
-        lambda row, _: [read_vote(row)],
+        lambda row, _: [_whole(read_vote(row))],
     ),
     "label-studio": Format(
         "JSON export of Label Studio with a <Pairwise> tag: data, annotations",
@@ -69,8 +84,8 @@ FORMATS = {
         argilla_votes,
     ),
     "ultrafeedback": Format(
-        "UltraFeedback, binarized: prompt, chosen, rejected, score_chosen, score_rejected",
-        _has("chosen", "rejected", "score_chosen", "score_rejected"),
+        "UltraFeedback, binarized: prompt, chosen, rejected as messages, score_chosen, score_rejected",
+        _is_scored,
         ultrafeedback_votes,
     ),
     "hh-rlhf": Format(
@@ -84,11 +99,42 @@ FORMATS = {
 }
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A row that was not imported: where it stands, and why."""
+
+    place: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The votes of a file, what of it was left out, and in `notes` what else is to be known about them."""
+
+    path: Path
+    votes: list[Vote]
+    rows: int
+    left_out: tuple[LeftOut, ...]
+    repeated: tuple[str, ...]  # where rows stand that say again, under the same id, what another has said
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        counts = f"{self.path}: {_count(len(self.votes), 'vote')} out of {_count(self.rows, 'row')}"
+        left = [f"{len(self.left_out):,} left out:", *(f"  {each}" for each in self.left_out)] if self.left_out else []
+        again = [f"The same votes stand there again, and count once: {_places(self.repeated)}."] if self.repeated else []
+        return printable("\n".join([counts, *left, *again, *self.notes]))
+
+
 def read_votes(
     path: str | Path,
     format: str | None = None,
     *,
+    on_bad_rows: str = "refuse",
     voter: str = "imported",
+    system: str = "keep",
     prompt: str = "prompt",
     left: str = "answer1",
     right: str = "answer2",
@@ -96,48 +142,79 @@ def read_votes(
 ) -> list[Vote]:
     """The votes of a file, in any format of FORMATS; it is detected where it is not said. ValueError with a remedy.
 
-    `voter` is the pseudonym where a file names nobody: give each class its own. The others are a file's own names
-    for the prompt (Label Studio, Argilla), the two replies (Label Studio) and the ranking (Argilla, if it has two).
+    One bad row refuses the file; with on_bad_rows="skip" the others are read, and a warning names each that was left
+    out (`import_votes` returns them). `voter` is the pseudonym where a file names nobody: give each class its own.
+    With system="drop", what a system message says is no part of the prompt. The others are a file's own names for the
+    prompt (Label Studio, Argilla), the two replies (Label Studio) and the ranking (Argilla, if it has two).
     """
-    path = Path(path)
+    found = import_votes(path, format, on_bad_rows, Fields(voter, prompt, left, right, question, system))
+    if found.left_out or found.repeated:
+        warn(str(found), stacklevel=2)
+    return found.votes
+
+
+def import_votes(
+    path: str | Path, format: str | None = None, on_bad_rows: str = "refuse", fields: Fields | None = None
+) -> Imported:
+    """What `read_votes` reads, with each row that was left out and why."""
+    path, fields = as_path(path), fields or Fields()
     if format is not None and format not in FORMATS:
-        raise ValueError(f"There is no format {format!r}; there are {', '.join(FORMATS)}. {NOTHING}")
+        raise refused(path, f"there is no format {shown(format)}; there are {', '.join(FORMATS)}.")
+    if on_bad_rows not in ON_BAD_ROWS:
+        raise refused(path, f"on_bad_rows={on_bad_rows!r} is not known; it can be {' or '.join(ON_BAD_ROWS)}.")
+    if not is_whole(fields.voter):
+        raise refused(path, f"voter={shown(fields.voter)} holds half of a character; write it anew.")
     rows = read_rows(path)
-    read = FORMATS[format or _detected(path, rows)].votes
-    fields = Fields(voter, prompt, left, right, question)
+    unreadable = [LeftOut(place, str(row)) for place, row in rows if isinstance(row, ValueError)]
+    try:
+        read = FORMATS[format or _detected(path, rows)].votes
+    except ValueError:
+        if unreadable:  # without them the columns might be known
+            raise _refusal(path, unreadable, len(rows)) from None
+        raise
+    places: list[str] = []
     votes: list[Vote] = []
-    wrong: list[tuple[str, str]] = []
+    wrong: list[LeftOut] = []
     for place, row in rows:
         try:
-            votes += read(row, fields)
+            if isinstance(row, ValueError):
+                raise row
+            found = read(row, fields)
         except ValueError as error:
-            wrong.append((place, str(error)))
-    if wrong:
-        (place, what), *others = wrong
-        more = f" As unusable: {_listed([place for place, _ in others])}." if others else ""
-        raise ValueError(f"{path}, {place}: {what}{more} {NOTHING}")
+            wrong.append(LeftOut(place, printable(str(error))))
+        else:
+            votes += found
+            places += [place] * len(found)
+    votes, repeated, doubles = _once(_identified(votes), places)
+    wrong += doubles
+    if wrong and (on_bad_rows == "refuse" or not votes):
+        raise _refusal(path, wrong, len(rows))
     if not votes:
-        raise ValueError(f"{path}: nobody has voted in it, or not submitted what they said. {NOTHING}")
-    return _identified(votes)
+        raise refused(path, "nobody has voted in it, or not submitted what they said; is it the right file?")
+    return Imported(path, votes, len(rows), tuple(wrong), tuple(repeated), tuple(_manners(votes)))
 
 
 def detect_format(path: str | Path) -> str:
     """The name of a file's format, by its columns; ValueError that lists what is known, where it is none of them."""
-    return _detected(Path(path), read_rows(Path(path)))
+    path = as_path(path)
+    return _detected(path, read_rows(path))
 
 
 def _detected(path: Path, rows: Rows) -> str:
     sample: dict[str, Any] = {}  # of every column a value that is not empty, if there is one
     for _, row in rows:
-        sample |= {name: value for name, value in row.items() if not sample.get(name)}
+        if isinstance(row, dict):
+            sample |= {name: value for name, value in row.items() if not sample.get(name)}
     for name, known in FORMATS.items():
         if known.fits(sample):
             return name
     columns = "\n".join(f"  {name}: {known.columns}" for name, known in FORMATS.items())
-    raise ValueError(
-        f"{path}: the columns {', '.join(sample) or '(none)'} fit no format that is known here. Rename them to "
-        f"fit one of these, and give its name as format=… where two would fit. {NOTHING}\n{columns}"
+    error = refused(
+        path,
+        f"the columns {listed(sample) or '(none)'} fit no format that is known here. Rename them to "
+        "fit one of these, and give its name as format=… where two would fit.",
     )
+    raise ValueError(f"{error}\n{columns}")
 
 
 def _identified(votes: Sequence[Vote]) -> list[Vote]:
@@ -156,7 +233,78 @@ def _identified(votes: Sequence[Vote]) -> list[Vote]:
     return found
 
 
-def _listed(places: Sequence[str]) -> str:
-    """The first of many places, and how many there are."""
-    first = ", ".join(places[:5])
-    return first if len(places) <= 5 else f"{first} and {len(places) - 5} more"
+def _once(votes: Sequence[Vote], places: Sequence[str]) -> tuple[list[Vote], list[str], list[LeftOut]]:
+    """Each vote once: a row that stands there again is said, and one that takes another's id is a bad row."""
+    first: dict[str, tuple[Vote, str]] = {}
+    again: list[str] = []
+    wrong: list[LeftOut] = []
+    for vote, place in zip(votes, places, strict=True):
+        known, where = first.setdefault(vote.id, (vote, place))
+        if known == vote and where != place:
+            again.append(place)
+        elif known != vote:
+            reason = f"its id {shown(vote.id)} is that of {where}, which says something else; give it one of its own"
+            wrong.append(LeftOut(place, f"{reason}, or drop the row."))
+    return [vote for vote, _ in first.values()], again, wrong
+
+
+def _manners(votes: Sequence[Vote]) -> list[str]:
+    """What a model of the help desk would stumble over, though the votes are sound."""
+    foreign = sum(not vote.question.prompt.endswith("\nAgent:") for vote in votes)
+    touching = [
+        vote
+        for vote in votes
+        if vote.question.prompt.endswith(":") and not all(reply[:1].isspace() for reply in _said(vote))
+    ]
+    notes = []
+    if foreign:
+        notes.append(
+            f"{_count(foreign, 'vote')} of {len(votes):,} have a prompt without the help desk's frame "
+            "(“Customer: …”, then “Agent:”), the only one that its models have read; a tokenizer and models of "
+            "your own read any."
+        )
+    if touching:
+        notes.append(
+            f"In {_count(len(touching), 'vote')} of {len(votes):,} a reply begins without a space, right after the "
+            "colon of its prompt; models trained on “Agent: Yes” expect one."
+        )
+    return notes
+
+
+def _said(vote: Vote) -> tuple[str, ...]:
+    return vote.question.replies or (getattr(vote.answer, "text", ""),)
+
+
+def _refusal(path: Path, wrong: Sequence[LeftOut], rows: int) -> ValueError:
+    """The error that names every bad row, those of one kind together."""
+    first, *others = wrong
+    kinds: dict[str, list[str]] = {}
+    for each in others:
+        kinds.setdefault(each.reason, []).append(each.place)
+    more = [f"{_places(places)}: {reason}" for reason, places in kinds.items()]
+    if len(more) > NAMED:
+        rest = sum(len(places) for places in list(kinds.values())[NAMED:])
+        more = [*more[:NAMED], f"and {rest:,} bad rows of other kinds, which on_bad_rows='skip' would name."]
+    good = rows - len({each.place for each in wrong})
+    counted = [f"{len(wrong):,} of {rows:,} rows are bad."] if others else []
+    offer = [f"on_bad_rows='skip' imports the other {_count(good, 'row')}."] if good else []
+    lines = [first.reason, *more, " ".join([*counted, *offer])]
+    return refused(path, ("\n  " if others else " ").join(filter(None, lines)), first.place)
+
+
+def _places(places: Sequence[str]) -> str:
+    """Where rows stand, runs of them as one: "line 3, lines 5 to 9"."""
+    runs: list[tuple[str, int, int]] = []
+    for place in places:
+        name, number = place.rsplit(" ", 1)
+        if runs and (name, int(number) - 1) == (runs[-1][0], runs[-1][2]):
+            runs[-1] = (name, runs[-1][1], int(number))
+        else:
+            runs.append((name, int(number), int(number)))
+    said = [f"{name} {start}" if start == end else f"{name}s {start} to {end}" for name, start, end in runs[:NAMED]]
+    more = [f"and others ({len(places):,} in all)"] if len(runs) > NAMED else []
+    return ", ".join([*said, *more])
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}{'' if n == 1 else 's'}"

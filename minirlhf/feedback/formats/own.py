@@ -3,8 +3,9 @@
 from dataclasses import fields
 from typing import Any
 
-from minirlhf.feedback.formats.files import required
-from minirlhf.feedback.votes import ANSWERS, Vote, vote_from_row
+from minirlhf.feedback.formats.rows import moment, required
+from minirlhf.feedback.texts import shown
+from minirlhf.feedback.votes import ANSWERS, MODES, ORIGINS, PURPOSES, Vote, vote_from_row
 
 # Every column and what stands in it; a list holds texts or numbers, as the second entry says.
 COLUMNS: dict[str, tuple[type, ...]] = {
@@ -23,6 +24,7 @@ COLUMNS: dict[str, tuple[type, ...]] = {
     "shown": (list, int),  # positions in `replies`, from left to right
     "choice": (dict,),
 }
+ONE_OF = {"origin": ORIGINS, "purpose": PURPOSES, "mode": tuple(MODES)}
 NULLABLE = ("expected", "response_ms")  # whole numbers, or nothing
 PARTS: dict[str, tuple[type, ...]] = {
     "winner": (int,),
@@ -40,9 +42,21 @@ def read_vote(row: dict[str, Any]) -> Vote:
     for column in NULLABLE:
         if row.get(column) is not None:
             required(row, column, int)
+    for column, known in ONE_OF.items():
+        _known(column, row[column], known)
+    moment(row, "time")
     choice = row["choice"]
-    if kind := ANSWERS.get(str(choice.get("answer"))):
-        for part in fields(kind):
-            required(choice, part.name, *PARTS[part.name])
-        choice = {name: choice[name] for name in ("answer", *(part.name for part in fields(kind)))}
-    return vote_from_row(row | {"choice": choice})
+    kind = ANSWERS[_known("answer", choice.get("answer"), tuple(ANSWERS))]
+    for part in fields(kind):
+        required(choice, part.name, *PARTS[part.name])
+    choice = {name: choice[name] for name in ("answer", *(part.name for part in fields(kind)))}
+    try:
+        return vote_from_row(row | {"choice": choice})
+    except ValueError as error:
+        raise ValueError(f"{error} Fix the row, or drop it.") from None
+
+
+def _known(column: str, value: Any, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise ValueError(f"'{column}' must be one of {', '.join(known)}, and is {shown(value)}; fix or drop the row.")
+    return value
