@@ -8,8 +8,8 @@ Read in this order; each file needs only those above it:
     tokenizer      byte-level BPE of 512 entries
     jsonl          files of texts, checked whole
     data           rows of text as the stages read them
-    model          a small GPT and its four heads
     runtime        how torch uses this machine: threads, waiting, memory
+    model          a small GPT and its four heads
     rollout        sampling, and what one batch of it leaves behind
     training       one optimiser step, the state of a run, stopping well
     sft            stage 1: imitate good answers
