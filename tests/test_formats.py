@@ -573,7 +573,11 @@ BAD_ROWS = {
     "talk of texts": (TALK, TALK | {"chosen": ["Yes."]}, "'chosen' must be a list in which each item is an object"),
     "talk without a role": (TALK, TALK | {"chosen": [{"content": "Yes."}]}, "in a message of 'chosen', 'role' is"),
     "talk with parts": (TALK, TALK | {"chosen": [{"role": "assistant", "content": [{}]}]}, "'content' must be text"),
-    "talk of a tool": (TALK, TALK | {"prompt": [message("tool", "Hi")]}, "role 'tool', and the help desk knows only system, user, assistant"),
+    "talk of a tool": (
+        TALK,
+        TALK | {"prompt": [message("tool", "Hi")]},
+        "role 'tool', and the help desk knows only system, user, assistant",
+    ),
     "talk that goes on": (
         TALK,
         TALK | {"chosen": [message("assistant", "Yes."), message("user", "Why?")]},

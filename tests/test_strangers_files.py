@@ -240,7 +240,23 @@ def sound(tmp_path_factory):
     return path.read_bytes()
 
 
-COLUMNS = "id event undoes time voter origin question pair mode prompt replies models checkpoints round purpose".split()
+COLUMNS = [
+    "id",
+    "event",
+    "undoes",
+    "time",
+    "voter",
+    "origin",
+    "question",
+    "pair",
+    "mode",
+    "prompt",
+    "replies",
+    "models",
+    "checkpoints",
+    "round",
+    "purpose",
+]
 COLUMNS += ["expected", "shown", "choice", "response_ms"]
 
 
