@@ -1,10 +1,14 @@
 """Votes in and out of files: TRL takes what is written, nothing is lost on the way, and bad files are refused whole."""
 
+import csv
+import gzip
 import json
 import re
 import shutil
+import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from io import BytesIO
 from pathlib import Path
 
 import datasets
@@ -18,6 +22,7 @@ from minirlhf.feedback.formats import (
     FORMATS,
     detect_format,
     export,
+    import_votes,
     preference_dataset,
     read_votes,
     sft_dataset,
@@ -573,11 +578,7 @@ BAD_ROWS = {
     "talk of texts": (TALK, TALK | {"chosen": ["Yes."]}, "'chosen' must be a list in which each item is an object"),
     "talk without a role": (TALK, TALK | {"chosen": [{"content": "Yes."}]}, "in a message of 'chosen', 'role' is"),
     "talk with parts": (TALK, TALK | {"chosen": [{"role": "assistant", "content": [{}]}]}, "'content' must be text"),
-    "talk of a tool": (
-        TALK,
-        TALK | {"prompt": [message("tool", "Hi")]},
-        "role 'tool', and the help desk knows only system, user, assistant",
-    ),
+    "talk of a tool": (TALK, TALK | {"prompt": [message("tool", "Hi")]}, "role 'tool', and"),
     "talk that goes on": (
         TALK,
         TALK | {"chosen": [message("assistant", "Yes."), message("user", "Why?")]},
@@ -756,3 +757,350 @@ def test_rows_of_another_format_are_refused_when_the_format_is_said(tmp_path):
     with pytest.raises(ValueError, match="line 1: 'chosen' is missing"):
         read_votes(path, "preference")
     assert [v.question.mode for v in read_votes(path, "sft")] == ["demonstration"]  # extra columns do no harm
+
+
+# ---- what strangers' files do
+
+
+def test_bad_rows_can_be_left_out_and_each_is_named(tmp_path):
+    same, empty = PREFERENCE | {"chosen": POOR}, PREFERENCE | {"prompt": " "}
+    path = written(tmp_path, [PREFERENCE, same, empty, PREFERENCE | {"prompt": LAMP}, ["no row"]])
+    with path.open("ab") as file:
+        file.write(b"{no JSON}\n" + json.dumps(PREFERENCE | {"chosen": "ä"}, ensure_ascii=False).encode("latin-1"))
+    found = import_votes(path, on_bad_rows="skip")
+    assert [v.question.prompt for v in found.votes] == [HAT, LAMP]
+    assert [each.place for each in found.left_out] == ["line 2", "line 3", "line 5", "line 6", "line 7"]
+    assert found.rows == 7
+    for each, what in zip(found.left_out, ("same text", "empty", "object", "JSON", "UTF-8"), strict=True):
+        assert what in each.reason and f"{each.place}: {each.reason}" in str(found)
+    # What is left has the ids that it has in the mended file.
+    assert [v.id for v in found.votes] == [
+        v.id for v in read_votes(written(tmp_path, [PREFERENCE, PREFERENCE | {"prompt": LAMP}]))
+    ]
+    with pytest.raises(ValueError, match="line 1: "):  # where nothing is good, nothing is imported
+        import_votes(written(tmp_path, [same, same]), on_bad_rows="skip")
+    with pytest.raises(ValueError, match="refuse or skip"):
+        read_votes(path, on_bad_rows="ignore")
+
+
+SYSTEM = [message("system", "Be kind.\nCustomer: is king."), message("user", "Hi")]
+
+
+def test_a_system_message_is_a_part_of_the_prompt_or_dropped_when_asked(tmp_path):
+    for row in (TALK | {"prompt": SYSTEM}, {side: [*SYSTEM, *TALK[side]] for side in ("chosen", "rejected")}):
+        path = written(tmp_path, [row])
+        (kept,) = read_votes(path)
+        assert "Be kind." in kept.question.prompt and kept.question.prompt.endswith("Hi\nAgent:")
+        assert preference_dataset([kept], conversational=True)[0]["prompt"] == SYSTEM
+        (dropped,) = read_votes(path, system="drop")
+        assert dropped.question.prompt == "Customer: Hi\nAgent:"
+    with pytest.raises(ValueError, match="only what the system said"):
+        read_votes(written(tmp_path, [TALK | {"prompt": SYSTEM[:1]}]), system="drop")
+    with pytest.raises(ValueError, match="keep or drop"):
+        read_votes(path, system="shout")
+    assert read_votes(written(tmp_path, [TALK | {"prompt": [message("system", "Be kind."), SYSTEM[1]]}]))[
+        0
+    ].question.prompt.startswith("System: Be kind.\nCustomer: Hi")
+
+
+@pytest.mark.parametrize(
+    ("preference", "answer"), [(0.5, None), (1, GOOD), (1.0, GOOD), (0, POOR), (None, GOOD)], ids=str
+)
+def test_a_preference_column_says_who_won(preference, answer, tmp_path):
+    for row in (
+        PREFERENCE,
+        TALK | {"chosen": [message("assistant", GOOD[1:])], "rejected": [message("assistant", POOR[1:])]},
+    ):
+        (vote,) = read_votes(written(tmp_path, [row | {"preference": preference}]))
+        won = vote.question.replies[vote.answer.winner] if isinstance(vote.answer, Better) else None
+        assert won == answer and (won is not None or vote.answer == Tie())
+
+
+@pytest.mark.parametrize("preference", [0.7, -0.5, 2, float("nan"), float("inf"), "left", True, 10**400])
+def test_a_preference_that_no_vote_can_say_is_refused(preference, tmp_path):
+    with pytest.raises(ValueError, match="line 1: 'preference' "):
+        read_votes(written(tmp_path, [PREFERENCE | {"preference": preference}]))
+
+
+def test_equal_replies_may_be_skipped_but_not_chosen_between(tmp_path):
+    same = TASK["data"] | {"answer2": GOOD}
+    for skipped in (annotated(result=[]), annotated(was_cancelled=True)):
+        votes = read_votes(written(tmp_path, [TASK, skipped | {"data": same}]))
+        assert [v.answer for v in votes] == [Better(0), Skip()]
+
+
+def test_texts_with_scores_are_a_preference(tmp_path):
+    rows = [PREFERENCE | {"score_chosen": 8.0, "score_rejected": score} for score in (3.0, 8.0, None)]
+    path = written(tmp_path, rows)
+    assert detect_format(path) == "preference"
+    assert [p.preference for p in preferences(read_votes(path))] == [1.0, 0.5, 1.0]
+
+
+def test_texts_and_messages_may_stand_beside_each_other(tmp_path):
+    prompt, chosen, rejected = "Customer: Hi\nAgent:", " Yes.", " No."
+    for row in (
+        TALK | {"prompt": "Hi"},
+        TALK | {"prompt": prompt},
+        TALK | {"chosen": "Yes.", "rejected": "No."},
+        TALK | {"chosen": " Yes.", "rejected": " No."},
+    ):
+        assert list(map(words, preferences(read_votes(written(tmp_path, [row]))))) == [(prompt, chosen, rejected)]
+    row = {"prompt": "Hi", "completion": [message("assistant", "Yes.")]}
+    assert demonstrations(read_votes(written(tmp_path, [row])))[0].prompt == prompt
+    row = {"prompt": [message("user", "Hi")], "completion": "Yes.", "label": True}
+    assert judgements(read_votes(written(tmp_path, [row])))[0].completion == chosen
+
+
+def test_dates_numbers_and_truths_in_texts_stay_texts(tmp_path):
+    odd = ["2026-01-02", "2026-01-02T03:04:05Z", "12", "1e5", "true", "null", "NaN", "=1+1", "01.02.2026"]
+    rows = [{"prompt": text, "chosen": f"{text}.", "rejected": text} for text in odd]
+    paths = [written(tmp_path, rows), *(table(tmp_path, rows, between) for between in ",;\t")]
+    for path in paths:
+        assert [words(p) for p in preferences(read_votes(path))] == [tuple(row.values()) for row in rows]
+
+
+def test_votes_that_stand_twice_count_once_and_it_is_said(tmp_path):
+    export(VOTES, tmp_path)
+    path, count = tmp_path / "votes.jsonl", len(VOTES)
+    path.write_bytes(path.read_bytes() * 2)
+    with pytest.warns(UserWarning, match=rf"{count} votes out of {2 * count} rows[\s\S]*{count + 1} to {2 * count}"):
+        assert read_votes(path) == VOTES
+    # Two that share an id and say different things are no repetition: the store would keep only one of them.
+    path = written(tmp_path, [own(), own(voter="Bob")])
+    with pytest.raises(ValueError, match=r"line 2: its id .* line 1"):
+        read_votes(path)
+    assert [each.place for each in import_votes(path, on_bad_rows="skip").left_out] == ["line 2"]
+
+
+# ---- conversations, letter for letter
+
+QUOTE = "It says:\nCustomer: It broke.\nAgent: Sorry."
+PIECES = (
+    "Customer:|Agent:|System:|\n|\nCustomer: |\nAgent: |\nAgent:|\t|\t | |a|"
+    "\nCustomer:\t |\nAgent:\t\t |\n\nHuman: |\n\nAssistant:|\r|\u2028|é"
+)
+TURNS = st.lists(
+    st.builds(
+        message,
+        st.sampled_from(["user", "assistant", "system"]),
+        st.lists(st.sampled_from(PIECES.split("|")), max_size=6).map("".join),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@settings(max_examples=400)
+@given(TURNS)
+def test_messages_come_back_as_they_were_whatever_they_say(messages):
+    """Also where a message quotes a conversation, and where nobody takes turns."""
+    prompt = to_prompt(messages)
+    assert prompt.endswith("\nAgent:")
+    assert to_messages(prompt) == messages
+    assert all(message["content"] in prompt for message in messages)  # the model reads the letters that were written
+
+
+@settings(max_examples=400)
+@given(TURNS.map(lambda turns: "\n".join(f"{turn['role']}: {turn['content']}" for turn in turns)))
+def test_prompts_in_the_help_desks_form_come_back_too(text):
+    named = text.replace("user:", "Customer:").replace("assistant:", "Agent:").replace("system:", "System:")
+    prompt = f"Customer: {named}\nAgent:"
+    assert to_prompt(to_messages(prompt)) == prompt
+
+
+@pytest.mark.parametrize("quote", [QUOTE, "Look:\nAgent: Sorry.\nCustomer: It broke.", "\nAgent: x", "Customer: x"])
+def test_a_quoted_conversation_is_one_message(quote, tmp_path):
+    path = written(tmp_path, [TALK | {"prompt": [message("user", quote)]}])
+    votes = read_votes(path)
+    for again in (votes, exported_and_read(votes, tmp_path)):
+        assert preference_dataset(again, conversational=True)[0]["prompt"] == [message("user", quote)]
+    # And where only the text is known: nobody takes turns in it.
+    assert to_messages(f"Customer: {QUOTE}\nAgent:") == [message("user", QUOTE)]
+
+
+def exported_and_read(votes: list[Vote], folder: Path) -> list[Vote]:
+    export(votes, folder / "again", conversational=True, overwrite=True)
+    return read_votes(folder / "again" / "preference.jsonl")
+
+
+def test_a_dialogue_of_hh_rlhf_is_exported_as_its_turns(tmp_path):
+    dialogue = "\n\nHuman: Hi\nthere\n\nAssistant: Yes? \n\nHuman: Why: \n\nAssistant:"
+    row = {"chosen": dialogue + " So.", "rejected": dialogue + " No."}
+    exported = preference_dataset(read_votes(written(tmp_path, [row])), conversational=True)[0]
+    turns = [message("user", "Hi\nthere"), message("assistant", "Yes? "), message("user", "Why: ")]
+    assert exported["prompt"] == turns and exported["chosen"] == [message("assistant", "So.")]
+    quoting = "\n\nHuman: He said:\n\nHuman: Hi\n\nAssistant: Yes.\n\nAssistant:"
+    assert [turn["role"] for turn in to_messages(quoting)] == ["user"]
+
+
+# ---- kinds of file
+
+
+def table(folder: Path, rows: list[dict], between: str = ",") -> Path:
+    path = folder / {",": "rows.csv", ";": "semicolons.csv", "\t": "rows.tsv"}[between]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), delimiter=between)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["gz", "list.gz", "csv.gz", "parquet.gz", "csv", "tsv", "semicolons", "list", "data"])
+def test_what_holds_the_same_rows_reads_the_same_whatever_it_is_called(kind, tmp_path):
+    rows = [PREFERENCE | {"prompt": f'{n}, "so"\n; \t– 你好'} for n in range(3)]
+    wanted = read_votes(written(tmp_path, rows))
+    datasets.Dataset.from_list(rows).to_parquet(str(tmp_path / "rows.parquet"))
+    content = {
+        "gz": json_lines(rows),
+        "list.gz": json.dumps(rows).encode(),
+        "csv.gz": table(tmp_path, rows).read_bytes(),
+        "parquet.gz": (tmp_path / "rows.parquet").read_bytes(),
+        "csv": b"\xef\xbb\xbf" + table(tmp_path, rows).read_bytes(),
+        "tsv": table(tmp_path, rows, "\t").read_bytes(),
+        "semicolons": table(tmp_path, rows, ";").read_bytes(),
+        "list": json.dumps(rows, indent=2).encode(),
+        "data": json.dumps({"version": 1, "data": rows}, indent=2).encode(),
+    }[kind]
+    (tmp_path / "votes").write_bytes(gzip.compress(content) if "gz" in kind else content)
+    assert read_votes(tmp_path / "votes") == wanted
+
+
+def json_lines(rows: list[dict]) -> bytes:
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def test_a_table_knows_labels_numbers_and_messages(tmp_path):
+    rows = [UNPAIRED | {"label": label} for label in ("True", "false", "1", "0")]
+    assert [v.answer.up for v in read_votes(table(tmp_path, rows))] == [True, False, True, False]
+    rows = [PREFERENCE | {"preference": given} for given in ("", "1", "0.5")]
+    assert [p.preference for p in preferences(read_votes(table(tmp_path, rows)))] == [1.0, 1.0, 0.5]
+    rows = [{name: json.dumps(turns) for name, turns in TALK.items()}]
+    assert preferences(read_votes(table(tmp_path, rows)))[0].prompt == "Customer: Hi\nAgent:"
+    bad = [PREFERENCE, PREFERENCE | {"chosen": "[{'role': 'assistant', 'content': 'x'}]"}]
+    with pytest.raises(ValueError, match="line 4: 'chosen' holds messages as Python prints them"):
+        read_votes(table(tmp_path, bad))
+
+
+BAD_TABLES = {
+    "a cell too many": ("prompt,chosen,rejected\na,b,c\na,b,c,d\n", "line 3: 4 cells"),
+    "a cell too few": ("prompt,chosen,rejected\na,b\n", "line 2: 2 cells"),
+    "open quote": ('prompt,chosen,rejected\na,b,c\na,"b,c\na,b,c\n', "line 3: not valid CSV"),
+    "a column twice": ("prompt,chosen,chosen,rejected\na,b,c,d\n", "'chosen' stands there twice"),
+    "no row": ("prompt,chosen,rejected\n", "no row"),
+    "bad number": ("prompt,chosen,rejected,preference\na,b,c,much\n", "line 2: 'preference' must be a number"),
+    "bad label": ("prompt,completion,label\na,b,maybe\n", "line 2: 'label' must be true or false"),
+    "empty cell": ("prompt,chosen,rejected\na,b,c\na,,c\n", "line 3: 'chosen' is empty"),
+    "Latin-1": ("prompt,chosen,rejected\na,b,c\nä,b,c\n", "line 3: not UTF-8"),
+    "other names": ("question,answer\na,b\n", "the columns question, answer fit no format"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TABLES)
+def test_a_bad_table_is_refused_with_its_line(case, tmp_path):
+    content, what = BAD_TABLES[case]
+    path = tmp_path / "rows.csv"
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(ValueError, match=re.escape(what)) as refused:
+        read_votes(path)
+    assert str(refused.value).startswith(str(path))
+
+
+def archive(name: str) -> bytes:
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as packed:
+        packed.writestr(name, "x" * 99)
+    return buffer.getvalue()
+
+
+def columns_twice() -> bytes:
+    import pyarrow
+    from pyarrow import parquet
+
+    buffer = BytesIO()
+    text = pyarrow.array(["a"])
+    parquet.write_table(pyarrow.table([text, text, text], names=["prompt", "chosen", "chosen"]), buffer)
+    return buffer.getvalue()
+
+
+PAIRS = {"prompt": ["a", "b"], "chosen": ["c", "d"], "rejected": ["e", "f"]}
+OTHER_KINDS = {
+    "zip": (archive("votes.jsonl"), "zip archive; unpack"),
+    "xlsx": (archive("xl/workbook.xml"), "Excel workbook; save it as CSV"),
+    "xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "Excel workbook; save it as CSV"),
+    "lfs": (b"version https://git-lfs and so on\noid sha256:4d7a\nsize 12345\n", "git lfs pull"),
+    "html": (b"\n<!DOCTYPE html>\n<html><body>404</body></html>", "web page.*download"),
+    "xml": (b"<?xml version='1.0'?><Error>AccessDenied</Error>", "web page.*download"),
+    "prose": (b"Dear diary,\ntoday I voted.\n", "begins with 'Dear diary"),
+    "store": (b"SQLite format 3\x00" + bytes(99), "FeedbackStore"),
+    "columns": (json.dumps({k: dict(enumerate(v)) for k, v in PAIRS.items()}).encode(), "orient=.records"),
+    "index": (json.dumps({"0": PREFERENCE, "1": PREFERENCE}).encode(), "orient=.records"),
+    "split": (json.dumps({"columns": ["prompt"], "index": [0], "data": [["a"]]}).encode(), "orient=.records"),
+    "lists": (json.dumps(PAIRS, indent=1).encode(), "orient=.records"),
+    "objects in a row": (b'{\n"prompt": "a"\n}\n{\n"prompt": "b"\n}\n', "line 4: .*line of its own"),
+    "half a gzip": (gzip.compress(json_lines([PREFERENCE] * 99))[:-20], "gzip file is damaged or cut off"),
+    "Python": (b"{'prompt': 'a'}\n{'prompt': 'b'}\n", "line 1: .*json.dumps|double quotes"),
+    "twice in Parquet": (columns_twice(), "'chosen' stands there twice; rename"),
+    "twice in JSON": (b'{"prompt": "a", "chosen": "b", "chosen": "c", "rejected": "d"}', "line 1: 'chosen' stands"),
+    "long number": (b'{"prompt": "a", "chosen": "b", "rejected": "d", "n": ' + b"9" * 5000 + b"}", "line 1: .*5,000"),
+    "deep list": (b"[" * 100_000, "line 1: nested too deeply"),
+    "deep line": (b'{"prompt": "a"}\n' + b'{"a":' * 100_000, "line 2: nested too deeply"),
+    "too deep to be printed": (b'{"prompt": "a", "completion": ' + b"[" * 500 + b"]" * 500 + b"}", "line 1: nested"),
+}
+
+
+@pytest.mark.parametrize("case", OTHER_KINDS)
+def test_another_kind_of_file_is_named_in_a_line_that_mends_it(case, tmp_path):
+    content, what = OTHER_KINDS[case]
+    path = tmp_path / "votes.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"(?i){what}") as refused:
+        read_votes(path)
+    told = str(refused.value)
+    assert told.startswith(str(path)) and "\n" not in told and len(told) < 500
+
+
+def test_a_small_file_that_unpacks_to_a_huge_one_is_refused(tmp_path, monkeypatch):
+    from minirlhf.feedback.formats import files
+
+    monkeypatch.setattr(files, "MOST_BYTES", 10_000)
+    path = tmp_path / "votes.jsonl.gz"
+    path.write_bytes(gzip.compress(json_lines([PREFERENCE] * 999)))
+    with pytest.raises(ValueError, match=r"more than a gigabyte; split it"):
+        read_votes(path)
+
+
+@pytest.mark.parametrize("half", ["\ud83d", "\ude00 and so on", "a\ud83db"])
+def test_messages_can_be_printed_and_show_no_more_than_a_line_of_a_text(half, tmp_path):
+    for row in (
+        PREFERENCE | {"chosen": half},
+        PREFERENCE | {"chosen": half * 500},
+        PREFERENCE | {"chosen": [half * 500]},
+        PREFERENCE | {half: 1, "chosen": None},
+        {half * 500: 1, **{f"{half}{n}": 1 for n in range(500)}},
+        TALK | {"prompt": [message(half * 500, "Hi")]},
+        own(mode=half * 500),
+        own(id=half),
+        own(choice={"answer": half * 500}),
+        own(time=half * 500),
+        selected(half * 500),
+    ):
+        path = written(tmp_path, [row])
+        with pytest.raises(ValueError) as refused:
+            read_votes(path)
+        told = str(refused.value)
+        assert told.encode() and len(told) < 3000
+
+
+# ---- paths as everywhere in Python
+
+
+def test_a_path_may_be_text_and_begin_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    wrote = export(VOTES, "~/files")
+    assert all(path.is_relative_to(tmp_path / "files") for path in wrote.paths)
+    for path in ("~/files/votes.jsonl", str(tmp_path / "files" / "votes.jsonl"), Path("~/files/votes.jsonl")):
+        assert read_votes(path) == VOTES
+        assert detect_format(path) == "votes"
+    assert not Path("~").exists()
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        read_votes("~nobody-of-this-name/votes.jsonl")

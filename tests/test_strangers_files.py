@@ -26,7 +26,7 @@ BATCHES = 10
 LONG = "x" * 5000  # of which no message may show more than sixty
 PLACE = re.compile(r"(line|item|row)s? \d+")
 REMEDY = re.compile(
-    r"(?i)\b(fix|drop|save|fill|rename|unpack|download|write|name|give|keep|swap|update|quote|split|take|is it|nobody)\b"
+    r"(?i)\b(fix|drop|save|fill|rename|unpack|download|write|name|give|keep|swap|update|quote|split|take)\b|\bis it"
 )
 
 
@@ -240,24 +240,8 @@ def sound(tmp_path_factory):
     return path.read_bytes()
 
 
-COLUMNS = [
-    "id",
-    "event",
-    "undoes",
-    "time",
-    "voter",
-    "origin",
-    "question",
-    "pair",
-    "mode",
-    "prompt",
-    "replies",
-    "models",
-    "checkpoints",
-    "round",
-    "purpose",
-]
-COLUMNS += ["expected", "shown", "choice", "response_ms"]
+COLUMNS = ["id", "event", "undoes", "time", "voter", "origin", "question", "pair", "mode", "prompt", "replies"]
+COLUMNS += ["models", "checkpoints", "round", "purpose", "expected", "shown", "choice", "response_ms"]
 
 
 def odd_store(rng, path, sound):

@@ -124,9 +124,7 @@ class Imported:
     def __str__(self) -> str:
         counts = f"{self.path}: {_count(len(self.votes), 'vote')} out of {_count(self.rows, 'row')}"
         left = [f"{len(self.left_out):,} left out:", *(f"  {each}" for each in self.left_out)] if self.left_out else []
-        again = (
-            [f"The same votes stand there again, and count once: {_places(self.repeated)}."] if self.repeated else []
-        )
+        again = [f"The same votes stand again, and count once, in {_places(self.repeated)}."] if self.repeated else []
         return printable("\n".join([counts, *left, *again, *self.notes]))
 
 
