@@ -27,7 +27,8 @@ def make_slides(notebooks: Path, runs: Path) -> Path:
     from minirlhf.course.book.slides import build_slides
 
     require_ours(runs / "slides")
-    build_slides(_lessons(notebooks, runs), runs / "slides")
+    notes = {path.stem: path.read_text(encoding="utf-8") for path in (notebooks / "teaching").glob("*.md")}
+    build_slides(_lessons(notebooks, runs), notes, runs / "slides")
     return runs / "slides" / "index.html"
 
 
