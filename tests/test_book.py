@@ -214,8 +214,8 @@ def test_a_figure_stands_between_its_question_and_what_it_shows_and_no_sentence_
         new_code_cell("def my_wave():\n    ..."),
     ]
     found = columns(new_notebook(cells=lesson), notes="**Goals.** See the sea.")
-    assert [[slide.id for slide in column] for column in found] == [["a-lesson"], ["waves", "", ""], ["write-it", ""]]
-    (first,), (text, figure, more), (_, exercise) = found
+    assert [[slide.id for slide in column] for column in found] == [["a-lesson"], ["waves", "", ""], ["write-it"]]
+    (first,), (text, figure, more), (exercise,) = found
     assert "See the sea" in first.notes and "See the sea" not in first.html
     question, shown, reading = (
         figure.html.index(words) for words in ("how low?", 'class="shown"', "As high as a house")

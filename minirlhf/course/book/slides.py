@@ -28,7 +28,6 @@ from minirlhf.course.book.pages import replace, require_ours
 
 HERE = Path(__file__).parent
 HEADING = re.compile(r"^(#+) +(.+)$", re.M)
-PICTURES = ("image/png", "image/svg+xml", "text/html")
 SUBJECT = re.compile(r"^(def my_|show\()", re.M)  # code that people are to read: an exercise, a solution
 PLUGIN = "plugin/notes/notes.js"
 
@@ -80,8 +79,8 @@ def _slides(notebook: NotebookNode, notes: str) -> Iterator[tuple[int, Slide]]:
     """Each slide, with the level of the heading that it begins with; 0 where it has none."""
     cells, section = notebook.cells, ""
     words = [_paragraphs(cell.source) if cell.cell_type == "markdown" else [] for cell in cells]
-    figures = [n for n, cell in enumerate(cells) if _is_figure(cell)]
-    around = {n: (_take_question(cells, words, n), _take_reading(words, n)) for n in figures}
+    showing = [n for n, cell in enumerate(cells) if _is_shown(cell)]
+    around = {n: (_take_question(cells, words, n), _take_reading(words, n)) for n in showing}
     alone: re.Match[str] | None = None  # a heading with nothing left below it stands on the slide that follows
     for n, cell in enumerate(cells):
         if text := "\n\n".join(words[n]):
@@ -92,7 +91,7 @@ def _slides(notebook: NotebookNode, notes: str) -> Iterator[tuple[int, Slide]]:
                 name = make_id(heading[2]) if heading else ""
                 yield len(heading[1]) if heading else 0, Slide(_text(text), name, _text(notes))
                 notes = ""
-        elif cell.cell_type == "code" and (SUBJECT.search(cell.source) or cell.get("outputs")):
+        elif _is_shown(cell):
             question, reading = around.get(n, ("", ""))
             head = alone[0] if alone else f"**{section}**" if section else ""
             html = _shown(cell, "\n\n".join(filter(None, (head, question))), reading)
@@ -105,9 +104,9 @@ def _paragraphs(markdown: str) -> list[str]:
     return [markdown] if "```" in markdown else re.split(r"\n\n(?=\S)", markdown.strip())
 
 
-def _take_question(cells: list[NotebookNode], words: list[list[str]], figure: int) -> str:
-    """What is asked before a figure: the last paragraph above it, or all from "Guess first" on; it leaves its cell."""
-    above = next((n for n in range(figure - 1, -1, -1) if words[n] or _is_figure(cells[n])), None)
+def _take_question(cells: list[NotebookNode], words: list[list[str]], shown: int) -> str:
+    """What is asked above: the last paragraph, or all from "Guess first" on; it leaves its cell."""
+    above = next((n for n in range(shown - 1, -1, -1) if words[n] or _is_shown(cells[n])), None)
     if above is None or not words[above] or HEADING.match(words[above][-1]):
         return ""
     guesses = [n for n, paragraph in enumerate(words[above]) if paragraph.startswith("*Guess")]
@@ -116,14 +115,14 @@ def _take_question(cells: list[NotebookNode], words: list[list[str]], figure: in
     return "\n\n".join(taken)
 
 
-def _take_reading(words: list[list[str]], figure: int) -> str:
-    """What is said right after a figure about it: the first paragraph below, which leaves its cell."""
-    below = words[figure + 1] if figure + 1 < len(words) else []
+def _take_reading(words: list[list[str]], shown: int) -> str:
+    """What is said right after it is shown: the first paragraph below, which leaves its cell."""
+    below = words[shown + 1] if shown + 1 < len(words) else []
     return below.pop(0) if below and not HEADING.match(below[0]) else ""
 
 
-def _is_figure(cell: NotebookNode) -> bool:
-    return any(kind in output.get("data", {}) for output in cell.get("outputs", []) for kind in PICTURES)
+def _is_shown(cell: NotebookNode) -> bool:
+    return cell.cell_type == "code" and bool(SUBJECT.search(cell.source) or cell.get("outputs"))
 
 
 def _shown(cell: NotebookNode, question: str, reading: str) -> str:
