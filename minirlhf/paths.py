@@ -4,18 +4,21 @@ import os
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+IN_WHEEL = Path(__file__).with_name("shipped")  # where an installed package has data/ and notebooks/: setup.py
+LESSONS_ELSEWHERE = "MINIRLHF_LESSONS"  # the learner's folder, where no repository says where it is
+RECEIPT = ".shipped.json"  # lies in the learner's folder: what was copied into it
 VOTES_ELSEWHERE = "MINIRLHF_VOTES"  # a path or a database's address, where votes.db is not the place
 
 
 def shipped_folder(name: str) -> Path:
-    """A folder of the repository; an error that says what to do where only the package was installed."""
-    folder = REPOSITORY / name
-    if not folder.is_dir():
-        raise FileNotFoundError(
-            f"{folder} does not exist: minirlhf was installed without the repository's {name}/ folder. "
-            "Clone the repository and run `make lessons` in it, or `pip install -e .` where there is no make."
-        )
-    return folder
+    """A folder of the repository, or of the installed package; an error that says what to do where neither has it."""
+    for folder in (REPOSITORY / name, IN_WHEEL / name):
+        if folder.is_dir():
+            return folder
+    raise FileNotFoundError(
+        f"{REPOSITORY / name} does not exist: minirlhf came here without its {name}/ folder. Install its wheel, or "
+        "clone the repository and run `make lessons` in it (`pip install -e .` where there is no make)."
+    )
 
 
 def data_folder() -> Path:
@@ -29,9 +32,18 @@ def notebooks_folder() -> Path:
 
 
 def lessons_folder() -> Path:
-    """The learner's own folder, beside notebooks/; made when it is first asked for."""
-    folder = notebooks_folder().parent / "my_lessons"
-    folder.mkdir(exist_ok=True)
+    """The learner's own folder; made when it is first asked for.
+
+    Beside notebooks/ in a repository. Elsewhere here, where `minirlhf lessons` was called; a lesson's kernel, which
+    starts in that very folder, knows it by its receipt.
+    """
+    if elsewhere := os.environ.get(LESSONS_ELSEWHERE):
+        folder = Path(elsewhere).expanduser()
+    elif notebooks_folder().parent == REPOSITORY:
+        folder = REPOSITORY / "my_lessons"
+    else:
+        folder = Path.cwd() if Path(RECEIPT).is_file() else Path("my_lessons").absolute()
+    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 

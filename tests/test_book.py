@@ -193,11 +193,40 @@ def test_a_widget_without_a_picture_leaves_its_sentence():
 
 def test_a_heading_of_level_two_starts_a_column():
     found = columns(new_notebook(cells=list(LESSON)))
-    assert [[id for id, _ in column] for column in found] == [
-        ["a-first-lesson", ""],
-        ["look", "", "", ""],
-        ["questions"],
+    assert [[slide.id for slide in column] for column in found] == [["a-first-lesson"], ["look"], ["questions"]]
+
+
+def drawn(source):
+    """A code cell that has shown a picture."""
+    shown = nbformat.v4.new_output("display_data", {"image/png": "", "text/plain": "a figure"})
+    return new_code_cell(source, outputs=[shown])
+
+
+def test_a_figure_stands_between_its_question_and_what_it_shows_and_no_sentence_is_lost_or_said_twice():
+    lesson = [
+        new_markdown_cell("# A lesson\n\nWhat it costs."),
+        new_markdown_cell("## Waves\n\nWater moves.\n\n*Guess first:* how high?\n\nOr how low?"),
+        new_code_cell("import water"),
+        drawn("water.waves()"),
+        new_markdown_cell("As high as a house.\n\nSo much for waves."),
+        drawn("water.more_waves()"),
+        new_markdown_cell("## Write it\n\nTwo lines."),
+        new_code_cell("def my_wave():\n    ..."),
     ]
+    found = columns(new_notebook(cells=lesson), notes="**Goals.** See the sea.")
+    assert [[slide.id for slide in column] for column in found] == [["a-lesson"], ["waves", "", ""], ["write-it"]]
+    (first,), (text, figure, more), (exercise,) = found
+    assert "See the sea" in first.notes and "See the sea" not in first.html
+    question, shown, reading = (
+        figure.html.index(words) for words in ("how low?", 'class="shown"', "As high as a house")
+    )
+    assert question < shown < reading and "As high as a house" in figure.notes
+    everything = "".join(slide.html for column in found for slide in column)
+    for words in ("Water moves", "how high?", "how low?", "As high as a house", "So much for waves", "Two lines"):
+        assert everything.count(words) == 1
+    assert "So much for waves" in more.html and "Water moves" in text.html
+    assert "import water" not in everything  # it only prepares
+    assert "<details>" not in exercise.html and "def" in exercise.html
 
 
 def test_formulas_are_drawn_and_code_is_left_alone():

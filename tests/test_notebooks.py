@@ -18,6 +18,7 @@ from minirlhf.course.exercises import EXERCISES
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 LESSONS = sorted(FOLDER.glob("[0-9]*.ipynb"))
+RUN = [*LESSONS, FOLDER / "own_data.ipynb"]
 LONGEST_RUN = 180  # seconds on two threads; a lesson aims at half of it, and `make bench` measures them
 LONGEST_CELL = 15  # lines
 MOST_MEMORY = 1.2  # GB that a lesson's kernel may ever hold
@@ -35,7 +36,7 @@ print(time.process_time(), peak)
 NEW_SESSION = "%reset -f"
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+each_lesson = pytest.mark.parametrize("path", RUN, ids=lambda path: path.stem)
 
 
 def code_cells(path):

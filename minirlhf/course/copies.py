@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from minirlhf.paths import lessons_folder, notebooks_folder
+from minirlhf.paths import RECEIPT, lessons_folder, notebooks_folder
 
 FIRST_LESSON = "00_start_here.ipynb"
-RECORD = ".shipped.json"  # in the learner's folder: the digest of every copy as it was when we put it there
+RECORD = RECEIPT  # in the learner's folder: the digest of every copy as it was when we put it there
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 
 from minirlhf.feedback.simulated import PATIENT, vote
+from minirlhf.worlds import kitchen
 from minirlhf.worlds.helpdesk import BASE, CAREFUL, DEMONSTRATOR, Request, document, reply, request
 from minirlhf.worlds.moods import labelled_message
 from minirlhf.worlds.sprites import write_sprites
@@ -96,6 +97,17 @@ def _moods(rng: Random, kept_back: bool, count: int) -> Iterator[Row]:
             yield {"text": text, "mood": mood}
 
 
+def _kitchen(rng: Random, kept_back: bool, count: int) -> Iterator[Row]:
+    """Transcripts as other people have them: a few of the rows are no choice between two replies."""
+    for number in range(count):
+        chosen, rejected = kitchen.compared(rng)
+        if number % 200 == 57:
+            rejected = chosen  # somebody pressed twice
+        elif number % 400 == 311:
+            chosen = chosen[: chosen.rindex("Assistant:") + len("Assistant:")]  # the answer was lost
+        yield {"chosen": chosen, "rejected": rejected}
+
+
 _FILES: dict[str, tuple[Callable[[Random, bool, int], Iterator[Row]], int]] = {
     "base": (_base, 16_000),
     "demonstrations_train": (_demonstrations, 4_000),
@@ -106,4 +118,5 @@ _FILES: dict[str, tuple[Callable[[Random, bool, int], Iterator[Row]], int]] = {
     "comparisons_held_out": (_comparisons, 600),
     "moods_train": (_moods, 600),
     "moods_held_out": (_moods, 200),
+    "kitchen": (_kitchen, 1_200),
 }

@@ -6,6 +6,8 @@ from nbformat import NotebookNode
 
 from minirlhf.course.book.execute import executed
 
+AFTERWARDS = ("own_data.ipynb", "glossary.ipynb")  # what stands behind the numbered lessons, where it is there
+
 
 def make_book(notebooks: Path, runs: Path) -> Path:
     """Run and bind all lessons of a folder, with the notes in its teaching/; the book's first page."""
@@ -25,7 +27,8 @@ def make_slides(notebooks: Path, runs: Path) -> Path:
     from minirlhf.course.book.slides import build_slides
 
     require_ours(runs / "slides")
-    build_slides(_lessons(notebooks, runs), runs / "slides")
+    notes = {path.stem: path.read_text(encoding="utf-8") for path in (notebooks / "teaching").glob("*.md")}
+    build_slides(_lessons(notebooks, runs), notes, runs / "slides")
     return runs / "slides" / "index.html"
 
 
@@ -40,8 +43,9 @@ def make_figures(notebooks: Path, runs: Path, target: Path) -> Path:
 
 
 def _lessons(notebooks: Path, runs: Path) -> dict[str, NotebookNode]:
-    """Every lesson as it ran, in order; then the glossary."""
-    found = [*sorted(notebooks.glob("[0-9]*.ipynb")), *notebooks.glob("glossary.ipynb")]
+    """Every lesson as it ran, in order; then the page on one's own data, and the glossary."""
+    found = [*sorted(notebooks.glob("[0-9]*.ipynb")), *map(notebooks.joinpath, AFTERWARDS)]
+    found = [path for path in found if path.is_file()]
     if not found:
         raise FileNotFoundError(f"{notebooks} holds no lesson.")
     return executed(found, runs / "executed")

@@ -12,6 +12,7 @@ function fit(slide) {
 
 Reveal.initialize({
     width: 1280, height: 760, margin: 0.04, center: false, hash: true, slideNumber: "h.v", transition: "none",
+    plugins: [RevealNotes],
 });
 Reveal.on("ready", (event) => fit(event.currentSlide));
 Reveal.on("slidechanged", (event) => fit(event.currentSlide));

@@ -41,6 +41,7 @@ PUBLIC = {
     "lesson_07_microscope": "microscope",
     "lesson_08": "voters_compared",
     "lesson_09": "choice_curves gold_by_distance hack_signs proxy_and_gold remedy_dots three_judges",
+    "own_data": "text_lengths",
     "lesson_10": "cost_table interval_ladder score_by_minutes two_verdicts win_rates",
 }
 HOME_OF = {name: module for module, names in PUBLIC.items() for name in names.split()}
