@@ -16,6 +16,9 @@ from minirlhf.feedback.meaning import Judgement, Preference
 from minirlhf.feedback.simulated import SimulatedChoice
 from minirlhf.jsonl import read_jsonl
 
+# Most texts here are as short as can be, and stand in no frame.
+pytestmark = pytest.mark.filterwarnings("ignore:.*frame=:UserWarning")
+
 CONTEXT = 64
 TEXT = st.text(min_size=1, max_size=12).filter(lambda text: text.strip())
 IDS = st.lists(st.integers(0, 9), max_size=6)
