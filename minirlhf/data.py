@@ -225,7 +225,7 @@ def _encode(where: str, row: dict, columns: tuple[str, ...], tokenizer: Tokenize
     """The ids of a row's columns: a text to read, then responses to it, which end with the end of text."""
     if broken := next((name for name in columns if half_of_a_character(row[name])), None):
         raise ValueError(
-            f"{where}: {broken} holds half of a character ({shown(row[broken])}); fix it or drop it. Nothing was loaded."
+            f"{where}: {broken} holds half of a character ({shown(row[broken])}); fix or drop it. Nothing was loaded."
         )
     read, *responses = (tokenizer.encode(row[column]) for column in columns)
     for response in responses:

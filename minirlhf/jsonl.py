@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from minirlhf.files.contents import AnyPath, Unreadable, located
-from minirlhf.files.messages import half_of_a_character, listed, printable, shown
-from minirlhf.files.rows import Row
+from minirlhf.files.messages import printable
+from minirlhf.files.rows import Row, find_missing
 from minirlhf.files.rows import read_rows as read_unchecked
 
 NOTHING = "Nothing was loaded."
@@ -35,23 +35,6 @@ def _checked(path: AnyPath, columns: Sequence[str]) -> list[Row]:
     except Unreadable as error:
         raise ValueError(f"{error} {NOTHING}") from None
     for row in rows:
-        if problem := _find_missing(row.values, columns):
+        if problem := find_missing(row.values, columns):
             raise ValueError(f"{printable(path)}, {row.place}: {problem} {NOTHING}")
     return rows
-
-
-def _find_missing(row: dict[str, Any], columns: Sequence[str]) -> str | None:
-    """What keeps a row from being used, and the remedy; None if nothing does."""
-    for column in columns:
-        text = row.get(column)
-        if not isinstance(text, str):
-            have = listed([name for name, value in row.items() if value is not None])
-            return (
-                f"the column '{column}' is missing or is not text (the row has: {have}). "
-                f"Each row needs {', '.join(columns)}."
-            )
-        if not text.strip():
-            return f"'{column}' is empty; drop the row or fill it in."
-        if half_of_a_character(text):
-            return f"'{column}' holds half of a character ({shown(text)}); drop the row or fix it."
-    return None

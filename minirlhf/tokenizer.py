@@ -6,20 +6,15 @@ embedding and no logit, so it cannot be sampled, and it is never mistaken for th
 
 from collections.abc import Iterable
 
-import regex
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from minirlhf.files.contents import AnyPath, located
-from minirlhf.files.framing import UNSPACED
 from minirlhf.files.messages import printable, shortened
 from minirlhf.files.parsing import read_json
+from minirlhf.files.words import split_words as split_words
 
 END_OF_TEXT = "<|endoftext|>"
-# Smileys; a character where no spaces are written; a word, with ’ inside it; and else whatever is seen as one.
-WORDS = regex.compile(
-    rf"[:;]-?[()D]|[{UNSPACED}]\p{{M}}*|(?:[[\w']--[{UNSPACED}]]|(?<=\w)’(?=\w))+|(?![\s\x1c-\x1f])\X", regex.V1
-)
 
 
 class Tokenizer:
@@ -83,8 +78,3 @@ class Tokenizer:
     def pieces(self, text: str) -> list[str]:
         """The text cut into the pieces that the model reads, for looking at."""
         return [self.decode([i]) for i in self.encode(text)]
-
-
-def split_words(text: str) -> list[str]:
-    """The whole words, smileys and punctuation marks of a text, in lower case; of Chinese every character."""
-    return WORDS.findall(text.lower())

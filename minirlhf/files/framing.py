@@ -1,4 +1,4 @@
-"""What stands around a text when a model reads it: a frame that is asked for, or a note where one seems to be missing."""
+"""What stands around a text when a model reads it: a frame that is asked for, or a note where one is missing."""
 
 import warnings
 from typing import Any, Protocol, runtime_checkable
@@ -6,10 +6,10 @@ from typing import Any, Protocol, runtime_checkable
 import regex
 
 from minirlhf.files.messages import printable, shown
+from minirlhf.files.words import UNSPACED
 
 Rows = list[tuple[str, dict[str, Any]]]  # each with the name of its place
 
-UNSPACED = r"\p{Han}\p{Hiragana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"  # written without spaces between words
 WORD_AFTER_WORD = regex.compile(
     rf"[[\p{{L}}\p{{M}}\p{{N}}.,:;!?…)]--[{UNSPACED}]][[\p{{L}}\p{{N}}]--[{UNSPACED}]]", regex.V1
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from minirlhf.files.contents import Unreadable, decoded, read_bytes
-from minirlhf.files.messages import listed, printable
+from minirlhf.files.messages import half_of_a_character, listed, printable, shown
 from minirlhf.files.parsing import parse_json
 
 LISTS = (
@@ -51,6 +51,23 @@ def read_rows(path: Path, columns: Sequence[str] = ()) -> list[Row]:
     if not found:
         raise Unreadable(f"{printable(path)}: there is no row in it; it needs one JSON object a line.")
     return found
+
+
+def find_missing(row: dict[str, Any], columns: Sequence[str]) -> str | None:
+    """What keeps a row from being used, and the remedy; None if nothing does."""
+    for column in columns:
+        text = row.get(column)
+        if not isinstance(text, str):
+            have = listed([name for name, value in row.items() if value is not None])
+            return (
+                f"the column '{column}' is missing or is not text (the row has: {have}). "
+                f"Each row needs {', '.join(columns)}."
+            )
+        if not text.strip():
+            return f"'{column}' is empty; drop the row or fill it in."
+        if half_of_a_character(text):
+            return f"'{column}' holds half of a character ({shown(text)}); drop the row or fix it."
+    return None
 
 
 def _json(path: Path, text: str, columns: Sequence[str]) -> Iterator[Row]:
@@ -113,12 +130,14 @@ def _by_columns(found: dict[str, Any]) -> bool:
     texts = [isinstance(v, list) and all(isinstance(item, str) for item in v) for v in values]
     numbered = [isinstance(v, dict) and bool(v) and all(name.isdigit() for name in v) for v in values]
     by_row = bool(found) and all(name.isdigit() for name in found) and all(isinstance(v, dict) for v in values)
-    return by_row or bool(found) and (all(texts) or all(numbered))
+    return by_row or (bool(found) and (all(texts) or all(numbered)))
 
 
 def _checked(path: Path, place: str, row: Any) -> dict[str, Any]:
     if not isinstance(row, dict):
-        raise Unreadable(f'{printable(path)}, {place}: a row must be a JSON object like {{"prompt": …}}.')
+        raise Unreadable(
+            f'{printable(path)}, {place}: a row must be a JSON object like {{"prompt": …}}; fix or drop it.'
+        )
     return row
 
 
