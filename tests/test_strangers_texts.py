@@ -16,7 +16,6 @@ import zipfile
 from pathlib import Path
 from random import Random
 
-import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny import TYPED, lively, small_tokenizer, trunk
@@ -24,25 +23,28 @@ from tiny import TYPED, lively, small_tokenizer, trunk
 from minirlhf.additive import AdditiveReward
 from minirlhf.checkpoint import load, load_state, save
 from minirlhf.data import Comparisons, Demonstrations, Prompts
-from minirlhf.jsonl import read_jsonl
 from minirlhf.model import CausalLM, RewardModel
 from minirlhf.tokenizer import Tokenizer
 from minirlhf.training import new_state, optimizer_step
 
 MANY = int(os.environ.get("MINIRLHF_STRANGERS", "500"))
 LONGEST = 900  # characters of a message, its path among them
-REMEDIES = (
-    "fix drop save unpack run write copy make keep rename need put shorten use update name export cut open give start "
-    "spell anew fill download"
-).split()
-COLUMNS = {"prompts": ["prompt"], "texts": ["text"], "shown": ["prompt", "completion"], "compared": []}
-COLUMNS["compared"] = ["prompt", "chosen", "rejected"]
+REMEDIES = """fix drop save unpack run write copy make keep rename need put shorten use update name export cut open give
+    start anew fill download leave""".split()  # noqa: SIM905 - words are easier to read
 LOADERS = {
-    "prompts": Prompts.load,
-    "texts": Demonstrations.load_texts,
-    "shown": Demonstrations.load,
-    "compared": Comparisons.load,
+    Prompts.load: ["prompt"],
+    Demonstrations.load_texts: ["text"],
+    Demonstrations.load: ["prompt", "completion"],
+    Comparisons.load: ["prompt", "chosen", "rejected"],
 }
+MARKS = ['"', "{", "}", "[", "]", ",", ":", "\\", "\n", "\r", "NaN", "1e999", "null", "\x00"]
+OTHER_FILES = [
+    "<!DOCTYPE html><html>",
+    "version https://git-lfs.github.com/spec/v1\noid sha256:1",
+    "hello\n",
+    "3",
+    "null",
+]
 TEXTS = [
     "where is it?",
     " so kind",
@@ -67,11 +69,33 @@ def odd_value(rng: Random):
     """Something that no column should hold, or a text that is rare."""
     return rng.choice(
         [
-            None, True, 0, -1, 1e308, 10**rng.choice([3, 400]), [], {}, [[[]]], {"a": {"b": [1]}}, "", " ", "\ud83d",
-            "\udc00 half", "so " * 99, "\x00", "2024-01-31T10:00:00Z", "0001-01-01", "9999-99-99", "\ufeff", "<|endoftext|>",
-            0.5, float("nan"), float("inf"), [{"role": "user", "content": "hi"}],
+            None,
+            True,
+            0,
+            -1,
+            1e308,
+            10 ** rng.choice([3, 400]),
+            [],
+            {},
+            [[[]]],
+            {"a": {"b": [1]}},
+            "",
+            " ",
+            "\ud83d",
+            "\udc00 half",
+            "so " * 99,
+            "\x00",
+            "2024-01-31T10:00:00Z",
+            "0001-01-01",
+            "9999-99-99",
+            "\ufeff",
+            "<|endoftext|>",
+            0.5,
+            float("nan"),
+            float("inf"),
+            [{"role": "user", "content": "hi"}],
         ]
-    )  # fmt: skip
+    )
 
 
 def rows_of(rng: Random, columns):
@@ -131,7 +155,7 @@ def with_oddities(rng: Random, text: str) -> str:
             text,
             text[:at],
             text[at:],
-            text[:at] + rng.choice(['"', "{", "}", "[", "]", ",", ":", "\\", "\n", "\r", "NaN", "1e999", "null", "\x00"]) + text[at:],
+            text[:at] + rng.choice(MARKS) + text[at:],
             text.replace("{", '{"prompt": "twice", "prompt": "twice", ', rng.choice([0, 1])),
             text.replace(":", ": " + "9" * rng.choice([10, 5000]) + ', "more":', 1),
             text.replace(": ", ': -1e999, "more": ', 1),
@@ -140,9 +164,9 @@ def with_oddities(rng: Random, text: str) -> str:
             text + "[" * deep + "]" * deep,
             text.replace(": ", ": " + "[" * deep + "]" * deep + ', "more": ', 1),
             text + '{"prompt": "' + "x" * rng.choice([100, 200_000]) + '"}',
-            rng.choice(["<!DOCTYPE html><html>", "version https://git-lfs.github.com/spec/v1\noid sha256:1", "hello\n", "3", "null", "", "\n"]),
+            rng.choice([*OTHER_FILES, "", "\n"]),
         ]
-    )  # fmt: skip
+    )
 
 
 def as_bytes(rng: Random, text: str) -> bytes:
@@ -165,14 +189,14 @@ def as_bytes(rng: Random, text: str) -> bytes:
 
 
 def try_texts(rng: Random, folder: Path) -> None:
-    kind = rng.choice(list(LOADERS))
+    load, columns = rng.choice(list(LOADERS.items()))
     path = folder / f"strange{rng.choice(['.jsonl', '.json', '.csv', '.jsonl.gz', '.txt', ''])}"
-    text = as_file(rng, rows_of(rng, COLUMNS[kind]))
+    text = as_file(rng, rows_of(rng, columns))
     path.write_bytes(as_bytes(rng, with_oddities(rng, text)))
     if rng.random() < 0.02:
         path = folder / "nowhere.jsonl"
-    frame = {"frame": "Customer: {prompt}\nAgent: {reply}"} if kind != "texts" and rng.random() < 0.2 else {}
-    LOADERS[kind](rng.choice([path, str(path)]), small_tokenizer(), 64, **frame)
+    frame = {"frame": "Customer: {prompt}\nAgent: {reply}"} if columns != ["text"] and rng.random() < 0.2 else {}
+    load(rng.choice([path, str(path)]), small_tokenizer(), 64, **frame)
 
 
 # ---- checkpoints
@@ -211,8 +235,15 @@ def change_tensors(rng: Random, path: Path) -> None:
     name = rng.choice(sorted(tensors))
     x = tensors.pop(name)
     others = [
-        None, x.unsqueeze(0), x.flatten(), x.to(torch.int64), x.to(torch.complex64), x.bool(), x.half(), x[:0] if x.dim() else x,
-    ]  # fmt: skip
+        None,
+        x.unsqueeze(0),
+        x.flatten(),
+        x.to(torch.int64),
+        x.to(torch.complex64),
+        x.bool(),
+        x.half(),
+        x[:0] if x.dim() else x,
+    ]
     if (other := rng.choice(others)) is not None:
         renamed = rng.choice([name, name, name + "/more", "policy/x/exp_avg", "policy/999/step", "a/b", ""])
         tensors[renamed] = other.clone().contiguous()
