@@ -126,9 +126,12 @@ def load_state(folder: AnyPath, **models: nn.Module) -> TrainState:
             if any(key.startswith(f"{name}/{n}/") for key in tensors):  # what never had a gradient has no moments
                 shapes = {"step": (), "exp_avg": tuple(parameter.shape), "exp_avg_sq": tuple(parameter.shape)}
                 wanted |= {f"{name}/{n}/{what}": shape for what, shape in shapes.items()}
-    require_fit(tensors_path, tensors, wanted)
+    require_fit(tensors_path, tensors, wanted, whole=("generator",))
     state.step, state.numbers = saved.step, dict(saved.numbers)
-    state.generator.set_state(tensors.pop("generator"))
+    try:
+        state.generator.set_state(tensors.pop("generator"))
+    except (TypeError, RuntimeError) as error:
+        raise ValueError(f"{printable(tensors_path)}: no generator can go on from it ({error}). {AGAIN}") from None
     for name, optimizer in state.optimizers.items():
         described = optimizer.state_dict()
         for key, tensor in tensors.items():

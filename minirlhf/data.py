@@ -205,7 +205,8 @@ def _preference(where: str, given: Any) -> float:
         found = -1.0
     if not 0 <= found <= 1:
         raise ValueError(
-            f"{where}: 'preference' is {shown(given)}; it is 1 for a choice and 0.5 for a tie; fix it or leave it out. Nothing was loaded."
+            f"{where}: 'preference' is {shown(given)}; it is 1 for a choice and 0.5 for a tie; fix it or leave it out. "
+            "Nothing was loaded."
         )
     return found
 

@@ -54,8 +54,10 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
         raise Unreadable(f"{printable(path)}: damaged or cut short ({printable(error)}). {AGAIN}") from None
 
 
-def require_fit(path: Path, tensors: dict[str, torch.Tensor], wanted: dict[str, tuple[int, ...]]) -> None:
-    """The tensors have the names and sizes that are wanted, and hold numbers that can be trained."""
+def require_fit(
+    path: Path, tensors: dict[str, torch.Tensor], wanted: dict[str, tuple[int, ...]], whole: tuple[str, ...] = ()
+) -> None:
+    """The tensors have the names and sizes that are wanted, and fractions in them; but for those that hold bytes."""
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
     if odd:
@@ -64,6 +66,6 @@ def require_fit(path: Path, tensors: dict[str, torch.Tensor], wanted: dict[str, 
             f"{shown(odd[0])} (here {found.get(odd[0], 'missing')}, wanted {wanted.get(odd[0], 'nothing')}). "
             f"{AGAIN} Nothing was loaded."
         )
-    wrong = [name for name, x in tensors.items() if not x.is_floating_point() and x.dtype != torch.uint8]
+    wrong = [name for name, x in tensors.items() if x.is_floating_point() == (name in whole) or x.is_complex()]
     if wrong:
         raise Unreadable(f"{printable(path)}: {shown(wrong[0])} holds another kind of number. {AGAIN}")
