@@ -10,7 +10,7 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from minirlhf.files.contents import AnyPath, located
-from minirlhf.files.messages import printable, shortened
+from minirlhf.files.messages import printable, shortened, shown
 from minirlhf.files.parsing import read_json
 from minirlhf.files.words import split_words as split_words
 
@@ -36,6 +36,8 @@ class Tokenizer:
     @classmethod
     def train(cls, texts: Iterable[str], vocab_size: int = 512) -> "Tokenizer":
         """Learn the merges from texts; 256 of the entries are the bytes, one is the end of text."""
+        if isinstance(texts, str):  # whose letters would be taken for texts
+            raise ValueError(f"This is one text ({shown(texts)}) and not many; give a list of texts to learn from.")
         bpe = tokenizers.Tokenizer(models.BPE())
         bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         bpe.decoder = decoders.ByteLevel()

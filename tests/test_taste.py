@@ -385,3 +385,18 @@ def test_normalising_reads_as_many_replies_of_the_reference_as_asked(shipped, re
         scores = reward_model(again.tokens, again.response_mask)
     assert scores.mean().item() == pytest.approx(0.0, abs=1e-4) and scores.std().item() == pytest.approx(1.0, abs=1e-4)
     assert len(scores) == replies
+
+
+@pytest.mark.parametrize("space", ["", " "])
+def test_a_taste_is_foreseen_in_a_script_without_spaces_as_well_as_with_them(shipped, space):
+    """Whoever likes 谢 likes it wherever it stands: twenty customers, each answered once with it and once without."""
+    rng, characters = Random(0), "我们会换您的灯今天明天请等一下再看对不起"
+    said = []
+    for n in range(20):
+        dull = [rng.choice(characters) for _ in range(8)]
+        kind = [*(rng.choice(characters) for _ in range(8))]
+        kind.insert(rng.randrange(9), "谢")
+        said.append(of_customer(n, Better(n % 2), *[space.join(text) for text in (kind, dull)][:: 1 - 2 * (n % 2)]))
+    _, reading = weighed(shipped, said, count_length=False)
+    assert max(reading.weights, key=lambda word: reading.weights[word]) == "谢"
+    assert reading.choices == 20 and reading.foreseen >= 18

@@ -123,3 +123,8 @@ def test_no_file_of_a_tokenizer_ends_the_process(tmp_path, content):
     (tmp_path / "t.json").write_text(content)
     with pytest.raises(ValueError, match=r"t\.json: not a tokenizer file.*minirlhf checkpoints"):
         Tokenizer.load(tmp_path / "t.json")
+
+
+def test_one_text_is_not_taken_for_many():
+    with pytest.raises(ValueError, match=r"one text.*list of texts"):
+        Tokenizer.train("my_texts.txt")

@@ -66,6 +66,6 @@ def require_fit(
             f"{shown(odd[0])} (here {found.get(odd[0], 'missing')}, wanted {wanted.get(odd[0], 'nothing')}). "
             f"{AGAIN} Nothing was loaded."
         )
-    wrong = [name for name, x in tensors.items() if x.is_floating_point() == (name in whole) or x.is_complex()]
+    wrong = [name for name, x in tensors.items() if x.is_floating_point() == (name in whole)]
     if wrong:
         raise Unreadable(f"{printable(path)}: {shown(wrong[0])} holds another kind of number. {AGAIN}")
