@@ -578,3 +578,15 @@ def test_only_the_shipped_models_frame_is_missed_and_nothing_in_the_shipped_file
         ("comparisons", Comparisons.load),
     ):
         assert not notes(data_folder() / f"{name}_held_out.jsonl", shipped, load)
+
+
+def test_parquet_is_read_whatever_it_is_called_and_a_damaged_one_is_named(tmp_path):
+    import pyarrow
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.Table.from_pylist(ROWS), tmp_path / "rows.data")
+    found = Demonstrations.load(tmp_path / "rows.data", small_tokenizer(), None)
+    assert [small_tokenizer().decode(ids) for ids in found.prompts] == [prompt for prompt, _ in PAIRS]
+    (tmp_path / "rows.data").write_bytes((tmp_path / "rows.data").read_bytes()[:-20])
+    with pytest.raises(ValueError, match=r"rows\.data: a Parquet file that cannot be read.*Nothing was loaded"):
+        Demonstrations.load(tmp_path / "rows.data", small_tokenizer(), None)
