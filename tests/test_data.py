@@ -425,6 +425,7 @@ WAYS = {
     "csv": as_csv(","),
     "semicolons": as_csv(";"),
     "tabs": as_csv("\t"),
+    "Excel's": "sep=;\r\n" + as_csv(";"),
 }
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,7 +40,7 @@ def read_rows(path: Path, columns: Sequence[str] = ()) -> list[Row]:
     content = read_bytes(path)
     if content.startswith(b"PAR1"):
         return list(_parquet(path, content))
-    text = decoded(path, content)
+    text = re.sub(r"\Asep=.\r?\n", "\n", decoded(path, content))  # Excel's word to itself
     if not text.strip():
         raise Unreadable(f"{printable(path)}: the file is empty; it needs one JSON object a line.")
     if text.lstrip()[0] in "[{":
@@ -183,6 +184,8 @@ def _parquet(path: Path, content: bytes) -> Iterator[Row]:
     try:
         rows = parquet.read_table(io.BytesIO(content)).to_pylist()
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise Unreadable(f"{printable(path)}: a Parquet file that cannot be read ({error}); write it anew.") from None
+        raise Unreadable(
+            f"{printable(path)}: a Parquet file that cannot be read ({shown(str(error), 200)}); write it anew."
+        ) from None
     for n, row in enumerate(rows, start=1):
         yield Row("row", n, row)
