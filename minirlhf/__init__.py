@@ -5,8 +5,9 @@ Read in this order; each file needs only those above it:
     ops            masks, the one shift, log-probabilities
     losses         every loss, an equation: tensors in, (scalar, dict of floats) out
     advantages     from a score a response to an advantage a token: the KL penalty, GAE
+    files/         files that other people wrote: unpacked, told apart, parsed without harm
     tokenizer      byte-level BPE of 512 entries
-    jsonl          files of texts, checked whole
+    jsonl          rows of texts, checked whole
     data           rows of text as the stages read them
     runtime        how torch uses this machine: threads, waiting, memory
     model          a small GPT and its four heads

@@ -8,14 +8,17 @@ import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import safetensors
 import safetensors.torch
 import torch
+from pydantic import FiniteFloat, NonNegativeInt
 from torch import nn
 
 from minirlhf.additive import AdditiveReward
+from minirlhf.files.contents import AnyPath, Unreadable, located
+from minirlhf.files.messages import listed, printable, shown
+from minirlhf.files.parsing import read_json
+from minirlhf.files.saved import AGAIN, Shape, read_as, read_saved, read_tensors, require_fit
 from minirlhf.model import GPT, CausalLM, GPTConfig, RewardModel, ValueModel
 from minirlhf.tokenizer import Tokenizer
 from minirlhf.training import TrainState, new_state
@@ -23,13 +26,36 @@ from minirlhf.training import TrainState, new_state
 FORMAT = 1
 KINDS = {"causal_lm": CausalLM, "value_model": ValueModel, "reward_model": RewardModel}
 Model = CausalLM | ValueModel | RewardModel | AdditiveReward
+FILES = {"config.json", "tokenizer.json", "weights.safetensors", "state.json", "state.safetensors"}
 
 
-def save(folder: Path, model: Model, tokenizer: Tokenizer, state: TrainState | None = None) -> None:
+class _Header(Shape):
+    format: int
+    kind: str
+
+
+class _Network(Shape):
+    config: dict[str, int | None]
+
+
+class _Words(Shape):
+    words: list[str]
+    count_length: bool
+
+
+class _State(Shape):
+    step: NonNegativeInt
+    numbers: dict[str, FiniteFloat]
+    optimizers: list[str]
+
+
+def save(folder: AnyPath, model: Model, tokenizer: Tokenizer, state: TrainState | None = None) -> None:
     """Write a checkpoint, in the place of an older one if there is one."""
-    if folder.exists() and any(folder.iterdir()) and not (folder / "config.json").exists():
+    folder = located(folder)
+    if foreign := _foreign(folder):
         raise FileExistsError(
-            f"{folder}: holds something that is not a checkpoint; name another folder. Nothing was written."
+            f"{printable(folder)}: holds something that is not a checkpoint's ({listed(foreign)}); "
+            "name another folder. Nothing was written."
         )
     fresh, older = (folder.with_name(folder.name + ending) for ending in (".writing", ".older"))
     shutil.rmtree(fresh, ignore_errors=True)
@@ -48,46 +74,69 @@ def save(folder: Path, model: Model, tokenizer: Tokenizer, state: TrainState | N
     shutil.rmtree(older, ignore_errors=True)
 
 
-def load(folder: Path) -> tuple[Model, Tokenizer]:
+def load(folder: AnyPath) -> tuple[Model, Tokenizer]:
     """Read the model and the tokenizer of a checkpoint; each error says what is wrong with which file."""
+    folder = located(folder)
     described = _read_config(folder / "config.json")
     tokenizer = Tokenizer.load(folder / "tokenizer.json")
-    model = _build(folder / "config.json", described, tokenizer)
-    if not isinstance(model, AdditiveReward) and model.trunk.config.vocab_size != tokenizer.vocab_size:
+    path = folder / "weights.safetensors"
+    tensors = read_tensors(path)
+    with torch.device("meta"):  # nothing is made as large as a config says before the weights say so too
+        sketch = _build(folder / "config.json", described, tokenizer, len(tensors))
+    if not isinstance(sketch, AdditiveReward) and sketch.trunk.config.vocab_size != tokenizer.vocab_size:
         raise ValueError(
-            f"{folder}: the model speaks {model.trunk.config.vocab_size} tokens and its tokenizer "
+            f"{printable(folder)}: the model speaks {sketch.trunk.config.vocab_size} tokens and its tokenizer "
             f"{tokenizer.vocab_size}; they do not belong together. `minirlhf checkpoints` makes both anew."
         )
-    _load_weights(model, folder / "weights.safetensors")
+    require_fit(path, tensors, {name: tuple(tensor.shape) for name, tensor in sketch.state_dict().items()})
+    model = _build(folder / "config.json", described, tokenizer, len(tensors))
+    model.load_state_dict(tensors)
     return model, tokenizer
 
 
-def load_policy(folder: Path) -> tuple[CausalLM, Tokenizer]:
+def load_policy(folder: AnyPath) -> tuple[CausalLM, Tokenizer]:
     """Read a checkpoint that must be a language model."""
     model, tokenizer = load(folder)
     if not isinstance(model, CausalLM):
-        raise ValueError(f"{folder}: holds a {type(model).__name__}, and a CausalLM is needed here.")
+        raise ValueError(
+            f"{printable(folder)}: holds a {type(model).__name__}, and a CausalLM is needed here; name another folder."
+        )
     return model, tokenizer
 
 
-def load_state(folder: Path, **models: nn.Module) -> TrainState:
+def load_state(folder: AnyPath, **models: nn.Module) -> TrainState:
     """Read where a run stood, with optimisers for the models as they are now (load those first)."""
-    path = folder / "state.json"
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: this checkpoint was saved without a state, so a run cannot go on from it.")
-    saved = _read_json(path)
-    tensors = _read_tensors(folder / "state.safetensors")
+    folder = located(folder)
+    path, tensors_path = folder / "state.json", folder / "state.safetensors"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{printable(path)}: this checkpoint was saved without a state, so a run cannot go on from it; start anew."
+        )
+    saved = read_as(path, read_saved(path), _State)
+    tensors = read_tensors(tensors_path)
     state = new_state(0, **models)
-    if set(saved["optimizers"]) != set(models):
-        raise ValueError(f"{path}: holds optimisers for {saved['optimizers']}, and {sorted(models)} were given.")
-    state.step, state.numbers = saved["step"], saved["numbers"]
-    state.generator.set_state(tensors["generator"])
+    if set(saved.optimizers) != set(models):
+        raise ValueError(
+            f"{printable(path)}: holds optimisers for {shown(sorted(saved.optimizers))}, and {sorted(models)} were "
+            "given; give the models that were trained, under the names that they had."
+        )
+    wanted = {"generator": tuple(state.generator.get_state().shape)}
+    for name, optimizer in state.optimizers.items():
+        for n, parameter in enumerate(p for group in optimizer.param_groups for p in group["params"]):
+            if any(key.startswith(f"{name}/{n}/") for key in tensors):  # what never had a gradient has no moments
+                shapes = {"step": (), "exp_avg": tuple(parameter.shape), "exp_avg_sq": tuple(parameter.shape)}
+                wanted |= {f"{name}/{n}/{what}": shape for what, shape in shapes.items()}
+    require_fit(tensors_path, tensors, wanted, whole=("generator",))
+    state.step, state.numbers = saved.step, dict(saved.numbers)
+    try:
+        state.generator.set_state(tensors.pop("generator"))
+    except (TypeError, RuntimeError) as error:
+        raise ValueError(f"{printable(tensors_path)}: no generator can go on from it ({error}). {AGAIN}") from None
     for name, optimizer in state.optimizers.items():
         described = optimizer.state_dict()
         for key, tensor in tensors.items():
-            owner, _, rest = key.partition("/")
+            owner, parameter, what = key.split("/")
             if owner == name:
-                parameter, _, what = rest.partition("/")
                 described["state"].setdefault(int(parameter), {})[what] = tensor
         optimizer.load_state_dict(described)
     return state
@@ -108,62 +157,56 @@ def _describe(model: Model) -> dict:
     return {"format": FORMAT, "kind": kind, "config": asdict(model.trunk.config)}
 
 
+def _foreign(folder: Path) -> list[str]:
+    """What stands where a checkpoint is to be written and is none, or no part of one."""
+    if not folder.exists():
+        return []
+    if not folder.is_dir():
+        return [folder.name]
+    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    try:
+        config = read_json(folder / "config.json") if "config.json" in names else None
+    except Unreadable:  # damaged, as ours may be
+        config = {"format": FORMAT}
+    ours = isinstance(config, dict) and "format" in config
+    return [name for name in names if not ours or name not in FILES]
+
+
 def _read_config(path: Path) -> dict:
-    if not path.exists():
+    if not path.is_file():
         raise FileNotFoundError(
-            f"{path.parent}: no checkpoint here (config.json is missing). `minirlhf checkpoints` makes them."
+            f"{printable(path.parent)}: no checkpoint here (config.json is missing). `minirlhf checkpoints` makes them."
         )
-    described = _read_json(path)
+    described = read_saved(path)
     if not isinstance(described, dict) or "kind" not in described or "format" not in described:
-        raise ValueError(f"{path}: written by another program; minirlhf's say 'format' and 'kind'.")
-    if described["format"] > FORMAT:
-        raise ValueError(f"{path}: written by a newer minirlhf (format {described['format']}); update this one.")
+        raise ValueError(
+            f"{printable(path)}: written by another program, for minirlhf's say 'format' and 'kind'; "
+            "name a folder that `checkpoint.save` wrote."
+        )
+    if (found := read_as(path, described, _Header).format) > FORMAT:
+        raise ValueError(f"{printable(path)}: written by a newer minirlhf (format {shown(found)}); update this one.")
     return described
 
 
-def _build(path: Path, described: dict, tokenizer: Tokenizer) -> Model:
+def _build(path: Path, described: dict, tokenizer: Tokenizer, tensors: int) -> Model:
+    """The model that a config describes, with fresh weights; as many tensors as there are is the most that it has."""
     kind = described["kind"]
+    if kind == "additive_reward":
+        saved = read_as(path, described, _Words)
+        return AdditiveReward(saved.words, tokenizer, saved.count_length)
+    if kind not in KINDS:
+        raise ValueError(f"{printable(path)}: {shown(kind)} is no kind of model that this version knows; update it.")
     try:
-        if kind == "additive_reward":
-            return AdditiveReward(described["words"], tokenizer, described["count_length"])
-        if kind in KINDS:
-            # Checkpoints from before the config held it: the tokenizer beside them knows.
-            return KINDS[kind](GPT(GPTConfig(**{"eos_id": tokenizer.eos_id} | described["config"])))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path}: does not describe a model ({type(error).__name__}: {error}). "
-            "Make the checkpoint anew, or copy it again."
-        ) from None
-    raise ValueError(f"{path}: '{kind}' is no kind of model that this version knows.")
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: damaged ({error}). Make the checkpoint anew, or copy it again.") from None
-
-
-def _load_weights(model: nn.Module, path: Path) -> None:
-    tensors = _read_tensors(path)
-    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    if wanted != found:
-        odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
-        raise ValueError(
-            f"{path}: these weights are for another model; they differ in {len(odd)} tensors, first in '{odd[0]}' "
-            f"(here {found.get(odd[0], 'missing')}, wanted {wanted.get(odd[0], 'nothing')}). Nothing was loaded."
-        )
-    model.load_state_dict(tensors)
-
-
-def _read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: missing, so the checkpoint is not whole. Copy it again or make it anew.")
-    try:
-        return safetensors.torch.load_file(str(path))
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{path}: damaged or cut short ({error}). Copy it again or make it anew.") from None
+        # Checkpoints from before the config held it: the tokenizer beside them knows.
+        sizes: dict = {"eos_id": tokenizer.eos_id} | read_as(path, described, _Network).config
+        config = GPTConfig(**sizes)
+        if config.layers > tensors:
+            raise ValueError(f"{shown(config.layers)} layers, and there are weights for fewer")
+        return KINDS[kind](GPT(config))
+    except Unreadable:
+        raise
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise ValueError(f"{printable(path)}: does not describe a model ({shown(str(error), 200)}). {AGAIN}") from None
 
 
 def _save_state(folder: Path, state: TrainState) -> None:

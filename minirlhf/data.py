@@ -1,21 +1,29 @@
 """Texts as the stages read them: demonstrations, comparisons, prompts.
 
 Files are JSONL in the column names that TRL made common. An error names the file, the line and the remedy, and
-nothing is half loaded.
+nothing is half loaded. Texts are read as they stand, or put in a frame that says what stands around them:
+
+    Demonstrations.load(path, tokenizer, context=64, frame="Customer: {prompt}\\nAgent: {reply}")
+
+A context of None is no limit: the additive reward model has none.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from minirlhf.jsonl import read_jsonl
+from minirlhf.files.contents import AnyPath
+from minirlhf.files.framing import note_missing_frame, put_in_frame
+from minirlhf.files.messages import half_of_a_character, shown
+from minirlhf.jsonl import read_jsonl as read_jsonl
+from minirlhf.jsonl import read_rows
 from minirlhf.ops import Mask, Tokens
 from minirlhf.tokenizer import Tokenizer
 
 Ids = list[int]
+Context = int | None  # how many tokens the model reads; None where there is no limit
 
 
 @dataclass(frozen=True)
@@ -32,10 +40,10 @@ class Prompts:
         return [self.prompts[i] for i in torch.randint(len(self), (n,), generator=generator).tolist()]
 
     @classmethod
-    def load(cls, path: Path, tokenizer: Tokenizer, context: int) -> "Prompts":
+    def load(cls, path: AnyPath, tokenizer: Tokenizer, context: Context, *, frame: str | None = None) -> "Prompts":
         """Read rows of `prompt`."""
-        rows = read_jsonl(path, ("prompt",))
-        return cls([_encode(f"{path}, line {n}", row, ("prompt",), tokenizer, context)[0] for n, row in rows])
+        rows = _read_framed(path, ("prompt",), tokenizer, frame)
+        return cls([_encode(where, row, ("prompt",), tokenizer, context)[0] for where, row in rows])
 
 
 @dataclass(frozen=True)
@@ -57,18 +65,20 @@ class Demonstrations:
         return Demonstrations([self.prompts[i] for i in rows], [self.responses[i] for i in rows])
 
     @classmethod
-    def load(cls, path: Path, tokenizer: Tokenizer, context: int) -> "Demonstrations":
+    def load(
+        cls, path: AnyPath, tokenizer: Tokenizer, context: Context, *, frame: str | None = None
+    ) -> "Demonstrations":
         """Read rows of `prompt` and `completion`."""
         columns = ("prompt", "completion")
-        rows = read_jsonl(path, columns)
-        pairs = [_encode(f"{path}, line {n}", row, columns, tokenizer, context) for n, row in rows]
+        rows = _read_framed(path, columns, tokenizer, frame)
+        pairs = [_encode(where, row, columns, tokenizer, context) for where, row in rows]
         return cls([prompt for prompt, _ in pairs], [response for _, response in pairs])
 
     @classmethod
-    def load_texts(cls, path: Path, tokenizer: Tokenizer, context: int) -> "Demonstrations":
+    def load_texts(cls, path: AnyPath, tokenizer: Tokenizer, context: Context) -> "Demonstrations":
         """Read rows of `text`, to learn the whole of it: nothing predicts a first token, so that is the prompt."""
-        rows = read_jsonl(path, ("text",))
-        texts = [_encode(f"{path}, line {n}", row, ("text",), tokenizer, context)[0] for n, row in rows]
+        rows = read_rows(path, ("text",))
+        texts = [_encode(where, row, ("text",), tokenizer, context)[0] for where, row in rows]
         return cls([ids[:1] for ids in texts], [[*ids[1:], tokenizer.eos_id] for ids in texts])
 
 
@@ -109,18 +119,18 @@ class Comparisons:
         return Comparisons(self.prompts, [a for a, _ in pairs], [b for _, b in pairs], self.preference)
 
     @classmethod
-    def load(cls, path: Path, tokenizer: Tokenizer, context: int) -> "Comparisons":
+    def load(cls, path: AnyPath, tokenizer: Tokenizer, context: Context, *, frame: str | None = None) -> "Comparisons":
         """Read rows of `prompt`, `chosen`, `rejected`, and `preference` where it is not 1."""
-        rows = read_jsonl(path, ("prompt", "chosen", "rejected"))
-        return cls._encoded(((f"{path}, line {n}", row) for n, row in rows), tokenizer, context)
+        rows = _read_framed(path, ("prompt", "chosen", "rejected"), tokenizer, frame)
+        return cls._encoded(rows, tokenizer, context)
 
     @classmethod
-    def of(cls, choices: Iterable[Any], tokenizer: Tokenizer, context: int) -> "Comparisons":
+    def of(cls, choices: Iterable[Any], tokenizer: Tokenizer, context: Context) -> "Comparisons":
         """Encode objects with the same fields, such as the `Preference`s that `preferences(votes)` found."""
         return cls._encoded(((_vote_on(choice.prompt), vars(choice)) for choice in choices), tokenizer, context)
 
     @classmethod
-    def _encoded(cls, rows: Iterable[tuple[str, dict]], tokenizer: Tokenizer, context: int) -> "Comparisons":
+    def _encoded(cls, rows: Iterable[tuple[str, dict]], tokenizer: Tokenizer, context: Context) -> "Comparisons":
         """Encode rows, each with the name under which an error reports it."""
         prompts, chosen, rejected, preference = [], [], [], []
         for where, row in rows:
@@ -148,7 +158,7 @@ class Judgements:
         return len(self.prompts)
 
     @classmethod
-    def of(cls, judged: Iterable[Any], tokenizer: Tokenizer, context: int) -> "Judgements":
+    def of(cls, judged: Iterable[Any], tokenizer: Tokenizer, context: Context) -> "Judgements":
         """Encode objects with `prompt`, `completion` and `label`, such as `judgements(votes)` found."""
         judged, columns = list(judged), ("prompt", "completion")
         pairs = [_encode(_vote_on(one.prompt), vars(one), columns, tokenizer, context) for one in judged]
@@ -182,28 +192,48 @@ def epochs(n: int, batch_size: int, seed: int) -> Iterator[list[int]]:
 
 def _vote_on(prompt: str) -> str:
     """How an error names a vote: a person knows it by what the customer wrote."""
-    return f"The vote on {prompt!r}"
+    return f"The vote on {shown(prompt)}"
 
 
 def _preference(where: str, given: Any) -> float:
     """How clearly the chosen one won: 1 where nothing is said, ½ for a tie."""
-    if given is None:
+    if given is None or given == "":
         return 1.0
-    if not isinstance(given, int | float) or not 0 <= given <= 1:
+    try:
+        found = float(given)  # a CSV has only texts
+    except (TypeError, ValueError, OverflowError):
+        found = -1.0
+    if not 0 <= found <= 1:
         raise ValueError(
-            f"{where}: 'preference' is {given!r}; it is 1 for a choice and 0.5 for a tie. Nothing was loaded."
+            f"{where}: 'preference' is {shown(given)}; it is 1 for a choice and 0.5 for a tie; fix it or leave it out. "
+            "Nothing was loaded."
         )
-    return float(given)
+    return found
 
 
-def _encode(where: str, row: dict, columns: tuple[str, ...], tokenizer: Tokenizer, context: int) -> list[Ids]:
+def _read_framed(
+    path: AnyPath, columns: tuple[str, ...], tokenizer: Tokenizer, frame: str | None
+) -> list[tuple[str, dict]]:
+    """A file's rows of a prompt and replies, in their frame; without one as they stand, with a note if need be."""
+    rows = read_rows(path, columns)
+    if frame is not None:
+        return put_in_frame(rows, columns[1:], frame)
+    note_missing_frame(path, rows, columns[1:], tokenizer)
+    return rows
+
+
+def _encode(where: str, row: dict, columns: tuple[str, ...], tokenizer: Tokenizer, context: Context) -> list[Ids]:
     """The ids of a row's columns: a text to read, then responses to it, which end with the end of text."""
+    if broken := next((name for name in columns if half_of_a_character(row[name])), None):
+        raise ValueError(
+            f"{where}: {broken} holds half of a character ({shown(row[broken])}); fix or drop it. Nothing was loaded."
+        )
     read, *responses = (tokenizer.encode(row[column]) for column in columns)
     for response in responses:
         response.append(tokenizer.eos_id)
     lengths = {f"{columns[0]} + {name}": len(read) + len(r) for name, r in zip(columns[1:], responses, strict=True)}
     for what, length in (lengths or {columns[0]: len(read) + 1}).items():  # a token must still fit behind a text
-        if length > context:
+        if context is not None and length > context:
             raise ValueError(
                 f"{where}: {what} is {length} tokens long, the model reads {context}; "
                 "shorten the text or use a model with a longer context. Nothing was loaded."

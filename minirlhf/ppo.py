@@ -35,6 +35,7 @@ from minirlhf.training import (
     require_counts,
     require_own_weights,
     require_positive,
+    require_room,
     resumable,
 )
 
@@ -146,6 +147,7 @@ def train_ppo(
 ) -> Iterator[PPORecord]:
     """Move the policy towards a higher score, near the reference; one record an update."""
     state = ready_to_train(policy, reference, value_model, prompts, config, state)
+    require_room(prompts, config.max_new_tokens, reward_model=reward_model)
     actors = policy, reference, reward_model
     with resumable("PPO", state, "update"):
         while state.step < config.updates:
@@ -172,6 +174,7 @@ def ready_to_train(
     """The state to start from, or the one to go on from; what cannot work is refused before anything is sampled."""
     require(len(prompts) > 0, "There are no prompts to answer.")
     require_own_weights(policy=policy, reference=reference, value_model=value_model)
+    require_room(prompts, config.max_new_tokens, policy=policy, reference=reference, value_model=value_model)
     state = state or new_state(config.seed, policy=policy, value_model=value_model)
     state.numbers.setdefault("beta", config.beta)
     return state

@@ -29,6 +29,7 @@ from minirlhf.training import (
     require_counts,
     require_own_weights,
     require_positive,
+    require_room,
     resumable,
 )
 
@@ -87,6 +88,7 @@ def train_reinforce(
     """Make replies that beat the others of their batch more probable, less what they cost in KL; a record an update."""
     require(len(prompts) > 0, "There are no prompts to answer.")
     require_own_weights(policy=policy, reference=reference)
+    require_room(prompts, config.max_new_tokens, policy=policy, reference=reference, reward_model=reward_model)
     state = state or new_state(config.seed, policy=policy)
     actors = policy, reference, reward_model
     with resumable("REINFORCE", state, "update"):

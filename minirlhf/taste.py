@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import torch
 
 from minirlhf.additive import AdditiveReward, fit_additive
-from minirlhf.data import Comparisons, Judgements, Prompts
+from minirlhf.data import Comparisons, Context, Judgements, Prompts
 from minirlhf.evaluate import Judge, Replies, compare
 from minirlhf.feedback.meaning import Judgement, Preference, advise, judgements, preferences
 from minirlhf.feedback.store import FeedbackStore
@@ -27,7 +27,7 @@ from minirlhf.pipeline import MAX_NEW_TOKENS, Checkpoints, load_shipped
 from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
 from minirlhf.reward import normalise_on
 from minirlhf.tokenizer import Tokenizer
-from minirlhf.training import require_counts, require_positive
+from minirlhf.training import require_counts, require_positive, require_room
 
 LEAST_SPREAD = 0.25  # log-odds: two replies that are told apart 56 to 44 are hardly told apart, and stay so
 FOLDS = 5
@@ -151,19 +151,19 @@ def learn_taste(
     """
     config = config or TasteConfig()
     votes = votes.votes() if isinstance(votes, FeedbackStore) else list(votes)
-    taste.reward_model, reading = weigh_votes(votes, taste.tokenizer, taste.policy.trunk.config.context, config)
+    policy, reference, value_model = taste.policy, taste.reference, taste.value_model
+    require_room(taste.prompts, MAX_NEW_TOKENS, policy=policy, reference=reference, value_model=value_model)
+    taste.reward_model, reading = weigh_votes(votes, taste.tokenizer, None, config)
     normalise_on(taste.reward_model, taste.reference, taste.prompts, config.seed, replies=256)
     taste.reward_model.std.clamp_(min=LEAST_SPREAD)  # a faint liking stays faint
     yield reading
     if not reading.updates:
         return
-    yield from train_ppo(
-        taste.policy, taste.reference, taste.reward_model, taste.value_model, taste.prompts, config.ppo()
-    )
+    yield from train_ppo(policy, reference, taste.reward_model, value_model, taste.prompts, config.ppo())
 
 
 def weigh_votes(
-    votes: Sequence[Vote], tokenizer: Tokenizer, context: int, config: TasteConfig
+    votes: Sequence[Vote], tokenizer: Tokenizer, context: Context, config: TasteConfig
 ) -> tuple[AdditiveReward, Reading]:
     """The reward model that explains the votes best, and how well it does."""
     statements = [*preferences(votes), *judgements(votes)]
@@ -181,7 +181,7 @@ def weigh_votes(
     )
 
 
-def fit(statements: Sequence[Statement], tokenizer: Tokenizer, context: int, config: TasteConfig) -> AdditiveReward:
+def fit(statements: Sequence[Statement], tokenizer: Tokenizer, context: Context, config: TasteConfig) -> AdditiveReward:
     """The additive reward model of these preferences and judgements."""
     return fit_additive(
         Comparisons.of([one for one in statements if isinstance(one, Preference)], tokenizer, context),
@@ -192,7 +192,7 @@ def fit(statements: Sequence[Statement], tokenizer: Tokenizer, context: int, con
     )
 
 
-def cross_validate(statements: Sequence[Statement], tokenizer: Tokenizer, context: int, config: TasteConfig) -> int:
+def cross_validate(statements: Sequence[Statement], tokenizer: Tokenizer, context: Context, config: TasteConfig) -> int:
     """How many of the clear ones are explained by weights that were fitted without them, in FOLDS folds.
 
     Folds of customers: two statements about one customer must not foresee one another.

@@ -4,12 +4,15 @@
 embedding and no logit, so it cannot be sampled, and it is never mistaken for the end of a text.
 """
 
-import re
 from collections.abc import Iterable
-from pathlib import Path
 
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
+
+from minirlhf.files.contents import AnyPath, located
+from minirlhf.files.messages import printable, shortened, shown
+from minirlhf.files.parsing import read_json
+from minirlhf.files.words import split_words as split_words
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -25,12 +28,16 @@ class Tokenizer:
         if end is None:
             raise ValueError(f"This tokenizer has no {END_OF_TEXT} entry, so no text could ever end.")
         self.vocab_size = bpe.get_vocab_size()
+        if sorted(bpe.get_vocab().values()) != list(range(self.vocab_size)):
+            raise ValueError("This tokenizer's ids are not the numbers from 0 up, one for each entry.")
         self.eos_id = end
         self.pad_id: int = self.vocab_size
 
     @classmethod
     def train(cls, texts: Iterable[str], vocab_size: int = 512) -> "Tokenizer":
         """Learn the merges from texts; 256 of the entries are the bytes, one is the end of text."""
+        if isinstance(texts, str):  # whose letters would be taken for texts
+            raise ValueError(f"This is one text ({shown(texts)}) and not many; give a list of texts to learn from.")
         bpe = tokenizers.Tokenizer(models.BPE())
         bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         bpe.decoder = decoders.ByteLevel()
@@ -44,18 +51,23 @@ class Tokenizer:
         return cls(bpe)
 
     @classmethod
-    def load(cls, path: Path) -> "Tokenizer":
+    def load(cls, path: AnyPath) -> "Tokenizer":
         """Read a tokenizer that `save` wrote."""
-        if not path.exists():
-            raise FileNotFoundError(f"{path}: no tokenizer here. `minirlhf checkpoints` makes it anew.")
+        found = located(path)
+        if not found.is_file():
+            raise FileNotFoundError(f"{printable(path)}: no tokenizer here. `minirlhf checkpoints` makes it anew.")
         try:
-            return cls(tokenizers.Tokenizer.from_file(str(path)))
-        except Exception as error:  # the library raises bare Exception
-            raise ValueError(f"{path}: not a tokenizer file ({error}). `minirlhf checkpoints` makes it anew.") from None
+            read_json(found)  # nothing that could hurt reaches a parser that does not expect it
+            return cls(tokenizers.Tokenizer.from_file(str(found)))
+        except BaseException as error:  # the library raises bare Exception, and panics that are not even that
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
+            what = printable(f"{path}: not a tokenizer file ({shortened(str(error), 200)})")
+            raise ValueError(f"{what}. `minirlhf checkpoints` makes it anew.") from None
 
-    def save(self, path: Path) -> None:
+    def save(self, path: AnyPath) -> None:
         """Write the merges as one JSON file."""
-        self._bpe.save(str(path))
+        self._bpe.save(str(located(path)))
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, without an end of text."""
@@ -68,8 +80,3 @@ class Tokenizer:
     def pieces(self, text: str) -> list[str]:
         """The text cut into the pieces that the model reads, for looking at."""
         return [self.decode([i]) for i in self.encode(text)]
-
-
-def split_words(text: str) -> list[str]:
-    """The whole words, smileys and punctuation marks of a text, in lower case."""
-    return re.findall(r"[:;]-?[()D]|[\w']+|[^\w\s]", text.lower())

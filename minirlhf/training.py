@@ -14,7 +14,8 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from minirlhf.data import epochs
+from minirlhf.data import Prompts, epochs
+from minirlhf.model import GPT
 from minirlhf.ops import Scalar
 from minirlhf.runtime import threads_for
 
@@ -149,6 +150,21 @@ def require_own_weights(**models: nn.Module) -> None:
             other = owner.setdefault(parameter.untyped_storage().data_ptr(), name)
             require(
                 other == name, f"{name} shares its weights with {other}; give it a copy (copy.deepcopy) of its own."
+            )
+
+
+def require_room(prompts: Prompts, max_new_tokens: int, **models: object) -> None:
+    """Every prompt and its longest reply fit what each model reads; asked before anything is sampled."""
+    n, length = max(enumerate(map(len, prompts.prompts), start=1), key=lambda prompt: prompt[1], default=(0, 0))
+    for name, model in models.items():
+        if isinstance(trunk := getattr(model, "trunk", None), GPT):
+            context = trunk.config.context
+            require(
+                length + max_new_tokens <= context,
+                f"Prompt {n} of {len(prompts)} has {length} tokens, and {max_new_tokens} new ones (max_new_tokens) are "
+                f"more than {name} reads, which is {context} (its context). Leave out prompts above "
+                f"{max(context - max_new_tokens, 0)} tokens, set max_new_tokens to {max(context - length, 0)} or less, "
+                "or build the models with a longer context.",
             )
 
 

@@ -402,3 +402,149 @@ def test_each_model_gets_its_own_moments_back(tmp_path):
     for wrong in ({"policy": models["policy"]}, models | {"another": talker(2, TYPED)}):
         with pytest.raises(ValueError, match=r"holds optimisers for \['policy', 'reference'\]"):
             load_state(tmp_path / "policy", **wrong)
+
+
+# ---- what others put there
+
+
+def changed(path, **values):
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+@pytest.mark.parametrize(
+    ("names", "content"),
+    [
+        (["config.json", "model.safetensors"], {"format": 1, "kind": "causal_lm"}),
+        (["config.json", "notes.txt"], {"format": 1, "kind": "causal_lm"}),
+        (["config.json", "tokenizer.json"], {"model_type": "gpt2"}),
+        (["config.json"], [1, 2]),
+        (["tokenizer.json"], {}),
+    ],
+)
+def test_a_folder_that_holds_more_than_a_checkpoint_is_left_alone(tmp_path, names, content):
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_text(json.dumps(content))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(FileExistsError, match=r"theirs: holds something that is not a checkpoint's .*another folder"):
+        save(folder, talker(1, TYPED), small_tokenizer())
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["theirs"]
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "policy").write_text("two years of work")
+    with pytest.raises(FileExistsError, match="another folder"):
+        save(tmp_path / "policy", talker(1, TYPED), small_tokenizer())
+    assert (tmp_path / "policy").read_text() == "two years of work"
+
+
+def test_a_damaged_checkpoint_may_be_saved_over(folder):
+    (folder / "config.json").write_text("{")
+    save(folder, model := talker(2, TYPED), small_tokenizer())
+    assert fingerprint(load(folder)[0]) == fingerprint(model)
+
+
+def test_folders_are_found_by_text_and_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    save("~/policy", policy := talker(1, TYPED), small_tokenizer(), stepped(policy))
+    for path in ("~/policy", str(tmp_path / "policy")):
+        assert fingerprint(load(path)[0]) == fingerprint(load_policy(path)[0]) == fingerprint(policy)
+        assert load_state(path, policy=policy).step == 7
+
+
+SHAPES = [
+    ({"step": -1}, "step"),
+    ({"step": "7"}, "step"),
+    ({"step": None}, "step"),
+    ({"numbers": [0.3]}, "numbers"),
+    ({"numbers": {"beta": "0.3"}}, "numbers.beta"),
+    ({"numbers": {"beta": float("nan")}}, "numbers.beta"),
+    ({"optimizers": "policy"}, "optimizers"),
+    ({"optimizers": [["policy"]]}, "optimizers"),
+]
+
+
+@pytest.mark.parametrize(("values", "where"), SHAPES)
+def test_a_state_of_another_shape_is_named_by_its_place(folder, values, where):
+    changed(folder / "state.json", **values)
+    with pytest.raises(ValueError, match=rf"policy/state\.json: .*{where}.*[Mm]ake the checkpoint anew"):
+        load_state(folder, policy=talker(1, TYPED))
+
+
+@pytest.mark.parametrize("name", ["step", "numbers", "optimizers"])
+def test_a_state_that_lacks_something_is_named(folder, name):
+    saved = json.loads((folder / "state.json").read_text())
+    del saved[name]
+    for content in (saved, [saved], None, 3):
+        (folder / "state.json").write_text(json.dumps(content))
+        with pytest.raises(ValueError, match=rf"policy/state\.json: .*({name}|all of it).*anew"):
+            load_state(folder, policy=talker(1, TYPED))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tensors: tensors.pop("generator"),
+        lambda tensors: tensors.update(generator=tensors["generator"][:9].clone()),
+        lambda tensors: tensors.update(generator=tensors["generator"].float()),
+        lambda tensors: tensors.update({"policy/0/exp_avg": tensors["policy/0/exp_avg"][:1].clone()}),
+        lambda tensors: tensors.pop("policy/0/exp_avg_sq"),
+        lambda tensors: tensors.update({"policy/99/step": torch.zeros(())}),
+        lambda tensors: tensors.update({"policy/x/step": torch.zeros(())}),
+        lambda tensors: tensors.update({"policy": torch.zeros(())}),
+        lambda tensors: tensors.update({"policy/0/step": torch.zeros((), dtype=torch.int64)}),
+    ],
+)
+def test_a_state_whose_tensors_do_not_fit_its_models_is_refused(folder, change):
+    tensors = load_file(folder / "state.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "state.safetensors")
+    with pytest.raises(ValueError, match=r"policy/state\.safetensors: .*(anew|copy it again)"):
+        load_state(folder, policy=talker(1, TYPED))
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        {"vocab_size": 10**12},
+        {"layers": 10**9},
+        {"channels": 10**8},
+        {"context": 10**7},
+        {"heads": "2"},
+        {"eos_id": 1.5},
+    ],
+)
+def test_no_size_is_believed_before_the_weights_have_it(folder, size):
+    """A config may say anything: what it says is not made before something else says so too."""
+    changed(folder / "config.json", config=json.loads((folder / "config.json").read_text())["config"] | size)
+    with pytest.raises(ValueError, match=r"policy.*(anew|copy it again)"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    "values", [{"format": "1"}, {"format": None}, {"kind": 3}, {"kind": ["causal_lm"]}, {"config": []}]
+)
+def test_a_config_of_another_shape_is_named_by_its_place(folder, values):
+    changed(folder / "config.json", **values)
+    with pytest.raises(ValueError, match=rf"policy/config\.json: .*{next(iter(values))}.*anew"):
+        load(folder)
+
+
+def test_words_that_are_none_are_named(tmp_path):
+    save(tmp_path / "words", AdditiveReward(["so"], small_tokenizer()), small_tokenizer())
+    for values in ({"words": "so"}, {"words": [1]}, {"count_length": "yes"}, {"words": ["so", "kind"]}):
+        changed(tmp_path / "words" / "config.json", **{"words": ["so"], "count_length": True} | values)
+        with pytest.raises(ValueError, match=r"words/(config\.json: .*anew|weights\.safetensors: .*another model)"):
+            load(tmp_path / "words")
+
+
+@pytest.mark.parametrize("name", ["config.json", "state.json"])
+@pytest.mark.parametrize(
+    "content", ["[" * 100_000, '{"a": ' * 100_000, '{"format": ' + "9" * 5000 + "}", '{"step": 1, "step": 2}']
+)
+def test_no_bytes_end_the_process(folder, name, content):
+    (folder / name).write_text(content)
+    with pytest.raises(ValueError, match=rf"policy/{name}.*anew"):
+        load_state(folder, policy=load(folder)[0])

@@ -1,6 +1,12 @@
 """Files come in whole and exact, or not at all; batches keep every token and mark the responses."""
 
+import bz2
+import csv
+import gzip
+import io
 import json
+import lzma
+import warnings
 from collections import Counter
 from itertools import islice
 from types import SimpleNamespace
@@ -15,6 +21,11 @@ from minirlhf.data import Comparisons, Demonstrations, Judgements, Prompts, coll
 from minirlhf.feedback.meaning import Judgement, Preference
 from minirlhf.feedback.simulated import SimulatedChoice
 from minirlhf.jsonl import read_jsonl
+from minirlhf.paths import data_folder
+from minirlhf.tokenizer import Tokenizer
+
+# Most texts here are as short as can be, and stand in no frame.
+pytestmark = pytest.mark.filterwarnings("ignore:.*frame=:UserWarning")
 
 CONTEXT = 64
 TEXT = st.text(min_size=1, max_size=12).filter(lambda text: text.strip())
@@ -384,3 +395,199 @@ def test_a_ragged_rest_waits_for_the_next_epoch_and_over_many_every_row_comes():
     assert [len(batch) for batch in islice(epochs(7, 3, seed=0), 4)] == [3, 3, 3, 3]
     assert {row for batch in islice(epochs(7, 3, seed=0), 20) for row in batch} == set(range(7))
     assert len({tuple(next(epochs(7, 7, seed))) for seed in range(5)}) == 5
+
+
+# ---- files as other people write them
+
+ROWS = [
+    {"prompt": "Where is it, and why?", "completion": ' "So kind",\nhe said; 我们'},
+    {"prompt": "b", "completion": " c"},
+]
+PAIRS = [(row["prompt"], row["completion"]) for row in ROWS]
+
+
+def as_csv(delimiter):
+    out = io.StringIO()
+    writer = csv.DictWriter(out, ["id", "completion", "prompt"], delimiter=delimiter)
+    writer.writeheader()
+    writer.writerows({"id": n, **row} for n, row in enumerate(ROWS))
+    return out.getvalue()
+
+
+WAYS = {
+    "lines": "\n".join(json.dumps(row) for row in ROWS),
+    "windows": "\ufeff" + "\r\n".join(json.dumps(row, ensure_ascii=False) for row in ROWS) + "\r\n",
+    "list": json.dumps(ROWS),
+    "pretty list": json.dumps(ROWS, indent=2),
+    "data": json.dumps({"version": 1, "data": ROWS}),
+    "pretty data": json.dumps({"data": ROWS}, indent=2),
+    "one row": json.dumps(ROWS[0]),
+    "csv": as_csv(","),
+    "semicolons": as_csv(";"),
+    "tabs": as_csv("\t"),
+    "Excel's": "sep=;\r\n" + as_csv(";"),
+}
+
+
+@pytest.mark.parametrize("packed", [bytes, gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("way", WAYS)
+def test_rows_come_back_word_for_word_however_they_were_written_and_packed(tmp_path, way, packed):
+    path = tmp_path / "anything"  # what is in a file counts, and not its name
+    path.write_bytes(packed(WAYS[way].encode()))
+    found = Demonstrations.load(path, small_tokenizer(), None)
+    decoded = [tuple(map(small_tokenizer().decode, pair)) for pair in zip(found.prompts, found.responses, strict=True)]
+    assert decoded == (PAIRS[:1] if way == "one row" else PAIRS)
+
+
+FOREIGN = {
+    "zip": (b"PK\x03\x04 a.jsonl", "unpack"),
+    "xlsx": (b"PK\x03\x04 xl/workbook.xml", "CSV"),
+    "lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "git lfs pull"),
+    "web page": (b"\n<!DOCTYPE html>\n<html>", "download"),
+    "utf-16": ('{"prompt": "a"}'.encode("utf-16"), "UTF-8"),
+    "cut gzip": (gzip.compress(b'{"prompt": "a"}')[:-9], "copy it again"),
+    "pandas' columns": (json.dumps({"prompt": {"0": "a"}, "completion": {"0": "b"}}).encode(), "records"),
+    "pandas' index": (json.dumps({"0": ROWS[0], "1": ROWS[1]}).encode(), "records"),
+    "pandas' split": (json.dumps({"columns": ["prompt"], "index": [0], "data": [["a"]]}).encode(), "records"),
+    "pandas' values": (json.dumps([["a", "b"], ["c", "d"]]).encode(), "records"),
+    "lists": (json.dumps({"prompt": ["a", "b"], "completion": ["c", "d"]}).encode(), "records"),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_what_holds_no_rows_is_named_in_a_line_that_mends_it(tmp_path, kind):
+    content, remedy = FOREIGN[kind]
+    (tmp_path / "theirs.jsonl").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"theirs\.jsonl: .*{remedy}.*Nothing was loaded") as refused:
+        Demonstrations.load(tmp_path / "theirs.jsonl", small_tokenizer(), CONTEXT)
+    assert "\n" not in str(refused.value)
+
+
+BAD = {
+    "[" * 100_000: "nested",
+    '{"prompt": ' * 100_000: "nested",
+    '{"prompt": "a", "more": ' + "[" * 5000 + "]" * 5000 + "}": "nested",
+    '{"prompt": "a", "id": ' + "9" * 5000 + "}": "digits",
+    '{"prompt": "a", "prompt": "b"}': "'prompt' stands twice",
+    '{"prompt": "\\ud83d"}': "half of a character",
+    '{"prompt": NaN, "\\ud83d": 1}': "not text",
+}
+
+
+@pytest.mark.parametrize("line", BAD, ids=BAD.values())
+def test_what_no_parser_likes_is_refused_by_place_and_can_be_printed(tmp_path, line):
+    path = write(tmp_path / "odd.jsonl", {"prompt": "a"}, line)
+    with pytest.raises(ValueError, match=rf"odd\.jsonl, line 2: .*{BAD[line]}.*Nothing was loaded") as refused:
+        Prompts.load(path, small_tokenizer(), CONTEXT)
+    assert str(refused.value).encode("utf-8") and len(str(refused.value)) < 400
+
+
+def test_numbers_dates_and_odd_values_elsewhere_do_no_harm(tmp_path):
+    lines = '{"prompt": "2024-01-31", "x": 1e999}', '{"prompt": "b", "x": NaN, "y": "\\ud83d", "z": [[[]]]}'
+    path = write(tmp_path / "p.jsonl", *lines)
+    assert [row["prompt"] for _, row in read_jsonl(path, ("prompt",))] == ["2024-01-31", "b"]
+
+
+def test_a_csv_with_a_comma_too_many_or_a_column_twice_is_named_by_its_line(tmp_path):
+    for text, line in (("prompt,x\na,1\nb,c,2\n", 3), ("prompt,prompt\na,b\n", 1), ('prompt,x\n"a\n\n', 2)):
+        (tmp_path / "p.csv").write_text(text)
+        with pytest.raises(ValueError, match=rf"p\.csv, line {line}: .*Nothing was loaded"):
+            Prompts.load(tmp_path / "p.csv", small_tokenizer(), CONTEXT)
+
+
+def test_in_a_csv_a_preference_is_a_number_too(tmp_path):
+    (tmp_path / "c.csv").write_text("prompt,chosen,rejected,preference\na, b, c,0.5\na, b, c,\na, b, c,1\n")
+    assert Comparisons.load(tmp_path / "c.csv", small_tokenizer(), CONTEXT).preference == [0.5, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("kind", LOADERS)
+def test_a_path_may_be_text_and_begin_at_home(tmp_path, monkeypatch, kind):
+    load, columns = LOADERS[kind]
+    path = write(tmp_path / "rows.jsonl", good_row(columns))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    wanted = load(path, small_tokenizer(), CONTEXT)
+    assert load(str(path), small_tokenizer(), CONTEXT) == load("~/rows.jsonl", small_tokenizer(), CONTEXT) == wanted
+
+
+def test_a_message_shows_the_beginning_of_a_text_and_no_more():
+    long = "zyx " * 1300
+    with pytest.raises(ValueError, match="zyx zyx") as refused:
+        Comparisons.of([Preference(long, "yes", "no")], small_tokenizer(), CONTEXT)
+    assert len(str(refused.value)) < 300
+    assert len(Comparisons.of([Preference(long, "yes", "no")], small_tokenizer(), None)) == 1, "None is no limit"
+
+
+# ---- the frame in which a model reads
+
+FRAME = "Customer: {prompt}\nAgent: {reply}"
+
+
+@pytest.mark.parametrize("kind", ["prompts", "demonstrations", "comparisons"])
+def test_a_frame_puts_rows_as_the_shipped_files_have_them(tmp_path, kind):
+    load, columns = LOADERS[kind]
+    bare, full = {"prompt": "Why {reply}?"}, {"prompt": "Customer: Why {reply}?\nAgent:"}
+    replies = {name: f"So {n} kind." for n, name in enumerate(columns[1:])}
+    spaced = {name: f" {text}" for name, text in replies.items()}
+    wanted = load(write(tmp_path / "full.jsonl", full | spaced), small_tokenizer(), CONTEXT)
+    for written in (bare | replies, bare | spaced):  # a space that is there already is not doubled
+        found = load(write(tmp_path / "bare.jsonl", written), small_tokenizer(), CONTEXT, frame=FRAME)
+        assert found == wanted
+    for wrong in ("{prompt}", "{reply}", "{reply} {prompt}", "{prompt} {reply}.", ""):
+        with pytest.raises(ValueError, match=r"frame.*\{prompt\}.*\{reply\}"):
+            load(tmp_path / "full.jsonl", small_tokenizer(), CONTEXT, frame=wrong)
+
+
+def notes(path, tokenizer, load=Demonstrations.load):
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        load(path, tokenizer, CONTEXT)
+    return [str(note.message) for note in found]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "completion", "joined"),
+    [
+        ("Agent:", "We", True),
+        ("and so", "on", True),
+        ("Agent:", " We", False),
+        ("Agent:\n", "We", False),
+        ("Agent: ", "We", False),
+        ("so", "...", False),
+        ("问题：我们", "我们会换", False),
+        ("問:", "はい", False),
+        ("[/INST]", "We", False),
+    ],
+)
+def test_a_reply_that_runs_into_its_prompt_is_noted_with_place_and_remedy(tmp_path, prompt, completion, joined):
+    path = write(
+        tmp_path / "d.jsonl", {"prompt": prompt, "completion": completion}, {"prompt": "a:", "completion": " b"}
+    )
+    found = notes(path, small_tokenizer())
+    assert len(found) == joined
+    assert all("d.jsonl" in note and "1 of 2" in note and "line 1" in note and "frame=" in note for note in found)
+
+
+def test_only_the_shipped_models_frame_is_missed_and_nothing_in_the_shipped_files(tmp_path):
+    shipped = Tokenizer.load(data_folder() / "checkpoints" / "base" / "tokenizer.json")
+    path = write(tmp_path / "d.jsonl", {"prompt": "Where is it?", "completion": " Here."})
+    assert not notes(path, small_tokenizer())
+    (note,) = notes(path, shipped)
+    assert "Customer: {prompt}" in note and "1 of 1" in note
+    for name, load in (
+        ("prompts", Prompts.load),
+        ("demonstrations", Demonstrations.load),
+        ("comparisons", Comparisons.load),
+    ):
+        assert not notes(data_folder() / f"{name}_held_out.jsonl", shipped, load)
+
+
+def test_parquet_is_read_whatever_it_is_called_and_a_damaged_one_is_named(tmp_path):
+    import pyarrow
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.Table.from_pylist(ROWS), tmp_path / "rows.data")
+    found = Demonstrations.load(tmp_path / "rows.data", small_tokenizer(), None)
+    assert [small_tokenizer().decode(ids) for ids in found.prompts] == [prompt for prompt, _ in PAIRS]
+    (tmp_path / "rows.data").write_bytes((tmp_path / "rows.data").read_bytes()[:-20])
+    with pytest.raises(ValueError, match=r"rows\.data: a Parquet file that cannot be read.*Nothing was loaded"):
+        Demonstrations.load(tmp_path / "rows.data", small_tokenizer(), None)

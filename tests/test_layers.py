@@ -7,7 +7,7 @@ from minirlhf.course.imports import PACKAGE, import_graph, needed_by, package_mo
 
 # From the ground up. A name stands for a module, or for a folder with everything in it.
 LAYERS = (
-    ("ops", "intervals", "jsonl"),
+    ("ops", "intervals", "jsonl", "files"),
     ("losses", "advantages"),
     ("tokenizer", "model", "data", "worlds", "paths", "runtime"),
     ("rollout", "training", "ensemble", "additive"),
@@ -84,10 +84,13 @@ def test_the_subject_is_small():
 
 
 def test_sft_reward_model_and_ppo_are_small():
-    """The methods' own files as they are; and with all that they import, text and machine included, as code alone."""
+    """The methods' own files as they are; and with all that they import, text and machine included, as code alone.
+
+    But for what other people's files need: no method is easier to read where they are refused.
+    """
     needed = set().union(*(needed_by(f"minirlhf.{name}", IMPORTS) for name in ("sft", "reward", "ppo")))
-    own = needed - {f"minirlhf.{name}" for name in ("tokenizer", "jsonl", "data", "runtime")}
-    counted = {module: (lines([module]), lines_of_code(module)) for module in sorted(needed)}
+    own = {module for module in needed if top(module) not in ("tokenizer", "files", "jsonl", "data", "runtime")}
+    counted = {module: (lines([module]), lines_of_code(module)) for module in sorted(needed) if top(module) != "files"}
     assert sum(counted[module][0] for module in own) < MOST_LINES_OF_SFT_REWARD_MODEL_AND_PPO, counted
     assert sum(code for _, code in counted.values()) < MOST_LINES_OF_SFT_REWARD_MODEL_AND_PPO, counted
 

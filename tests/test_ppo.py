@@ -28,7 +28,7 @@ from tiny import (
 from minirlhf.advantages import gae, token_rewards
 from minirlhf.data import Prompts
 from minirlhf.losses import clipped_policy_loss, clipped_value_loss
-from minirlhf.model import CausalLM, GPTConfig, ValueModel, response_log_probs
+from minirlhf.model import CausalLM, GPTConfig, RewardModel, ValueModel, response_log_probs
 from minirlhf.ops import token_log_probs
 from minirlhf.ppo import PPOConfig, adapt_beta, estimate, train_ppo
 from minirlhf.rollout import collect, sample
@@ -635,3 +635,25 @@ def test_the_reference_is_never_moved():
     list(train_ppo(policy, reference, count(1), ValueModel(trunk(1, SMALL)), PROMPTS, CONFIG))
     assert fingerprint(reference) == before != fingerprint(policy)
     assert all(p.grad is None for p in reference.parameters())
+
+
+@pytest.mark.parametrize("who", ["policy", "reference", "value_model", "reward_model"])
+def test_what_cannot_be_read_to_its_end_is_refused_before_anything_is_sampled(who):
+    """The longest prompt has 3 tokens and may get 5 more: 8 is room enough, and 7 is not, whoever has to read it."""
+    for context in (8, 7):
+        short = {who: replace(SMALL, context=context)}
+        policy, reference = (CausalLM(trunk(0, short.get(name, SMALL))) for name in ("policy", "reference"))
+        reward_model, value_model = (
+            kind(trunk(0, short.get(name, SMALL)))
+            for kind, name in ((RewardModel, "reward_model"), (ValueModel, "value_model"))
+        )
+        run = train_ppo(policy, reference, reward_model, value_model, PROMPTS, CONFIG)
+        if context == 8:
+            assert next(run).update == 1
+            continue
+        before = torch.get_rng_state()
+        with pytest.raises(
+            ValueError, match=rf"Prompt 3 of 3 has 3 tokens.*5 new.*{who} reads, which is 7.*above 2 tok.*to 4"
+        ):
+            next(run)
+        assert torch.equal(torch.get_rng_state(), before)

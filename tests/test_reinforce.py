@@ -426,3 +426,9 @@ def test_a_bandit_says_what_its_chances_let_it_say():
     for record in records:
         expected = sum(chance * BANDIT.worth[reply] for reply, chance in record.chances.items())
         assert record.reward == pytest.approx(expected, abs=0.12)
+
+
+def test_what_cannot_be_read_to_its_end_is_refused_before_anything_is_sampled():
+    assert len(train(replace(CONFIG, max_new_tokens=13))) == 4  # a context of 16, and a prompt of 3
+    with pytest.raises(ValueError, match=r"Prompt 3 of 3 has 3 tokens.*14 new.*16.*to 13 or less"):
+        train(replace(CONFIG, max_new_tokens=14))

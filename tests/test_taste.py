@@ -11,6 +11,7 @@ from tiny import fingerprint
 from minirlhf.additive import AdditiveReward
 from minirlhf.course.experiments import ten_tastes as tastes
 from minirlhf.course.experiments.ten_tastes import TasteRow, let_vote, taste_table, verdict
+from minirlhf.data import Prompts
 from minirlhf.feedback.asking import write_questions
 from minirlhf.feedback.simulated import CARELESS, TEN_TASTES
 from minirlhf.feedback.store import FeedbackStore
@@ -204,10 +205,22 @@ def test_who_likes_everything_is_not_blown_up_to_a_taste(shipped, votes):
     assert scores.std().item() < 0.3
 
 
-def test_a_text_that_is_too_long_names_its_vote(shipped):
-    long = vote(Text("so " * 80), " Bye.", mode="correction")
-    with pytest.raises(ValueError, match=r"The vote on 'Customer: My kettle is late.*chosen is \d+ tokens long"):
-        next(learn_taste(Taste.shipped(shipped), [long], QUICK))
+def test_words_have_no_context_so_a_vote_may_be_as_long_as_it_likes(shipped):
+    long = vote(Text("so kind " * 80), " Bye.", mode="correction", prompt=f"Customer: {'late ' * 80}\nAgent:")
+    taste = Taste.shipped(shipped)
+    reading = next(learn_taste(taste, [long], QUICK))
+    assert (reading.choices, reading.explained) == (1, 1)
+    assert taste.judge(ASKED, " so kind") > taste.judge(ASKED, " Bye.")
+
+
+def test_customers_that_leave_no_room_for_a_reply_are_refused_before_anything_moves(shipped, votes):
+    taste = Taste.shipped(shipped)
+    taste.prompts = Prompts([*taste.prompts.prompts[:9], [1] * 25])  # 24 tokens and a reply of 40 just fit
+    with pytest.raises(ValueError, match=r"Prompt 10 of 10 has 25 tokens.*above 24 tokens"):
+        next(learn_taste(taste, votes, QUICK))
+    assert fingerprint(taste.policy) == fingerprint(shipped.sft)
+    taste.prompts = Prompts([[1] * 24] * 10)
+    assert isinstance(next(learn_taste(taste, votes, QUICK)), Reading)
 
 
 @pytest.mark.parametrize(
@@ -372,3 +385,18 @@ def test_normalising_reads_as_many_replies_of_the_reference_as_asked(shipped, re
         scores = reward_model(again.tokens, again.response_mask)
     assert scores.mean().item() == pytest.approx(0.0, abs=1e-4) and scores.std().item() == pytest.approx(1.0, abs=1e-4)
     assert len(scores) == replies
+
+
+@pytest.mark.parametrize("space", ["", " "])
+def test_a_taste_is_foreseen_in_a_script_without_spaces_as_well_as_with_them(shipped, space):
+    """Whoever likes 谢 likes it wherever it stands: twenty customers, each answered once with it and once without."""
+    rng, characters = Random(0), "我们会换您的灯今天明天请等一下再看对不起"
+    said = []
+    for n in range(20):
+        dull = [rng.choice(characters) for _ in range(8)]
+        kind = [*(rng.choice(characters) for _ in range(8))]
+        kind.insert(rng.randrange(9), "谢")
+        said.append(of_customer(n, Better(n % 2), *[space.join(text) for text in (kind, dull)][:: 1 - 2 * (n % 2)]))
+    _, reading = weighed(shipped, said, count_length=False)
+    assert max(reading.weights, key=lambda word: reading.weights[word]) == "谢"
+    assert reading.choices == 20 and reading.foreseen >= 18

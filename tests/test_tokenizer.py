@@ -1,11 +1,13 @@
 """Text to ids and back, for whatever anyone types."""
 
+import re
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from tiny import TEXTS, small_tokenizer
 
-from minirlhf.tokenizer import END_OF_TEXT, Tokenizer
+from minirlhf.tokenizer import END_OF_TEXT, Tokenizer, split_words
 
 TEXT = st.text(max_size=60)
 
@@ -76,3 +78,53 @@ def test_errors_name_the_file_and_the_remedy(tmp_path):
     endless.write_text(endless.read_text("utf-8").replace("endoftext", "something"), "utf-8")
     with pytest.raises(ValueError, match=r"endless\.json.*endoftext"):
         Tokenizer.load(endless)
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_words_of_plain_english_are_letters_digits_and_apostrophes_or_one_mark(text):
+    assert split_words(text) == re.findall(r"[:;]-?[()D]|[\w']+|[^\w\s]", text.lower())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("हिन्दी", ["हिन्दी"]),
+        ("नमस्ते दुनिया!", ["नमस्ते", "दुनिया", "!"]),
+        ("It’s", ["it’s"]),
+        ("‘so’ it’s", ["‘", "so", "’", "it’s"]),
+        ("我们会换", ["我", "们", "会", "换"]),
+        ("我们 will 换", ["我", "们", "will", "换"]),
+        ("ありがとう", ["あ", "り", "が", "と", "う"]),
+        ("안녕 하세요", ["안녕", "하세요"]),
+        ("cafe\u0301 CAFÉ", ["cafe\u0301", "café"]),
+        ("🙂👍🏽 🇩🇪", ["🙂", "👍🏽", "🇩🇪"]),
+        ("می\u200cخواهم", ["می\u200cخواهم"]),
+    ],
+)
+def test_a_word_is_a_word_in_every_script(text, words):
+    assert split_words(text) == words
+
+
+@given(TEXT)
+def test_no_letter_is_lost_and_no_space_is_kept(text):
+    # \x1c to \x1f are spaces too, for Python
+    assert "".join(split_words(text)) == "".join(text.lower().split())
+
+
+def test_a_tokenizer_file_is_found_by_text_and_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    small_tokenizer().save("~/t.json")
+    for path in ("~/t.json", str(tmp_path / "t.json")):
+        assert Tokenizer.load(path).encode(TEXTS[0]) == small_tokenizer().encode(TEXTS[0])
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"model": ' * 100_000, "{}", "[]", "null", '{"a": 1, "a": 2}'])
+def test_no_file_of_a_tokenizer_ends_the_process(tmp_path, content):
+    (tmp_path / "t.json").write_text(content)
+    with pytest.raises(ValueError, match=r"t\.json: not a tokenizer file.*minirlhf checkpoints"):
+        Tokenizer.load(tmp_path / "t.json")
+
+
+def test_one_text_is_not_taken_for_many():
+    with pytest.raises(ValueError, match=r"one text.*list of texts"):
+        Tokenizer.train("my_texts.txt")

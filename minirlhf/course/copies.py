@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from minirlhf.files.parsing import read_json
 from minirlhf.paths import RECEIPT, lessons_folder, notebooks_folder
 
 FIRST_LESSON = "00_start_here.ipynb"
@@ -89,8 +90,8 @@ def _names(lesson: Path) -> Iterator[str]:
 def _read_record(target: Path) -> dict[str, str]:
     """What we put there earlier; an unreadable record counts as none: then every file is the learner's."""
     try:
-        record = json.loads((target / RECORD).read_text())
-    except (FileNotFoundError, ValueError):
+        record = read_json(target / RECORD)
+    except (OSError, ValueError):
         return {}
     return record if isinstance(record, dict) else {}
 

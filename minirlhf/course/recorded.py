@@ -10,6 +10,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from minirlhf.files.parsing import read_json
 from minirlhf.paths import data_folder
 
 Row = Mapping[str, Any]
@@ -24,7 +25,7 @@ def read_recorded(name: str, folder: Path | None = None) -> list[dict[str, Any]]
             f"{path}: no such recorded run; there is {there}. `minirlhf sweeps` records all that the lessons draw."
         )
     try:
-        return json.loads(path.read_text(encoding="utf-8"))["rows"]
+        return read_json(path)["rows"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path}: damaged ({error}). Bring it back with git, or record it anew with `minirlhf sweeps {name}`."

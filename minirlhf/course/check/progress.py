@@ -7,6 +7,7 @@ from pathlib import Path
 
 from minirlhf import RENAMED
 from minirlhf.course.exercises import EXERCISES
+from minirlhf.files.parsing import read_json
 from minirlhf.paths import lessons_folder
 
 FILE = ".progress.json"
@@ -33,7 +34,7 @@ def mark_done(name: str) -> str:
 def read_done() -> set[str]:
     """The names of all exercises done; a file that is missing or cannot be read counts as none."""
     try:
-        kept = json.loads(_file().read_text(encoding="utf-8"))["done"]
+        kept = read_json(_file())["done"]
         return {current for name in kept if (current := RENAMED.get(name, name)) in EXERCISES}
     except (OSError, ValueError, KeyError, TypeError):
         return set()
