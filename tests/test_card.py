@@ -323,7 +323,7 @@ def test_the_card_and_its_twin_stay_in_step(store, no_wait):
     assert card.view["answered"] == 2
     for _ in range(2):
         card.choose("A")
-    assert "All 4 answered. Thank you." in page(box)
+    assert "All 4 answered." in page(box)
     assert not find(box, Button, "A is better")
     click(box, "Undo")
     assert card.view["answered"] == 3

@@ -13,8 +13,9 @@ another one that takes its place; and it needs shared memory, which no network d
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from errno import errorcode
 from pathlib import Path
@@ -26,6 +27,7 @@ from sqlalchemy.event import listens_for
 from sqlalchemy.exc import SQLAlchemyError, StatementError
 from sqlalchemy.schema import CreateTable
 
+from minirlhf.feedback.identity import YOU, identity_of, own_voter
 from minirlhf.feedback.votes import Event, Undo, Vote, vote_from_row, vote_to_row
 from minirlhf.paths import votes_file
 
@@ -61,6 +63,9 @@ events = sa.Table(
     sa.Column("response_ms", sa.BigInteger),  # a tab may stay open for a month
 )
 
+# Whose the votes are that an earlier minirlhf wrote as "you"; made when somebody says so.
+former = sa.Table("former_you", metadata, sa.Column("one", sa.Integer, primary_key=True), sa.Column("voter", sa.String))
+
 
 class StoreError(OSError):
     """The store could not do what was asked. The message says what this means for the votes, and what to do."""
@@ -80,6 +85,7 @@ class FeedbackStore:
         self.where = str(self.path or url.set(query={}).render_as_string(hide_password=True))
         self._engine = _make_engine(url)
         self._opened: tuple[int, int] | None = None  # which file was opened, since a name may pass to another
+        self._former: str | None = None  # whose the votes of "you" are, where the store cannot keep it
         self._open()
 
     def append(self, event: Event) -> bool:
@@ -99,13 +105,14 @@ class FeedbackStore:
     def votes(self, voter: str | None = None, round: int | None = None, first: int | None = None) -> list[Vote]:
         """The votes that stand, oldest first: cast and not taken back, of one voter or round if asked.
 
-        With `first`, as things stood after so many events: the time machine.
+        With `first`, as things stood after so many events: the time machine. The voter "you" is whoever sits here.
         """
+        whose = (YOU, own_voter()) if voter == YOU else (voter,)
         query = sa.select(events)
         if first is not None:
             query = query.limit(first)
         elif voter is not None:  # a card asks at every click, and others may have voted thousands of times
-            query = query.where((events.c.voter == voter) | (events.c.event == "undo"))
+            query = query.where(events.c.voter.in_({*whose, YOU}) | (events.c.event == "undo"))
         read = self._read(query)
         undone = {event.undoes for event in read if isinstance(event, Undo)}
         return [
@@ -113,7 +120,7 @@ class FeedbackStore:
             for event in read
             if isinstance(event, Vote)
             and event.id not in undone
-            and voter in (None, event.voter)
+            and (voter is None or event.voter in whose)
             and round in (None, event.question.round)
         ]
 
@@ -125,15 +132,42 @@ class FeedbackStore:
         """A store without votes is a store all the same: `store or FeedbackStore()` must not pick another one."""
         return True
 
-    def merge(self, other: "FeedbackStore | str | Path") -> int:
-        """Take over every event of another store that is not here yet, all or none; returns how many those were."""
+    def take_over(self, voter: str) -> None:
+        """Say that the votes which an earlier minirlhf wrote as "you" are this voter's; the first who says so is right.
+
+        So they go on counting for the one learner of an old file, and in one that many share for nobody twice.
+        """
+        with self._connect("be read") as connection:
+            old = connection.execute(sa.select(events.c.id).where(events.c.voter == YOU).limit(1)).scalar()
+            if old is None or self._whose(connection):
+                return
+        try:
+            with self._connect("be written") as connection:
+                connection.execute(CreateTable(former, if_not_exists=True))
+                connection.execute(_insert_once(former, connection), {"one": 1, "voter": voter})
+        except StoreError:  # a file that may only be read
+            self._former = voter
+
+    def merge(self, other: "FeedbackStore | str | Path", voter: str | None = None) -> int:
+        """Take over every event of another store that is not here yet, all or none; returns how many those were.
+
+        A path may also be a votes.jsonl, or the folder that `export` made. `voter` says who "you" is in votes of an
+        earlier minirlhf; else they stay one person, apart from those of every other file.
+        """
         if isinstance(other, FeedbackStore):
-            return self._insert(_to_row(event) for event in other.events())
-        if "://" not in str(other) and not Path(other).expanduser().is_file():
-            raise StoreError(f"{other} does not exist, so there is nothing to merge. Is its name right?")
+            return self._insert(map(_to_row, _named(other.events(), voter)))
+        if "://" not in str(other):
+            path = Path(other).expanduser()
+            path = path / "votes.jsonl" if path.is_dir() else path
+            if not path.is_file():
+                raise StoreError(f"{path} does not exist, so there is nothing to merge. Is its name right?")
+            if _is_export(path):
+                from minirlhf.feedback.formats.imports import read_votes
+
+                return self._insert(map(_to_row, _named(read_votes(path, format="votes"), voter)))
         source = FeedbackStore(other)
         try:
-            return self.merge(source)
+            return self.merge(source, voter)
         finally:
             source.close()
 
@@ -148,7 +182,16 @@ class FeedbackStore:
     def _read(self, query: sa.Select) -> list[Event]:
         with self._connect("be read") as connection:
             rows = connection.execute(query.order_by(events.c.time, events.c.id)).mappings().all()
-            return [_from_row(dict(row)) for row in rows]  # in here, so that nonsense is named as damage
+            you = self._whose(connection) if any(row["voter"] == YOU for row in rows) else None
+            names = {YOU: you or YOU}
+            # In here, so that nonsense is named as damage.
+            return [_from_row({**row, "voter": names.get(row["voter"], row["voter"])}) for row in rows]
+
+    def _whose(self, connection: sa.Connection) -> str | None:
+        """Whose the votes of "you" are; None where nobody has said so."""
+        if sa.inspect(connection).has_table(former.name):
+            return connection.execute(sa.select(former.c.voter)).scalar()
+        return self._former
 
     def _insert(self, rows: Iterable[dict[str, Any]]) -> int:
         """One transaction: all of these rows are on disk afterwards, or none is."""
@@ -178,6 +221,19 @@ class FeedbackStore:
             self._open(doing)
         with _explained(doing, self.where), self._engine.begin() as connection:
             yield connection
+
+
+def _named(found: Sequence[Event], voter: str | None) -> list[Event]:
+    """The same events, where "you" is somebody: `voter`, or a person known by their first vote alone."""
+    mark = next((event.id for event in found if event.voter == YOU), "")
+    somebody = own_voter() if voter == YOU else voter or identity_of(mark)
+    return [replace(event, voter=somebody) if event.voter == YOU else event for event in found]
+
+
+def _is_export(path: Path) -> bool:
+    """Whether a file begins as JSON does, and so holds votes in lines, and is no store."""
+    with path.open("rb") as file:
+        return file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
 
 
 def _insert_once(table: sa.Table, connection: sa.Connection) -> Any:
