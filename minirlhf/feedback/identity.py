@@ -18,7 +18,7 @@ from minirlhf.paths import VOTER_ELSEWHERE, voter_file
 
 YOU = "you"
 IDENTITY = re.compile(r"person-[0-9a-f]{32}")
-LINE = re.compile(rf"(secret|person)-[0-9a-f]{{32}}")
+LINE = re.compile(r"(secret|person)-[0-9a-f]{32}")
 _unkept: dict[Path, list[str]] = {}  # where no file can be written: as long as Python runs
 
 
