@@ -185,17 +185,24 @@ def test_a_card_stays_as_high_whether_a_reply_has_one_line_or_three(reader):
 
 def test_a_card_without_python_says_so_and_takes_no_vote(reader):
     desk = Desk(reader, "alone")
-    alone = desk.card.get_by_text("run the card's cell again", exact=False)
-    expect(alone).not_to_be_visible()
     reader.restart()
-    expect(alone).to_be_visible()
-    expect(desk.card.get_by_role("button", name="A is better")).not_to_be_visible()
-    desk.card.focus()
-    desk.type("a")
+    desk.press("A is better")
+    expect(desk.card.get_by_role("alert")).to_contain_text("Run the card's cell again")
     assert desk.votes() == []
     reader.run_all()
     desk.press("A is better")
     desk.counts("1 of 4")
+
+
+def test_a_card_that_was_saved_and_opened_without_a_kernel_says_so_and_offers_nothing(reader):
+    desk = Desk(reader, "saved")
+    desk.card.evaluate("card => card.parentElement.classList.add('jupyter-widgets-disconnected')")  # as JupyterLab does
+    expect(desk.card.get_by_role("note").first).to_contain_text("Run the card's cell again")
+    expect(desk.card.get_by_role("button", name="A is better")).not_to_be_visible()
+    desk.card.focus()
+    desk.type("a")
+    expect(desk.card).not_to_have_class(re.compile("mc-sending"))
+    assert desk.votes() == []
 
 
 def test_somebody_else_sits_down_at_the_same_computer(reader):

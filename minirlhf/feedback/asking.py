@@ -81,11 +81,8 @@ def whose(votes: Iterable[Vote], enough: int = 0) -> str:
     if not cast:
         return "No vote to go on with yet. Vote in the card above, then run this cell again."
     names = " and ".join(dict.fromkeys(called(vote.voter) for vote in cast))
-    more = (
-        "."
-        if len(cast) >= enough
-        else f"; {enough} would be better. Vote on in the card above, then run this cell again."
-    )
+    few = len(cast) < enough and any(vote.origin == "human" for vote in cast)
+    more = f"; {enough} would be better. Vote on in the card above, then run this cell again." if few else "."
     return f"{counted(len(cast), 'vote')} by {names}{more}"
 
 

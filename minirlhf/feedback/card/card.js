@@ -381,15 +381,15 @@ class Card {
     this.lock();
     this.wait(SAVING);
     this.timers = [setTimeout(() => this.wait(BUSY), BUSY_MS), setTimeout(() => this.wait(LOST), LOST_MS)];
-    const lost = (error) => {
+    const lost = () => {
       if (this.sending?.id !== id) return;
       this.settle();
-      this.complain(`This was not sent, so it is not counted (${error}). ${AGAIN}`);
+      this.complain(`This was not counted. ${ALONE}`); // trying again cannot help
     };
     try {
       Promise.resolve(this.model.send({ ...message, id })).catch(lost);
-    } catch (error) {
-      lost(error);
+    } catch {
+      lost();
     }
   }
 
