@@ -39,7 +39,7 @@ def running_lab(folder: Path, theme: str = "light"):
     settings.mkdir(parents=True)
     (settings / "themes.jupyterlab-settings").write_text(json.dumps({"theme": THEMES[theme]}))
     private |= {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "MINIRLHF_VOTES": str(folder / "votes.db")}
-    private |= {"MINIRLHF_PROGRESS": str(folder / "progress.json"), "MINIRLHF_VOTER": str(folder / "voter")}
+    private |= {"MINIRLHF_PROGRESS": str(folder / "progress.json")}
     command = [sys.executable, "-m", "minirlhf.cli", "lessons", "--no-browser"]
     said = folder / "said.txt"
     with said.open("wb") as output:
