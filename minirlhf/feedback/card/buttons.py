@@ -108,7 +108,9 @@ class _PlainCard:
         self.skip.disabled, self.undo.disabled = done or bool(simulated), not view["can_undo"]
         self.back.layout.display = "" if simulated else "none"
         _show(self.voter, f"Your votes are kept under {view['voter']}, which is no name.")
-        self.earlier.options = view["others"]
+        if list(self.earlier.options) != view["others"]:  # or the choice among them would be lost
+            self.earlier.options = view["others"]
+            self.earlier.value = view["others"][-1] if view["others"] else None
         self.who.layout.display = "" if view["voter"] and not simulated else "none"
         for widget in (self.earlier, self.go_on):
             widget.layout.display = "" if view["others"] else "none"
