@@ -157,34 +157,37 @@ def takes_the_preference_for_a_side(shown, side):
 
 def _kappa_cases() -> list[Case]:
     rng, words = Random(0), ("first", "second", "tie", "both bad")
-    one = tuple(rng.choices(words, (5, 4, 2, 1), k=30))
-    other = tuple(word if rng.random() < 0.6 else rng.choice(words) for word in one)
-    opposite = tuple("second" if word == "first" else "first" for word in one)
-    unseen = tuple("tie" if word == "both bad" else word for word in one)
-    many = (tuple(rng.choices(words, (4, 3, 2, 1), k=400)), tuple(rng.choices(words, k=400)))
+    one = rng.choices(words, (5, 4, 2, 1), k=14)
+    other = [word if rng.random() < 0.6 else rng.choice(words) for word in one]
+    opposite = ["second" if word == "first" else "first" for word in one]
+    unseen = ["tie" if word == "both bad" else word for word in one]
+    many = (rng.choices(words, (4, 3, 2, 1), k=400), rng.choices(words, k=400))
+    by_hand = (["first", "first", "second", "second", "second"], ["first", "second", "second", "second", "first"])
     return [
+        Case("five pairs, judged by two people", "", by_hand),
         Case("fifty proposals read by two people", "", _yes_and_no(20, 5, 10, 15)),
         Case("four kinds of answer", "Labels are any words, and any number of them.", (one, other)),
-        Case("one who says yes oftener than the other", "", _yes_and_no(25, 35, 5, 35)),
-        Case("two who always agree", "Full agreement is κ = 1.", (one, one)),
+        Case("one who says yes oftener than the other", "", _yes_and_no(5, 7, 1, 7)),
+        Case("two who always agree", "Full agreement is κ = 1.", (one, list(one))),
         Case("two who disagree on purpose", "Below chance κ is below 0.", (one, opposite)),
         Case(
             "a label that only one of them uses",
             "By chance nobody agrees on a label that the other never uses.",
-            (other, unseen),
+            (["yes", "no", "yes", "maybe"], ["yes", "no", "no", "yes"]),
         ),
+        Case("a label that only the other uses", "The same the other way round.", (unseen, other)),
         Case(
             "one who says the same every time",
             "Who never looks agrees by chance alone: κ = 0.",
-            (one, ("first",) * len(one)),
+            (one, ["first"] * len(one)),
         ),
         Case("as many answers as a class gives", "It works for every size.", many, large=True),
     ]
 
 
-def _yes_and_no(both: int, only_a: int, only_b: int, neither: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _yes_and_no(both: int, only_a: int, only_b: int, neither: int) -> tuple[list[str], list[str]]:
     """Two people's answers, so many of each of the four kinds."""
-    yes, no = ("yes",), ("no",)
+    yes, no = ["yes"], ["no"]
     a = yes * both + yes * only_a + no * only_b + no * neither
     return a, yes * both + no * only_a + yes * only_b + no * neither
 

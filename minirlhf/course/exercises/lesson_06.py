@@ -122,12 +122,18 @@ def _policy_cases() -> list[Case]:
             "Once ρ has left the range the way A asks for, its gradient is 0; the other way it is not.",
             _moved(RAGGED, step=2.0),
         ),
+        Case("a wide range", "ε is what `clip` says, whatever is usual.", _moved(RAGGED, step=0.8, clip=0.5)),
     )
 
 
-def _moved(mask, step=0.4):
+def _moved(mask, step=0.4, clip=None):
+    """The policy has moved by so much; every width of mask has a range of its own, so that no ε can be guessed."""
     old = normal(1, *mask.shape) - 3
-    return old + step * normal(2, *mask.shape), old, normal(3, *mask.shape), mask, 0.2
+    clip = CLIPS.get(mask.shape[1], 0.2) if clip is None else clip
+    return old + step * normal(2, *mask.shape), old, normal(3, *mask.shape), mask, clip
+
+
+CLIPS = {8: 0.2, 7: 0.1, 6: 0.3, 5: 0.15}
 
 
 def _halves(log_probs, old_log_probs, advantages, clip):

@@ -3,7 +3,7 @@
 import torch
 
 from minirlhf.advantages import gae
-from minirlhf.course.exercises.exercise import RAGGED, Case, Exercise, normal, on_masks
+from minirlhf.course.exercises.exercise import FROM_THE_START, MASKS, RAGGED, Case, Exercise, normal, on_masks
 from minirlhf.ops import masked_whiten
 
 
@@ -20,6 +20,9 @@ def _gae_cases() -> list[Case]:
             "What stands where the mask is False changes nothing; the value after the last token is 0.",
             anywhere,
         ),
+        Case("λ = 1 and γ below 1", "γ alone says how much less counts what comes later.", _earned(RAGGED, 0.7, 1.0)),
+        Case("γ = 1 and λ below 1", "λ alone says how far a surprise is carried back.", _earned(RAGGED, 1.0, 0.6)),
+        masks=(*MASKS, FROM_THE_START),
     )
 
 

@@ -15,8 +15,12 @@ def _reward_cases() -> list[Case]:
     return on_masks(_scored, Case("β = 0", "Without a penalty only the score is left.", _scored(RAGGED, beta=0.0)))
 
 
-def _scored(mask, beta=0.3):
+def _scored(mask, beta=None):
+    beta = BETAS.get(mask.shape[1], 0.3) if beta is None else beta
     return 3 * normal(1, len(mask)), normal(2, *mask.shape), normal(3, *mask.shape), mask, beta
+
+
+BETAS = {8: 0.3, 7: 0.1, 6: 0.5, 5: 0.2}
 
 
 def _penalty(log_probs, ref_log_probs, mask, beta):
@@ -201,12 +205,17 @@ def counts_the_zeros(x, mask):
 
 def _value_cases() -> list[Case]:
     still = Case("nothing has moved yet", "Inside the range it is half the squared error.", _guessed(RAGGED, step=0.0))
-    return on_masks(_guessed, still)
+    wide = Case("a wide range", "ε is what `clip` says, whatever is usual.", _guessed(RAGGED, step=1.0, clip=0.6))
+    return on_masks(_guessed, still, wide)
 
 
-def _guessed(mask, step=0.4):
+def _guessed(mask, step=0.4, clip=None):
     old = normal(1, *mask.shape)
-    return old + step * normal(2, *mask.shape), old, 1 + 2 * normal(3, *mask.shape), mask, 0.2
+    clip = CLIPS.get(mask.shape[1], 0.2) if clip is None else clip
+    return old + step * normal(2, *mask.shape), old, 1 + 2 * normal(3, *mask.shape), mask, clip
+
+
+CLIPS = {8: 0.2, 7: 0.1, 6: 0.3, 5: 0.15}
 
 
 def _squares(values, old_values, returns, clip):

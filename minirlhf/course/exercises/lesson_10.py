@@ -12,6 +12,7 @@ def _interval_cases() -> list[Case]:
         Case("78 wins of 100", "", (78.0, 100)),
         Case("20 wins of 20", "Twenty of twenty are not for ever: it goes on below 1, and never above.", (20.0, 20)),
         Case("no win in 8", "It never goes below 0.", (0.0, 8)),
+        Case("three and a half wins of 7", "", (3.5, 7)),
         Case("a tie in one comparison", "A tie is half a win.", (0.5, 1)),
         Case("as many comparisons as a benchmark has", "It works for every size.", (2601.5, 5000), large=True),
     ]
