@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from minirlhf.course.check.alike import all_same, close, same
+from minirlhf.course.check.mutants import of_exercise
 from minirlhf.course.check.tried import Tried
 from minirlhf.course.exercises import Exercise
 from minirlhf.ops import last_true
@@ -24,7 +25,7 @@ from minirlhf.ops import last_true
 Inputs = dict[str, Any]
 Outputs = list[Tensor]
 
-LONGEST_SEARCH = 2.0  # seconds for thoughts that are made of two
+LONGEST_SEARCH = 1.0  # seconds for thoughts that are made of two
 CONSTANTS = (0.0, 1.0, 0.1, 0.2, 0.5, 0.9, 0.95, 0.99, 2.0, -1.0)
 
 
@@ -39,7 +40,13 @@ class Change:
 def diagnose(all_tried: Sequence[Tried], exercise: Exercise) -> str:
     """The one thing, or else the two, that explain the numbers of every case; nothing where none does."""
     cases = _Cases(all_tried, exercise)
-    for candidates in (_afterwards(cases), _beforehand(cases), _in_parts(cases), _apart_from_ours(cases)):
+    for candidates in (
+        _afterwards(cases),
+        _beforehand(cases),
+        _in_parts(cases),
+        _inside(cases),
+        _apart_from_ours(cases),
+    ):
         for words in candidates:
             return words
     return next(_two_at_once(cases), "")
@@ -366,9 +373,6 @@ def _amounts(cases: _Cases) -> Iterator[tuple[str, Callable[[Tried], Any]]]:
                     f"`{name}`, where `{mask}` counts,",
                     lambda t, n=name: torch.where(cases.inputs(t)[mask], cases.inputs(t)[n], 0.0),
                 )
-    shift = cases.first.yours.outputs[0] - cases.first.ours.outputs[0] if not tensors else None
-    if shift is not None and shift.dim() == 0 and torch.isfinite(shift):
-        yield f"{_short(shift)}", lambda t: shift
 
 
 # ---- the right function, on changed inputs
@@ -681,8 +685,7 @@ def _in_parts(cases: _Cases) -> Iterator[str]:
     if scalar:
         for words, how in ways:
             for sign in (1, -1):
-                predict = together(lambda x, n, how=how, sign=sign: sign * how(x, n))
-                if cases.fits(predict):
+                if cases.fits(together(lambda x, n, how=how, sign=sign: sign * how(x, n))):
                     yield words + (" And its sign is turned round." if sign < 0 else "")
         if mask:
             for words, how in ways[:2]:
@@ -696,13 +699,28 @@ def _in_parts(cases: _Cases) -> Iterator[str]:
 
             def predict(tried: Tried, dim: int = dim) -> Outputs | None:
                 parts = rows(tried, dim)
+                if parts is None:
+                    return None
                 try:
-                    return parts and [torch.cat(x, dim=dim) for x in zip(*parts, strict=True)]
+                    return [torch.cat(x, dim=dim) for x in zip(*parts, strict=True)]
                 except (RuntimeError, IndexError):
                     return None
 
             if cases.fits(predict):
                 yield words
+
+
+# ---- the right function, with one thing in it changed
+
+
+def _inside(cases: _Cases) -> Iterator[str]:
+    for words, changed in of_exercise(cases.exercise):
+
+        def predict(tried: Tried, changed: Callable = changed) -> Outputs | None:
+            return cases.run(changed, cases.inputs(tried))
+
+        if cases.fits(predict):
+            yield words
 
 
 # ---- two at once

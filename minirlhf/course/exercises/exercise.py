@@ -47,6 +47,9 @@ class Exercise:
     adapt: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None
     # Turns a stage's inputs into such as the cases have, where a stage may give more than a learner was told of.
     tame: Callable[..., tuple[Any, ...]] | None = None
+    # The same function in the words of the lesson, where the package's own is written for speed: `check` changes one
+    # thing in it at a time to see whether the learner's numbers come out.
+    formula: Callable[..., Any] | None = None
     mistakes: list[Mistake] = field(default_factory=list)
 
     @property
@@ -84,7 +87,7 @@ def far_off_the_mask() -> Case:
 
 
 def on_masks(
-    inputs: Callable[[Mask], tuple[Any, ...]], *more: Case, masks: Sequence[tuple[str, str, Mask]] | None = None
+    inputs: Callable[[Mask], tuple[Any, ...]], *more: Case, masks: Sequence[tuple[str, str, Tensor]] | None = None
 ) -> list[Case]:
     """The cases of a per-token function: every mask below, whatever more it needs, and last a training batch.
 

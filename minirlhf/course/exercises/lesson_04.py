@@ -212,7 +212,14 @@ def _kappa(observed, chance):
     return (observed - chance) / (1 - chance) if chance != 1 else nan
 
 
-COHEN_KAPPA = Exercise(cohen_kappa, outputs=("kappa",), cases=_kappa_cases, calls=20)
+def _in_words(a, b):
+    n = len(a)
+    observed = sum(x == y for x, y in zip(a, b)) / n  # noqa: B905: the formula as a learner writes it
+    chance = sum(a.count(label) / n * (b.count(label) / n) for label in set(a))
+    return (observed - chance) / (1 - chance)
+
+
+COHEN_KAPPA = Exercise(cohen_kappa, outputs=("kappa",), cases=_kappa_cases, calls=20, formula=_in_words)
 
 
 @COHEN_KAPPA.mistake

@@ -142,8 +142,20 @@ def _halves(log_probs, old_log_probs, advantages, clip):
     return -advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip)
 
 
+def _in_words(log_probs, old_log_probs, advantages, mask, clip):
+    ratio = (log_probs - old_log_probs).exp()
+    free, clipped = -advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip)
+    return masked_mean(torch.maximum(free, clipped), mask)
+
+
 CLIPPED_POLICY_LOSS = Exercise(
-    clipped_policy_loss, outputs=("loss",), cases=_policy_cases, trains=("log_probs",), stats=True, calls=240
+    clipped_policy_loss,
+    outputs=("loss",),
+    cases=_policy_cases,
+    trains=("log_probs",),
+    stats=True,
+    calls=240,
+    formula=_in_words,
 )
 
 

@@ -224,8 +224,19 @@ def _squares(values, old_values, returns, clip):
     return (values - returns).square(), (near - returns).square()
 
 
+def _in_words(values, old_values, returns, mask, clip):
+    near = old_values + (values - old_values).clamp(-clip, clip)
+    return 0.5 * masked_mean(torch.maximum((values - returns).square(), (near - returns).square()), mask)
+
+
 CLIPPED_VALUE_LOSS = Exercise(
-    clipped_value_loss, outputs=("loss",), cases=_value_cases, trains=("values",), stats=True, calls=240
+    clipped_value_loss,
+    outputs=("loss",),
+    cases=_value_cases,
+    trains=("values",),
+    stats=True,
+    calls=240,
+    formula=_in_words,
 )
 
 

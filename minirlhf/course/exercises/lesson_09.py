@@ -138,7 +138,7 @@ def returns_the_proxys_own_score(proxy, gold, n):
 def takes_the_best_of_the_whole_pool(proxy, gold, n):
     """This always takes the favourite of the whole pool, which is best-of-N. With n of N drawn, the favourite is often
     not among them: weigh rank k by C(k-1, n-1) / C(N, n)."""
-    return gold.gather(1, proxy.argmax(dim=1, keepdim=True)).mean()
+    return gold.gather(1, proxy.argsort(dim=1, stable=True)[:, -1:]).mean()
 
 
 @BEST_OF_N_SCORE.mistake

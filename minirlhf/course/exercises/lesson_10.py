@@ -25,7 +25,14 @@ def _wilson(rate, n, z=1.96):
     return centre - half, centre + half
 
 
-WILSON_INTERVAL = Exercise(wilson_interval, outputs=("low", "high"), cases=_interval_cases, calls=20)
+def _in_words(wins, n):
+    p, z = wins / n, 1.96
+    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+WILSON_INTERVAL = Exercise(wilson_interval, outputs=("low", "high"), cases=_interval_cases, calls=20, formula=_in_words)
 
 
 @WILSON_INTERVAL.mistake
