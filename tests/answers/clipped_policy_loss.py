@@ -35,7 +35,7 @@ def quotient(log_probs, old_log_probs, advantages, mask, clip):  # logarithm|div
     return masked_mean(torch.maximum(-advantages * r, -advantages * r.clamp(1 - clip, 1 + clip)), mask)
 
 
-def exp_of_quotient(log_probs, old_log_probs, advantages, mask, clip):  # divided|difference
+def exp_of_quotient(log_probs, old_log_probs, advantages, mask, clip):  # divided|difference|- old
     r = (log_probs / old_log_probs).exp()
     return masked_mean(torch.maximum(-advantages * r, -advantages * r.clamp(1 - clip, 1 + clip)), mask)
 

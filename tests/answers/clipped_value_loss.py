@@ -54,7 +54,7 @@ def clamps_value_round_one(values, old_values, returns, mask, clip):  # old|1
     return 0.5 * masked_mean(torch.maximum((values - returns) ** 2, (near - returns) ** 2), mask)
 
 
-def around_returns(values, old_values, returns, mask, clip):  # old
+def around_returns(values, old_values, returns, mask, clip):  # near
     near = returns + (values - returns).clamp(-clip, clip)
     return 0.5 * masked_mean(torch.maximum((values - returns) ** 2, (near - returns) ** 2), mask)
 

@@ -80,7 +80,7 @@ def sum_of_shares(a, b):  # times|multipl
     return (o - e) / (1 - e) if e != 1 else 0.0
 
 
-def observed_count(a, b):  # divide|count|share
+def observed_count(a, b):  # divi|count|share
     n = len(a)
     o = sum(x == y for x, y in zip(a, b))
     e = sum(a.count(c) / n * b.count(c) / n for c in set(a))
@@ -115,7 +115,7 @@ def swapped_subtraction(a, b):  # sign|minus|places
     return (e - o) / (1 - e)
 
 
-def disagreement(a, b):  # disagree|one minus
+def disagreement(a, b):  # disagree|one minus|!=
     n = len(a)
     o = sum(x != y for x, y in zip(a, b)) / n
     e = sum(a.count(c) / n * b.count(c) / n for c in set(a))

@@ -115,7 +115,7 @@ def middle_is_p(wins, n):  # middle
     return max(0, p - half), min(1, p + half)
 
 
-def no_z2_under_root(wins, n):  # under
+def no_z2_under_root(wins, n):  # under|term
     p, z = wins / n, 1.96
     d = 1 + z**2 / n
     middle = (p + z**2 / (2 * n)) / d

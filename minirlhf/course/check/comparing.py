@@ -189,10 +189,11 @@ def _recognise(
     A case may stay unexplained only where it is an edge: two people who make the same mistake may still treat an
     empty row differently. Whole numbers coincide too easily for that.
     """
+    bounds = exercise.bounds
     small = [tried for tried in all_tried if not tried.case.large or tried is wrong]
     almost: tuple[Mistake | None, str] = None, ""
     for mistake in exercise.mistakes:
-        missed = [t for t in small if not _agree(t, attempt(mistake.wrong, exercise, t.case), found)]
+        missed = [t for t in small if not _agree(t, attempt(mistake.wrong, exercise, t.case), found, bounds)]
         if not missed:
             return mistake, ""
         numbers = wrong.ours.outputs[0].is_floating_point()
@@ -203,9 +204,10 @@ def _recognise(
     return almost
 
 
-def _agree(tried: Tried, known: Trial, found: Difference) -> bool:
+def _agree(tried: Tried, known: Trial, found: Difference, bounds: tuple[float, float] | None) -> bool:
     if known.trouble:
         return False
     if found.is_gradient:
         return all_same(tried.yours.gradients, known.gradients)
-    return all_same(tried.yours.outputs, known.outputs)
+    cut = bounds is not None and all_same(tried.yours.outputs, [x.clamp(*bounds) for x in known.outputs])
+    return cut or all_same(tried.yours.outputs, known.outputs)

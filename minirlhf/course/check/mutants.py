@@ -8,6 +8,7 @@ says where the two differ, in the words of the formula itself. Nobody has to thi
 import ast
 import inspect
 import textwrap
+import warnings
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from functools import cache
@@ -19,8 +20,8 @@ SHORT = 90  # characters of a formula that one still reads
 
 
 @cache
-def mutants(name: str, formula: Callable) -> list[tuple[str, Callable]]:
-    """Each changed formula, and in words what was changed. `name` tells exercises apart in the cache."""
+def mutants(formula: Callable) -> list[tuple[str, Callable]]:
+    """Each changed formula, and in words what was changed."""
     formula = inspect.unwrap(formula)
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(formula)))
@@ -36,7 +37,8 @@ def mutants(name: str, formula: Callable) -> list[tuple[str, Callable]]:
 
 
 def of_exercise(exercise: Exercise) -> list[tuple[str, Callable]]:
-    return mutants(exercise.name, exercise.formula or exercise.solution)
+    formulas = exercise.formulas or (exercise.solution,)
+    return [mutant for formula in formulas for mutant in mutants(formula)]
 
 
 def _made(tree: ast.Module, function: ast.FunctionDef, formula: Callable) -> Iterator[tuple[str, Callable]]:
@@ -53,21 +55,27 @@ def _made(tree: ast.Module, function: ast.FunctionDef, formula: Callable) -> Ite
             if text in seen:
                 continue
             seen.add(text)
-            namespace = dict(vars(inspect.getmodule(formula)))
-            try:
-                exec(compile(ast.fix_missing_locations(changed), "<changed formula>", "exec"), namespace)
-            except (SyntaxError, ValueError):
-                continue
-            yield _words(function, made, place, how), namespace[function.name]
+            if (made_function := _compiled(changed, function.name, formula)) is not None:
+                yield _words(function, made, place, how), made_function
     for i, statement in enumerate(function.body):
         if isinstance(statement, ast.Assign | ast.AugAssign) and len(function.body) > i + 1:
             changed = deepcopy(tree)
             made = changed.body[0]
             assert isinstance(made, ast.FunctionDef)
             del made.body[i]
-            namespace = dict(vars(inspect.getmodule(formula)))
-            exec(compile(ast.fix_missing_locations(changed), "<changed formula>", "exec"), namespace)
-            yield f"A step is missing: `{_cut(ast.unparse(statement))}`.", namespace[function.name]
+            if (made_function := _compiled(changed, function.name, formula)) is not None:
+                yield f"A step is missing: `{_cut(ast.unparse(statement))}`.", made_function
+
+
+def _compiled(tree: ast.Module, name: str, formula: Callable) -> Callable | None:
+    namespace = dict(getattr(formula, "__globals__", {}))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a number is called, for instance: then it cannot be the answer
+            exec(compile(ast.fix_missing_locations(tree), "<changed formula>", "exec"), namespace)
+    except (SyntaxError, ValueError, TypeError):
+        return None
+    return namespace[name]
 
 
 Place = tuple[tuple[str, int], ...]

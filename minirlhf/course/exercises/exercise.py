@@ -49,7 +49,8 @@ class Exercise:
     tame: Callable[..., tuple[Any, ...]] | None = None
     # The same function in the words of the lesson, where the package's own is written for speed: `check` changes one
     # thing in it at a time to see whether the learner's numbers come out.
-    formula: Callable[..., Any] | None = None
+    formulas: tuple[Callable[..., Any], ...] = ()
+    bounds: tuple[float, float] | None = None  # outside them a learner may cut off what comes out
     mistakes: list[Mistake] = field(default_factory=list)
 
     @property

@@ -155,7 +155,7 @@ CLIPPED_POLICY_LOSS = Exercise(
     trains=("log_probs",),
     stats=True,
     calls=240,
-    formula=_in_words,
+    formulas=(_in_words,),
 )
 
 
@@ -234,3 +234,56 @@ def averages_row_by_row(log_probs, old_log_probs, advantages, mask, clip):
     """This is the mean of the rows' means. Here every token weighs the same: sum over the batch, divide once."""
     per_token = torch.maximum(*_halves(log_probs, old_log_probs, advantages, clip))
     return (masked_sum(per_token, mask) / mask.sum(dim=1).clamp(min=1)).mean()
+
+
+@CLIPPED_POLICY_LOSS.mistake
+def takes_the_smaller_ratio(log_probs, old_log_probs, advantages, mask, clip):
+    """The smaller of the two ratios is taken, for every token alike. With a negative advantage the order turns round:
+    multiply each by -A first, then take the larger of the two losses."""
+    ratio = torch.where(mask, log_probs - old_log_probs, 0.0).exp()
+    return masked_mean(-advantages * torch.minimum(ratio, ratio.clamp(1 - clip, 1 + clip)), mask)
+
+
+@CLIPPED_POLICY_LOSS.mistake
+def has_no_ratio(log_probs, old_log_probs, advantages, mask, clip):
+    """The old policy is not asked: this is -A · log π, REINFORCE's loss. The ratio ρ = exp(log π now - log π then)
+    belongs here, clipped and not."""
+    return -masked_mean(advantages * log_probs, mask)
+
+
+@CLIPPED_POLICY_LOSS.mistake
+def subtracts_probabilities(log_probs, old_log_probs, advantages, mask, clip):
+    """Two probabilities are subtracted. Their ratio is asked for: exp of the difference of the logarithms, one exp round
+    both."""
+    ratio = log_probs.exp() - old_log_probs.exp()
+    return masked_mean(torch.maximum(-advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip)), mask)
+
+
+@CLIPPED_POLICY_LOSS.mistake
+def clamps_the_product(log_probs, old_log_probs, advantages, mask, clip):
+    """The product -A·ρ is clamped to 1 - ε … 1 + ε. The clip holds the ratio alone; the advantage is multiplied on
+    afterwards."""
+    free = _halves(log_probs, old_log_probs, advantages, clip)[0]
+    return masked_mean(torch.maximum(free, free.clamp(1 - clip, 1 + clip)), mask)
+
+
+@CLIPPED_POLICY_LOSS.mistake
+def clips_without_the_advantage(log_probs, old_log_probs, advantages, mask, clip):
+    """The clipped half has lost its advantage: both halves are -A times a ratio."""
+    ratio = (log_probs - old_log_probs).exp()
+    return masked_mean(torch.maximum(-advantages * ratio, -ratio.clamp(1 - clip, 1 + clip)), mask)
+
+
+@CLIPPED_POLICY_LOSS.mistake
+def takes_the_larger_of_two_means(log_probs, old_log_probs, advantages, mask, clip):
+    """This takes the larger of two means. Take the larger loss token by token, and the mean last."""
+    free, clipped = (masked_mean(x, mask) for x in _halves(log_probs, old_log_probs, advantages, clip))
+    return torch.maximum(free, clipped)
+
+
+@CLIPPED_POLICY_LOSS.mistake
+def lacks_the_minus_and_keeps_the_larger(log_probs, old_log_probs, advantages, mask, clip):
+    """The minus is missing before both halves: A·ρ and not -A·ρ, with the larger of the two taken. Going down this loss
+    makes good tokens less probable."""
+    free, clipped = _halves(log_probs, old_log_probs, advantages, clip)
+    return masked_mean(torch.maximum(-free, -clipped), mask)

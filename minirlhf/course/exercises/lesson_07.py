@@ -236,7 +236,7 @@ CLIPPED_VALUE_LOSS = Exercise(
     trains=("values",),
     stats=True,
     calls=240,
-    formula=_in_words,
+    formulas=(_in_words,),
 )
 
 
@@ -260,7 +260,8 @@ def uses_only_the_clipped_error(values, old_values, returns, mask, clip):
 
 @CLIPPED_VALUE_LOSS.mistake
 def forgets_the_value_clip(values, old_values, returns, mask, clip):
-    """There is no clip here: this is the squared error alone."""
+    """The clip changes nothing here: this is the squared error alone, which is also what comes out if the value is held
+    near the return. Hold it near its old value, old_values ± ε, and take the larger error."""
     return 0.5 * masked_mean(_squares(values, old_values, returns, clip)[0], mask)
 
 
@@ -289,6 +290,43 @@ def compares_the_means(values, old_values, returns, mask, clip):
     """This takes the larger of two means. Take the larger error token by token, and the mean last."""
     free, clipped = (masked_mean(x, mask) for x in _squares(values, old_values, returns, clip))
     return 0.5 * torch.maximum(free, clipped)
+
+
+@CLIPPED_VALUE_LOSS.mistake
+def takes_the_absolute_error(values, old_values, returns, mask, clip):
+    """The errors are not squared. Half the mean of a square is asked for: (V - R)²."""
+    free, clipped = (x.sqrt() for x in _squares(values, old_values, returns, clip))
+    return 0.5 * masked_mean(torch.maximum(free, clipped), mask)
+
+
+@CLIPPED_VALUE_LOSS.mistake
+def holds_the_old_value_near_the_new(values, old_values, returns, mask, clip):
+    """The two values have changed places in the clip: it is the new value that is held near the old one, old_values +
+    (values - old_values).clamp(-ε, ε)."""
+    free, held = _squares(old_values, values, returns, clip)
+    return 0.5 * masked_mean(torch.maximum((values - returns).square(), held), mask)
+
+
+@CLIPPED_VALUE_LOSS.mistake
+def clamps_the_quotient(values, old_values, returns, mask, clip):
+    """The value is held by a ratio, V / V_old, as the policy is. Here ε is a distance: old_values ± ε."""
+    near = old_values * (values / old_values).clamp(1 - clip, 1 + clip)
+    return 0.5 * masked_mean(torch.maximum((values - returns).square(), (near - returns).square()), mask)
+
+
+@CLIPPED_VALUE_LOSS.mistake
+def squares_the_larger(values, old_values, returns, mask, clip):
+    """The larger of the two differences is taken first and squared afterwards. A difference of -3 is a larger error than
+    one of 1: square both, then take the larger."""
+    near = old_values + (values - old_values).clamp(-clip, clip)
+    return 0.5 * masked_mean(torch.maximum(values - returns, near - returns).square(), mask)
+
+
+@CLIPPED_VALUE_LOSS.mistake
+def squares_the_mean(values, old_values, returns, mask, clip):
+    """The mean is taken first and squared afterwards. Square each error, and take the mean last."""
+    free, clipped = (x.sqrt() for x in _squares(values, old_values, returns, clip))
+    return 0.5 * masked_mean(torch.maximum(free, clipped), mask).square()
 
 
 # ---- adapt_beta(beta, kl, target, episodes, horizon)

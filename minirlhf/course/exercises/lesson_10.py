@@ -27,12 +27,27 @@ def _wilson(rate, n, z=1.96):
 
 def _in_words(wins, n):
     p, z = wins / n, 1.96
+    below = 1 + z**2 / n
+    middle = (p + z**2 / (2 * n)) / below
+    half = z * sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / below
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _in_words_twice_divided(wins, n):
+    p, z = wins / n, 1.96
     middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-WILSON_INTERVAL = Exercise(wilson_interval, outputs=("low", "high"), cases=_interval_cases, calls=20, formula=_in_words)
+WILSON_INTERVAL = Exercise(
+    wilson_interval,
+    outputs=("low", "high"),
+    cases=_interval_cases,
+    calls=20,
+    formulas=(_in_words, _in_words_twice_divided),
+    bounds=(0.0, 1.0),
+)
 
 
 @WILSON_INTERVAL.mistake
