@@ -48,15 +48,25 @@ def outcome(answer, pattern, exercise):
     return "misled", said
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_most_wrong_answers_get_their_thought_and_each_something_to_work_with(path, monkeypatch):
+def held_to_the_rates(path, answers, monkeypatch):
     monkeypatch.setattr(diagnoses, "LONGEST_SEARCH", 0.1)
     exercise = EXERCISES[path.stem]
     of_exercise(exercise)  # made once, for all
-    found = {answer.__name__: outcome(answer, pattern, exercise) for answer, pattern in answers_of(path)}
+    found = {answer.__name__: outcome(answer, pattern, exercise) for answer, pattern in answers}
     kinds = [kind for kind, _ in found.values()]
     report = "\n".join(f"{kind:9}{name}: {said[:900]}" for name, (kind, said) in found.items() if kind != "named")
     print(f"\nRATE {path.stem}: {kinds.count('named')}/{len(kinds)} named, {kinds.count('misled')} misled\n{report}")
     assert not {"nothing", "right", "slow", "not tried"} & set(kinds), report
     assert kinds.count("named") >= LEAST_NAMED * len(kinds), report
     assert kinds.count("misled") <= MOST_MISLED * len(kinds), report
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_first_wrong_answers_get_their_thought(path, monkeypatch):
+    held_to_the_rates(path, list(answers_of(path))[:4], monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_most_wrong_answers_get_their_thought_and_each_something_to_work_with(path, monkeypatch):
+    held_to_the_rates(path, list(answers_of(path)), monkeypatch)

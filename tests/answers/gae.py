@@ -110,22 +110,22 @@ def swapped_outputs(rewards, values, mask, gamma, lam):  # order|places
 
 
 def returns_are_rewards(rewards, values, mask, gamma, lam):  # A \+ V
-    adv, ret = _sweep(rewards, values, mask, gamma, lam)
+    adv, _ret = _sweep(rewards, values, mask, gamma, lam)
     return adv, rewards * mask
 
 
 def returns_minus(rewards, values, mask, gamma, lam):  # A \+ V|values|sign
-    adv, ret = _sweep(rewards, values, mask, gamma, lam)
+    adv, _ret = _sweep(rewards, values, mask, gamma, lam)
     return adv, (adv - values) * mask
 
 
 def returns_unmasked(rewards, values, mask, gamma, lam):  # mask
-    adv, ret = _sweep(rewards, values, mask, gamma, lam)
+    adv, _ret = _sweep(rewards, values, mask, gamma, lam)
     return adv, adv + values
 
 
 def returns_twice(rewards, values, mask, gamma, lam):  # A \+ V
-    adv, ret = _sweep(rewards, values, mask, gamma, lam)
+    adv, _ret = _sweep(rewards, values, mask, gamma, lam)
     return adv, adv
 
 

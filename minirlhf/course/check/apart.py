@@ -66,7 +66,8 @@ def _in_a_copy(work: Callable[[], Any], seconds: float, file: str) -> Any:
                 warnings.simplefilter("ignore")  # that other threads run is known, and none of their locks is used
                 child = os.fork()
         except OSError:  # no process left to be had
-            os.close(reader), os.close(writer)
+            os.close(reader)
+            os.close(writer)
             return _in_a_thread(work, 3 * seconds)
         if child == 0:
             _be_the_copy(work, seconds, writer, last_words)

@@ -24,7 +24,7 @@ from minirlhf import RENAMED
 from minirlhf.course.check.apart import Lost, apart, more_time
 from minirlhf.course.check.comparing import BY_HAND, Difference, difference, explain, given
 from minirlhf.course.check.progress import mark_done
-from minirlhf.course.check.trial import TOO_MANY_LINES, attempt, line_of, source_file
+from minirlhf.course.check.trial import NOT_THE_LEARNERS, TOO_MANY_LINES, attempt, line_of, source_file
 from minirlhf.course.check.tried import Tried
 from minirlhf.course.check.undisturbed import undisturbed
 from minirlhf.course.exercises import EXERCISES, Case, Exercise
@@ -70,6 +70,8 @@ def check(answer: Any) -> Any:
 
 def names_in(frame: FrameType, answer: Any) -> Iterator[str]:
     """What whoever called us calls this answer: `my_gae = check(…)` says it, and so does `my_gae = lambda …`."""
+    while frame.f_back and frame.f_code.co_filename.startswith((*NOT_THE_LEARNERS, "<@", "<jaxtyping")):
+        frame = frame.f_back  # somebody's wrapper round `check`
     steps = [step for step in dis.get_instructions(frame.f_code) if step.offset > frame.f_lasti]
     following = next((step for step in steps if step.opname != "CACHE"), None)
     if following is not None and following.opname.startswith("STORE_"):

@@ -29,7 +29,7 @@ from torch import Tensor
 from minirlhf.course.check.deadline import Deadline, TimeUp
 from minirlhf.course.exercises import Case, Exercise
 
-TOO_MANY_LINES = 1000  # more printed lines than this are what takes the time
+TOO_MANY_LINES = 200  # more printed lines than this are what takes the time
 NOT_THE_LEARNERS = tuple(
     {str(Path(__file__).resolve().parents[2]), str(Path(torch.__file__).parent)}
     | {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}
@@ -179,8 +179,8 @@ def _as_tensor(x: Any, exercise: Exercise) -> Any:
     """An array, or a row of plain numbers, is as good as a tensor where nothing is trained."""
     if exercise.trains:
         return x
-    if isinstance(x, np.ndarray | np.generic) and x.dtype.kind in "fiub":
-        return torch.from_numpy(np.ascontiguousarray(x).reshape(x.shape).copy())
+    if isinstance(x, np.ndarray | np.generic) and np.asarray(x).dtype.kind in "fiub":
+        return torch.from_numpy(np.array(x))  # a copy, for it may be read-only or run backwards
     plain = isinstance(x, list | tuple) and len(x) > 0
     if plain and all(isinstance(n, Real) or (isinstance(n, Tensor) and n.dim() == 0) for n in x):
         return torch.tensor([n.item() if isinstance(n, Tensor) else n for n in x])

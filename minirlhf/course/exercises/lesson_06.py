@@ -253,8 +253,7 @@ def has_no_ratio(log_probs, old_log_probs, advantages, mask, clip):
 
 @CLIPPED_POLICY_LOSS.mistake
 def subtracts_probabilities(log_probs, old_log_probs, advantages, mask, clip):
-    """Two probabilities are subtracted. Their ratio is asked for: exp of the difference of the logarithms, one exp round
-    both."""
+    """Two probabilities are subtracted. Their ratio is asked for: exp of the difference of the logarithms."""
     ratio = log_probs.exp() - old_log_probs.exp()
     return masked_mean(torch.maximum(-advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip)), mask)
 

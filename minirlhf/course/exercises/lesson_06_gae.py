@@ -195,7 +195,7 @@ def carries_what_is_paid_in_the_padding(rewards, values, mask, gamma, lam):
 
 @GAE.mistake
 def returns_the_rewards(rewards, values, mask, gamma, lam):
-    """The advantages are right and the returns are the rewards, as they came. What the value should have been is A + V."""
+    """The advantages are right and the returns are the rewards. What the value should have been is A + V."""
     return gae(rewards, values, mask, gamma, lam)[0], torch.where(mask, rewards, 0.0)
 
 
@@ -235,8 +235,8 @@ def leaves_out_the_last_column(rewards, values, mask, gamma, lam):
 
 @GAE.mistake
 def leaves_out_the_first_column(rewards, values, mask, gamma, lam):
-    """The sweep stops before column 0, where tokens may count too: range(T - 1, 0, -1) ends at 1. reversed(range(T)) ends
-    at 0."""
+    """The sweep stops before column 0, where tokens may count too: range(T - 1, 0, -1) ends at 1, and
+    reversed(range(T)) ends at 0."""
     advantages, _ = gae(rewards, values, mask, gamma, lam)
     advantages[:, 0] = 0.0
     return _with_returns(advantages, values, mask)

@@ -303,7 +303,7 @@ def takes_the_absolute_error(values, old_values, returns, mask, clip):
 def holds_the_old_value_near_the_new(values, old_values, returns, mask, clip):
     """The two values have changed places in the clip: it is the new value that is held near the old one, old_values +
     (values - old_values).clamp(-ε, ε)."""
-    free, held = _squares(old_values, values, returns, clip)
+    _, held = _squares(old_values, values, returns, clip)
     return 0.5 * masked_mean(torch.maximum((values - returns).square(), held), mask)
 
 
@@ -316,8 +316,8 @@ def clamps_the_quotient(values, old_values, returns, mask, clip):
 
 @CLIPPED_VALUE_LOSS.mistake
 def squares_the_larger(values, old_values, returns, mask, clip):
-    """The larger of the two differences is taken first and squared afterwards. A difference of -3 is a larger error than
-    one of 1: square both, then take the larger."""
+    """The larger of the two differences is taken first and squared afterwards. Square both, then take the
+    larger: a difference of -3 is a larger error than one of 1."""
     near = old_values + (values - old_values).clamp(-clip, clip)
     return 0.5 * masked_mean(torch.maximum(values - returns, near - returns).square(), mask)
 
