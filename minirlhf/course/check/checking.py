@@ -8,19 +8,25 @@ Nothing a learner writes can stop the notebook.
 import dis
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from textwrap import fill
+from types import FrameType
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from minirlhf import RENAMED
-from minirlhf.course.check.comparing import Tried, difference, explain
+from minirlhf.course.check.apart import Lost, apart, more_time
+from minirlhf.course.check.comparing import BY_HAND, Difference, difference, explain, given
 from minirlhf.course.check.progress import mark_done
-from minirlhf.course.check.trial import attempt
+from minirlhf.course.check.trial import NOT_THE_LEARNERS, TOO_MANY_LINES, attempt, line_of, source_file
+from minirlhf.course.check.tried import Tried
+from minirlhf.course.check.undisturbed import undisturbed
 from minirlhf.course.exercises import EXERCISES, Case, Exercise
 
 PATIENCE = 3.0  # seconds for all small cases together, and as much again for the large one
@@ -43,15 +49,34 @@ class Verdict:
         return "\n".join([fill(first, WIDTH, subsequent_indent="  "), *map(_indent, others)])
 
 
-def check(answer: Any) -> Callable:
+def check(answer: Any) -> Any:
     """Try a function named my_… on random and on edge inputs; it comes back if it is right, else the package's."""
-    exercise = find_exercise(answer)
+    exercise = find_exercise(answer, *names_in(sys._getframe(1), answer))
+    if exercise is None:
+        print(fill(f"· {_unknown(answer)}", WIDTH, subsequent_indent="  "))
+        return answer
     answer = getattr(answer, "learners_own", answer)  # checked before: look at what is inside
+    if not callable(answer):
+        kind = "None" if answer is None else f"something of type {type(answer).__name__}"
+        words = f"· my_{exercise.name} is {kind} and not a function. Run the cell that defines it, then this one."
+        print(fill(f"{words} {_goes_on(exercise)}", WIDTH, subsequent_indent="  "))
+        return exercise.solution
     verdict = examine(answer, exercise)
     print(verdict)
     if verdict.outcome in ("right", "slow"):
         print("  " + mark_done(exercise.name))
     return for_stages(answer, exercise, verdict) if verdict.outcome == "right" else exercise.solution
+
+
+def names_in(frame: FrameType, answer: Any) -> Iterator[str]:
+    """What whoever called us calls this answer: `my_gae = check(…)` says it, and so does `my_gae = lambda …`."""
+    while frame.f_back and frame.f_code.co_filename.startswith((*NOT_THE_LEARNERS, "<@", "<jaxtyping")):
+        frame = frame.f_back  # somebody's wrapper round `check`
+    steps = [step for step in dis.get_instructions(frame.f_code) if step.offset > frame.f_lasti]
+    following = next((step for step in steps if step.opname != "CACHE"), None)
+    if following is not None and following.opname.startswith("STORE_"):
+        yield str(following.argval)
+    yield from (name for name, x in {**frame.f_globals, **frame.f_locals}.items() if x is answer)
 
 
 def author(function: Callable) -> str:
@@ -60,20 +85,28 @@ def author(function: Callable) -> str:
     return f"{whose} {getattr(function, '__name__', 'function')}"
 
 
-def find_exercise(answer: Any) -> Exercise:
-    """The exercise that a function's name speaks of: my_gae is an answer to gae."""
-    name = str(getattr(answer, "__name__", "")) if callable(answer) else ""
-    solution = name.removeprefix("my_")
-    solution = RENAMED.get(solution, solution)  # a learner's own copy of a lesson may be older than the package
-    if solution in EXERCISES:
-        return EXERCISES[solution]
-    known = [f"my_{exercise}" for exercise in EXERCISES]
+def find_exercise(answer: Any, *called: str) -> Exercise | None:
+    """The exercise that a function's name speaks of: my_gae is an answer to gae. `called` are further names of it."""
+    for name in (_given_name(answer), *called):
+        solution = name.removeprefix("my_")
+        solution = RENAMED.get(solution, solution)  # a learner's own copy of a lesson may be older than the package
+        if solution in EXERCISES:
+            return EXERCISES[solution]
+    return None
+
+
+def _given_name(answer: Any) -> str:
+    return str(getattr(answer, "__name__", "")) if callable(answer) else ""
+
+
+def _unknown(answer: Any) -> str:
+    known, name = [f"my_{exercise}" for exercise in EXERCISES], _given_name(answer)
     near = get_close_matches(name, known, n=1)
     given = f"a function named {name}" if name else f"something of type {type(answer).__name__}"
-    raise ValueError(
+    return (
         f"check was given {given}, and finds an exercise by the name of a function. "
         + (f"Did you mean {near[0]}? " if near else "")
-        + f"It knows: {', '.join(known)}."
+        + f"It knows: {', '.join(known)}. Nothing was checked."
     )
 
 
@@ -89,7 +122,20 @@ def examine(answer: Callable, exercise: Exercise) -> Verdict:
         names = exercise.inputs[: len(cases[0].inputs)]
         called = f"{exercise.name}({', '.join(names)})"
         return _wrong(answer, exercise, [f"What fails: it is called as {called}, and yours cannot be."])
-    return judge(answer, exercise, list(try_out(answer, exercise, cases)))
+
+    def work() -> dict[str, Any]:
+        all_tried = list(try_out(answer, exercise, cases))
+        more_time(60.0)  # from here on it is ours that takes it
+        return asdict(judge(answer, exercise, all_tried))
+
+    file = source_file(answer)
+    try:
+        with undisturbed():
+            found = apart(work, PATIENCE + 2.0, file)
+    except Lost as lost:
+        where = f" {line_of(lost.file, lost.line)}" if lost.line else ""
+        return _wrong(answer, exercise, [f"What fails: {lost.why}{where}. {lost.remedy}"])
+    return Verdict(**{**found, "messages": tuple(found["messages"]), "changed": tuple(found["changed"])})
 
 
 def is_stub(answer: Callable) -> bool:
@@ -122,7 +168,9 @@ def try_out(answer: Callable, exercise: Exercise, cases: Sequence[Case]) -> Iter
         if wrong and case.large:
             return
         ours = attempt(exercise.solution, exercise, case)
-        yours = attempt(answer, exercise, case, PATIENCE if case.large else remaining, like=ours)
+        limit = PATIENCE if case.large else remaining
+        more_time(limit + 1.0)
+        yours = attempt(answer, exercise, case, limit, like=ours)
         remaining = max(remaining - yours.seconds, 0.1)
         yield (tried := Tried(case, ours, yours))
         if yours.trouble or yours.untried:
@@ -131,7 +179,11 @@ def try_out(answer: Callable, exercise: Exercise, cases: Sequence[Case]) -> Iter
 
 
 def judge(answer: Callable, exercise: Exercise, all_tried: Sequence[Tried]) -> Verdict:
-    """What the trials say: the first one that went wrong decides."""
+    """What the trials say: of the cases that went wrong the one that is quickest worked by hand is shown."""
+    comparable = [tried for tried in all_tried if not tried.yours.trouble and not tried.yours.untried]
+    wrong = [tried for tried in comparable if difference(tried, exercise) is not None]
+    if wrong:
+        return _differs(answer, exercise, all_tried, comparable, wrong)
     for tried in all_tried:
         yours = tried.yours
         if yours.untried:
@@ -140,18 +192,51 @@ def judge(answer: Callable, exercise: Exercise, all_tried: Sequence[Tried]) -> V
             return _slow(answer, exercise, f"one batch takes it more than {PATIENCE:.0f} s")
         if yours.trouble:
             where = f" on {tried.case.name}" if tried is not all_tried[0] else ""
-            return _wrong(answer, exercise, [f"What fails{where}: {yours.trouble}", *_printed(all_tried)])
-        found = difference(tried, exercise)
-        if found is not None:
-            comparable = [t for t in all_tried if not t.yours.trouble]
-            thought, mistake = explain(comparable, tried, found, exercise)
-            levels = [
-                f"What fails: the {found.what}, on {tried.case.name}. {tried.case.promise}".rstrip(),
-                f"Where: {found}",
-                f"The thought: {thought}" + ("" if mistake else found.given(tried.case, exercise)),
-            ]
-            return _wrong(answer, exercise, [*levels, *_printed(all_tried)], mistake)
+            shown = "" if yours.timed_out else f"It was given:{given(tried.case, exercise)}"
+            words = [f"What fails{where}: {yours.trouble}", shown, *_changed(all_tried), *_printed(all_tried)]
+            return _wrong(answer, exercise, [word for word in words if word])
     return _right(answer, exercise, all_tried)
+
+
+def _differs(
+    answer: Callable, exercise: Exercise, all_tried: Sequence[Tried], comparable: Sequence[Tried], wrong: list[Tried]
+) -> Verdict:
+    gradient = _difference(wrong[0], exercise).is_gradient
+    alike = [tried for tried in wrong if _difference(tried, exercise).is_gradient == gradient]
+    shown = min(alike, key=lambda tried: _size(tried.case))
+    found = _difference(shown, exercise)
+    thought, mistake = explain(comparable, shown, found, exercise)
+    levels = [
+        f"What fails: the {found.what}, on {shown.case.name}. {shown.case.promise}".rstrip(),
+        f"Where: {found}",
+        f"The thought: {thought}",
+        f"{BY_HAND}{given(shown.case, exercise)}",
+        *_changed(all_tried),
+        *_printed(all_tried),
+    ]
+    if (last := all_tried[-1]).yours.trouble:
+        levels.append(f"And on {last.case.name}: {last.yours.trouble}")
+    return _wrong(answer, exercise, levels, mistake)
+
+
+def _difference(tried: Tried, exercise: Exercise) -> Difference:
+    found = difference(tried, exercise)
+    assert found is not None  # only those that went wrong are asked
+    return found
+
+
+def _size(case: Case) -> int:
+    """How many numbers a case gives: the fewer, the sooner it is worked by hand."""
+    return sum(
+        x.numel() if isinstance(x, Tensor) else len(x) if isinstance(x, list | tuple) else 1 for x in case.inputs
+    )
+
+
+def _changed(all_tried: Sequence[Tried]) -> list[str]:
+    names = dict.fromkeys(name for tried in all_tried for name in tried.yours.changed)
+    if not names:
+        return []
+    return [f"It writes into {' and '.join(names)}, which others still read: work on a copy, for instance x.clone()."]
 
 
 def _right(answer: Callable, exercise: Exercise, all_tried: Sequence[Tried]) -> Verdict:
@@ -196,7 +281,10 @@ def _printed(all_tried: Sequence[Tried]) -> list[str]:
     """The first lines of what the function printed, on the first case where it did."""
     for tried in all_tried:
         if lines := tried.yours.printed.strip().splitlines():
-            more = f" (and {len(lines) - 3} lines more)" if len(lines) > 3 else ""
+            count = max(tried.yours.lines_printed, len(lines))
+            more = f" (and {count - 3:,} lines more)" if count > 3 else ""
+            if count > TOO_MANY_LINES:
+                more += " So many lines take most of its time, and would fill the notebook in training: print less."
             return ["It printed: " + " | ".join(line[:80] for line in lines[:3]) + more]
     return []
 
@@ -216,17 +304,31 @@ def for_stages(answer: Callable, exercise: Exercise, verdict: Verdict) -> Callab
     most_inputs = max(exercise.cases(), key=lambda case: len(case.inputs))
     adapted = answer if takes(answer, most_inputs) or exercise.adapt is None else exercise.adapt(answer)
 
-    @functools.wraps(answer)
     def theirs(*args: Any, **kwargs: Any) -> Any:
-        given = package.bind(*args, **kwargs).args
-        tamed = exercise.tame(*given) if exercise.tame else given
-        copies = (x.clone() if isinstance(x, Tensor) else x for x in tamed)
+        bound = package.bind(*args, **kwargs).args
+        tamed = exercise.tame(*bound) if exercise.tame else bound
+        copies = (x.clone() if isinstance(x, Tensor) else copy(x) for x in tamed)
         result = adapted(*(copies if verdict.changed else tamed))
         if not exercise.stats:
-            return result
+            return _as_ours(result, kinds, bound)
         with torch.no_grad():
-            stats = exercise.solution(*given)[1]
-        return (result[0] if isinstance(result, tuple | list) else result), stats
+            stats = exercise.solution(*bound)[1]
+        loss = result[0] if isinstance(result, tuple | list) else result
+        return (loss.reshape(()) if isinstance(loss, Tensor) else loss), stats
 
+    kinds = exercise.solution(*exercise.cases()[0].inputs)
+    functools.update_wrapper(theirs, answer)
+    vars(theirs)["__name__"] = f"my_{exercise.name}"
     vars(theirs)["learners_own"] = answer  # what a caption and a second check look for
     return theirs
+
+
+def _as_ours(result: Any, like: Any, inputs: Sequence[Any]) -> Any:
+    """The same numbers in what the package's function would have put them: a float, a tensor, a tuple of them."""
+    if isinstance(like, tuple):
+        return tuple(_as_ours(x, y, inputs) for x, y in zip(result, like, strict=True))
+    if isinstance(like, Tensor):
+        made = result if isinstance(result, Tensor) else torch.as_tensor(result)
+        made = made.reshape(()) if like.dim() == 0 else made
+        return made if made.dtype == like.dtype or made.dtype == torch.float64 else made.to(like.dtype)
+    return float(result) if isinstance(like, float) else result

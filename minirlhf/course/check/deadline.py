@@ -1,7 +1,7 @@
 """Stop a function that does not come to an end, on every system, without a thread or a signal.
 
 Python can be asked to call us before each line it runs (`sys.settrace`): we look at the clock, and raise.
-What this cannot stop is a loop that runs inside C, such as `list(itertools.count())`.
+What this cannot stop is a loop that runs inside C, such as `list(itertools.count())`; `apart` can.
 """
 
 import dis
@@ -46,6 +46,8 @@ class Deadline:
 
     def look(self, frame: FrameType, event: str, arg: Any) -> Any:
         """Called by Python at every call and every line below the `with`."""
+        if frame.f_code in _OURS:
+            return None  # to raise in here would leave the tracer behind, to go off in somebody else's code
         if self.running and perf_counter() > self.end and event in ("call", "line", "opcode"):
             raise TimeUp(self)
         if event == "call" and _spins_on_the_spot(frame.f_code):
@@ -67,3 +69,6 @@ class Deadline:
 def _spins_on_the_spot(code: CodeType) -> bool:
     """Does it hold a `while True: pass`? That is one instruction that jumps to itself, and never a new line."""
     return any(step.argval == step.offset for step in dis.get_instructions(code) if "JUMP_BACKWARD" in step.opname)
+
+
+_OURS = {Deadline.__exit__.__code__, Deadline.look_again.__code__, TimeUp.__init__.__code__, TimeUp.__del__.__code__}

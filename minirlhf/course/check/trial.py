@@ -4,24 +4,36 @@ It gets copies of its inputs, limited time, and nowhere to print but a string. W
 returns in place of what was asked for, is put into words for the person who wrote it.
 """
 
+import dis
+import functools
 import inspect
 import io
 import linecache
+import sysconfig
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, redirect_stdout
+from contextlib import nullcontext, redirect_stderr, redirect_stdout
+from copy import deepcopy
 from dataclasses import dataclass, field
 from numbers import Real
+from pathlib import Path
 from time import perf_counter
+from types import CodeType, TracebackType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from minirlhf.course.check.deadline import Deadline, TimeUp
 from minirlhf.course.exercises import Case, Exercise
 
+TOO_MANY_LINES = 200  # more printed lines than this are what takes the time
+NOT_THE_LEARNERS = tuple(
+    {str(Path(__file__).resolve().parents[2]), str(Path(torch.__file__).parent)}
+    | {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}
+)
 WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
@@ -34,6 +46,7 @@ class Trial:
     connected: bool = False  # does any gradient reach the inputs at all?
     changed: tuple[str, ...] = ()  # the inputs that the function wrote into
     printed: str = ""
+    lines_printed: int = 0
     seconds: float = 0.0
     trouble: str = ""
     untried: bool = False
@@ -47,45 +60,98 @@ def attempt(
 
     `like` is our own trial, whose outputs say which shapes belong there.
     """
-    trial, printed = Trial(), io.StringIO()
+    trial, printed = Trial(), _FirstOfIt()
     leaves = [_leaf(x, name in exercise.trains) for x, name in zip(case.inputs, exercise.inputs, strict=False)]
     # A copy of each leaf, so that working in place is allowed there too.
     given = [x.clone() if isinstance(x, Tensor) else x for x in leaves]
     started = perf_counter()
     try:
-        with redirect_stdout(printed), warnings.catch_warnings(), torch.enable_grad():
+        with redirect_stdout(printed), redirect_stderr(printed), warnings.catch_warnings(), torch.enable_grad():
             warnings.simplefilter("ignore")
             with Deadline(seconds) if seconds else nullcontext():
                 result = answer(*given)
             if result is Ellipsis:
-                raise NotImplementedError  # `return ...` is a way to say so
-            trial.outputs, trial.trouble = _take(result, exercise, like)
-            if not trial.trouble and exercise.trains:
-                _differentiate(trial, [x for x in leaves if isinstance(x, Tensor) and x.requires_grad])
+                trial.untried = True  # `return ...` is a way to say so
+            elif seconds and perf_counter() - started > 2 * seconds:  # inside one call, where no trace looks
+                trial.timed_out, trial.trouble = True, f"it took {perf_counter() - started:.0f} s."
+            else:
+                _take_in(trial, result, exercise, case, like, leaves)
             trial.changed = tuple(_written_into(given, case.inputs, exercise.inputs))
     except KeyboardInterrupt:  # the learner's own stop button
         raise
     except TimeUp as stop:
         trial.timed_out = True
         trial.trouble = f"its time ran out {_own_line(stop, answer)}. Does a loop in it never end?"
-    except NotImplementedError:
-        trial.untried = True
+        if printed.lines > TOO_MANY_LINES:
+            trial.trouble += f" It printed {printed.lines:,} lines, and that alone takes long: print less."
     except BaseException as error:
-        what = traceback.format_exception_only(error)[-1].strip()
-        trial.trouble = f"it stops {_own_line(error, answer)}: {what}"
-    trial.seconds, trial.printed = perf_counter() - started, printed.getvalue()
+        if isinstance(error, NotImplementedError) and _raised_by_hand(error, answer):
+            trial.untried = True
+        else:
+            what = traceback.format_exception_only(error)[-1].strip()
+            trial.trouble = f"it stops {_own_line(error, answer)}: {what}" + _remedy(error)
+    trial.seconds, trial.printed, trial.lines_printed = perf_counter() - started, printed.text, printed.lines
     return trial
 
 
+class _FirstOfIt(io.TextIOBase):
+    """Keeps the first lines of what is printed, and counts the rest."""
+
+    def __init__(self) -> None:
+        self.text, self.lines = "", 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: Any) -> int:
+        self.lines += str(text).count("\n")
+        if len(self.text) < 4000:
+            self.text += str(text)[:4000]
+        return len(text)
+
+
+def _take_in(trial: Trial, result: Any, exercise: Exercise, case: Case, like: Trial | None, leaves: Sequence) -> None:
+    trial.outputs, trial.trouble = _take(result, exercise, like)
+    if not trial.trouble and exercise.trains:
+        _differentiate(trial, [x for x in leaves if isinstance(x, Tensor) and x.requires_grad])
+
+
 def _leaf(x: Any, needs_gradient: bool) -> Any:
-    return x.clone().requires_grad_(needs_gradient) if isinstance(x, Tensor) else x
+    return x.clone().requires_grad_(needs_gradient) if isinstance(x, Tensor) else deepcopy(x)
+
+
+def _remedy(error: BaseException) -> str:
+    """A word on the errors that everybody meets once."""
+    said = str(error) if isinstance(error, NameError | MemoryError | SystemExit) else ""
+    if isinstance(error, NameError) and (name := getattr(error, "name", "")) in IMPORTS:
+        return f". `{IMPORTS[name]}` brings it in"
+    if isinstance(error, MemoryError):
+        return "It asks for more memory than there is. Does a loop in it never end?"
+    if isinstance(error, SystemExit):
+        return f" (exit, quit and sys.exit end a program; a function ends with `return`){said and '.'}"
+    return ""
+
+
+IMPORTS = {
+    "math": "import math",
+    "F": "import torch.nn.functional as F",
+    "torch": "import torch",
+    "np": "import numpy as np",
+    "numpy": "import numpy",
+    "sqrt": "from math import sqrt",
+    "log": "from math import log",
+    "comb": "from math import comb",
+    "Counter": "from collections import Counter",
+    "masked_mean": "from minirlhf import masked_mean",
+    "last_true": "from minirlhf import last_true",
+}
 
 
 def _take(result: Any, exercise: Exercise, like: Trial | None) -> tuple[list[Tensor], str]:
     """The outputs, and why they cannot be compared with ours; nothing if they can."""
     if result is None:
         return [], "it returns nothing (None). Is a `return` missing at its end?"
-    outputs = _outputs(result, exercise)
+    outputs = [_as_tensor(x, exercise) for x in _outputs(result, exercise)]
     if len(outputs) != len(exercise.outputs):
         wanted = f"{len(exercise.outputs)} tensors are asked for, {' and '.join(exercise.outputs)}"
         return [], f"it returns {_describe(result)}; {wanted}."
@@ -95,6 +161,7 @@ def _take(result: Any, exercise: Exercise, like: Trial | None) -> tuple[list[Ten
         number = not exercise.trains and (ours is None or ours.dim() == 0)
         if number and isinstance(outputs[i], Real):
             outputs[i] = torch.tensor(float(outputs[i]))
+        outputs[i] = _in_shape(outputs[i], ours)
         if misfit := _misfit(outputs[i], name, ours, "a number" if number else "a tensor"):
             return [], misfit
     return outputs, ""
@@ -106,6 +173,25 @@ def _outputs(result: Any, exercise: Exercise) -> list[Any]:
     if exercise.stats and several and len(result) == 2 and isinstance(result[1], dict):
         return [result[0]]
     return [*result] if several and len(exercise.outputs) > 1 else [result]
+
+
+def _as_tensor(x: Any, exercise: Exercise) -> Any:
+    """An array, or a row of plain numbers, is as good as a tensor where nothing is trained."""
+    if exercise.trains:
+        return x
+    if isinstance(x, np.ndarray | np.generic) and np.asarray(x).dtype.kind in "fiub":
+        return torch.from_numpy(np.array(x))  # a copy, for it may be read-only or run backwards
+    plain = isinstance(x, list | tuple) and len(x) > 0
+    if plain and all(isinstance(n, Real) or (isinstance(n, Tensor) and n.dim() == 0) for n in x):
+        return torch.tensor([n.item() if isinstance(n, Tensor) else n for n in x])
+    return x
+
+
+def _in_shape(output: Any, ours: Tensor | None) -> Any:
+    """One number with an axis or two round it is still one number."""
+    if ours is not None and isinstance(output, Tensor) and ours.dim() == 0 and output.numel() == 1:
+        return output.reshape(())
+    return output
 
 
 def _misfit(output: Any, name: str, ours: Tensor | None, wanted: str) -> str:
@@ -127,6 +213,14 @@ def _misfit(output: Any, name: str, ours: Tensor | None, wanted: str) -> str:
     words = f"its {name} has the shape {tuple(output.shape)}; {tuple(ours.shape)} is asked for."
     if ours.dim() == 0:
         return f"{words} That is one number: the mean over the whole batch is still to be taken."
+    if output.dim() == ours.dim() + 1 and output.numel() == ours.numel():
+        return f"{words} There is an axis of length 1 too many: squeeze it, or leave out keepdim=True."
+    if output.dim() == 2 and output.shape == ours.shape[::-1]:
+        return f"{words} Rows and columns have changed places."
+    if output.dim() == 0:
+        return f"{words} It is one number: it was added up or averaged over everything."
+    if output.dim() < ours.dim():
+        return f"{words} An axis is gone: something was added up, averaged or picked along it."
     if output.shape == (ours.shape[0], ours.shape[-1] - 1):
         with_what = "" if ours.dtype == torch.bool else ": the first token keeps its place, with a 0 in it"
         return f"{words} One column is missing{with_what}."
@@ -151,7 +245,11 @@ def _weights(output: Tensor) -> Tensor:
 
 def _written_into(given: Sequence[Any], before: Sequence[Any], names: Sequence[str]) -> list[str]:
     pairs = zip(names, given, before, strict=False)
-    return [name for name, x, y in pairs if isinstance(x, Tensor) and not torch.equal(x.detach(), y)]
+    return [name for name, x, y in pairs if (_unlike(x, y) if isinstance(y, Tensor) else x != y)]
+
+
+def _unlike(x: Tensor, y: Tensor) -> bool:
+    return x.shape != y.shape or not torch.allclose(x.detach(), y, rtol=0.0, atol=0.0, equal_nan=True)
 
 
 def _describe(result: Any) -> str:
@@ -164,16 +262,51 @@ def _describe(result: Any) -> str:
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}{size}"
 
 
+def source_file(answer: Callable) -> str:
+    """The file or the cell in which the learner's function is written."""
+    code = _code(answer)
+    return code.co_filename if code is not None else ""
+
+
+def _code(answer: Any) -> CodeType | None:
+    answer = inspect.unwrap(answer)
+    while isinstance(answer, functools.partial):
+        answer = inspect.unwrap(answer.func)
+    called = answer if hasattr(answer, "__code__") else vars(type(answer)).get("__call__")
+    code = getattr(called, "__code__", None)
+    return code if isinstance(code, CodeType) else None
+
+
+def _own_frames(error: BaseException, answer: Callable) -> list[TracebackType]:
+    """Where the error passed through text of the learner's: their function's file, or else whatever is not ours."""
+    steps, step = [], error.__traceback__
+    while step is not None:
+        steps.append(step)
+        step = step.tb_next
+    home = source_file(answer)
+    own = [s for s in steps if s.tb_frame.f_code.co_filename == home]
+    return own or [s for s in steps if not s.tb_frame.f_code.co_filename.startswith((*NOT_THE_LEARNERS, "<__array"))]
+
+
 def _own_line(error: BaseException, answer: Callable) -> str:
     """Where in the learner's own text it happened: the deepest frame that stands in their cell or file."""
-    home = getattr(inspect.unwrap(answer), "__code__", None)
-    frames = [
-        (frame.f_code.co_filename, number)
-        for frame, number in traceback.walk_tb(error.__traceback__)
-        if home is not None and frame.f_code.co_filename == home.co_filename
-    ]
-    if not frames:
-        return "before its first line"
-    name, number = frames[-1]
+    if not (frames := _own_frames(error, answer)):
+        return "as soon as it is called"
+    name, number = frames[-1].tb_frame.f_code.co_filename, frames[-1].tb_lineno
+    return line_of(name, number)
+
+
+def line_of(name: str, number: int) -> str:
     text = linecache.getline(name, number).strip()
     return f"in line {number}" + (f", `{text}`" if text else "")
+
+
+def _raised_by_hand(error: BaseException, answer: Callable) -> bool:
+    """Did the learner's own text raise it, as a stub does? Torch raises NotImplementedError of its own."""
+    step = error.__traceback__
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    if step is None or step.tb_frame.f_code.co_filename != source_file(answer):
+        return False
+    at = {i.offset: i.opname for i in dis.get_instructions(step.tb_frame.f_code)}.get(step.tb_lasti, "")
+    return at == "RAISE_VARARGS"

@@ -1,7 +1,7 @@
 """What an exercise is: a function to write, inputs to try it on, and the ways in which people get it wrong."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -47,6 +47,10 @@ class Exercise:
     adapt: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None
     # Turns a stage's inputs into such as the cases have, where a stage may give more than a learner was told of.
     tame: Callable[..., tuple[Any, ...]] | None = None
+    # The same function in the words of the lesson, where the package's own is written for speed: `check` changes one
+    # thing in it at a time to see whether the learner's numbers come out.
+    formulas: tuple[Callable[..., Any], ...] = ()
+    bounds: tuple[float, float] | None = None  # outside them a learner may cut off what comes out
     mistakes: list[Mistake] = field(default_factory=list)
 
     @property
@@ -72,8 +76,9 @@ def rows(length: int, *spans: tuple[int, int]) -> Mask:
 
 
 def normal(seed: int, *shape: int) -> Tensor:
-    """Random numbers that are the same every time."""
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    """Random numbers that are the same every time; where they are few, with two digits, to be worked by hand."""
+    numbers = torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    return numbers.round(decimals=2) if numbers.numel() <= FEW else numbers
 
 
 def far_off_the_mask() -> Case:
@@ -82,9 +87,16 @@ def far_off_the_mask() -> Case:
     return Case("large numbers where the mask is False", "What does not count can be anything.", (far, RAGGED))
 
 
-def on_masks(inputs: Callable[[Mask], tuple[Any, ...]], *more: Case) -> list[Case]:
-    """The cases of a per-token function: every mask below, whatever more it needs, and last a training batch."""
-    small = [Case(name, promise, inputs(mask)) for name, promise, mask in MASKS]
+def on_masks(
+    inputs: Callable[[Mask], tuple[Any, ...]], *more: Case, masks: Sequence[tuple[str, str, Tensor]] | None = None
+) -> list[Case]:
+    """The cases of a per-token function: every mask below, whatever more it needs, and last a training batch.
+
+    `masks` are those that the exercise's text allows: where nothing predicts a row's first token, none is True there.
+    """
+    small = [
+        Case(name, promise, inputs(mask)) for name, promise, mask in masks or (*MASKS, FROM_THE_START, WITH_A_HOLE)
+    ]
     return [
         *small,
         *more,
@@ -100,4 +112,15 @@ MASKS = (
     ("a row with no token", "A row where the mask is never True changes nothing.", rows(6, (2, 5), (0, 0), (1, 4))),
     ("a single row", "A batch may have one row.", rows(5, (2, 5))),
 )
+FROM_THE_START = (
+    "rows that count from their first token",
+    "The first column counts where the mask is True there.",
+    rows(6, (0, 4), (2, 6), (0, 6)),
+)
+WITH_A_HOLE = (
+    "a row with a hole",
+    "What counts need not stand in one piece.",
+    torch.tensor([[False, True, False, True, True, False], [True, False, False, True, False, True]]),
+)
+FEW = 200
 LARGE = rows(40, *((8 + i % 8, 18 + i % 8 + i % 16) for i in range(64)))

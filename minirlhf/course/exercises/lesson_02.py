@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from minirlhf.course.exercises.exercise import RAGGED, Case, Exercise, normal, on_masks
+from minirlhf.course.exercises.exercise import MASKS, RAGGED, Case, Exercise, normal, on_masks
 from minirlhf.ops import token_log_probs
 from minirlhf.rollout import inverse_cdf_sample
 
@@ -13,11 +13,11 @@ from minirlhf.rollout import inverse_cdf_sample
 def text_cases() -> list[Case]:
     logits, tokens, mask = _text(RAGGED)
     sure = Case("a model that is very sure", "Large logits must not overflow.", (60 * logits, tokens, mask))
-    return on_masks(_text, sure)
+    return on_masks(_text, sure, masks=MASKS)
 
 
 def _text(mask):
-    (B, T), vocab_size = mask.shape, 512 if len(mask) > 3 else 12
+    (B, T), vocab_size = mask.shape, 512 if len(mask) > 3 else 5
     tokens = torch.randint(vocab_size, (B, T), generator=torch.Generator().manual_seed(3))
     return normal(4, B, T, vocab_size), tokens, mask
 

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from minirlhf.course.exercises.exercise import Case, Exercise, on_masks, rows
+from minirlhf.course.exercises.exercise import Case, Exercise, on_masks
 from minirlhf.course.exercises.lesson_02 import clamp_to_vocabulary, shifted, text_cases, unshifted
 from minirlhf.losses import sft_loss
 from minirlhf.ops import last_true, masked_mean, masked_sum, predicting_positions, token_log_probs
@@ -12,12 +12,7 @@ from minirlhf.ops import last_true, masked_mean, masked_sum, predicting_position
 
 
 def _mask_cases() -> list[Case]:
-    whole = Case(
-        "texts that count from their first token",
-        "Nothing stands to the left of a row's first token, and behind the last one nothing follows.",
-        (rows(6, (0, 4), (2, 6), (0, 6)),),
-    )
-    return on_masks(lambda mask: (mask,), whole)
+    return on_masks(lambda mask: (mask,))
 
 
 def _behind(mask, last):

@@ -157,34 +157,37 @@ def takes_the_preference_for_a_side(shown, side):
 
 def _kappa_cases() -> list[Case]:
     rng, words = Random(0), ("first", "second", "tie", "both bad")
-    one = tuple(rng.choices(words, (5, 4, 2, 1), k=30))
-    other = tuple(word if rng.random() < 0.6 else rng.choice(words) for word in one)
-    opposite = tuple("second" if word == "first" else "first" for word in one)
-    unseen = tuple("tie" if word == "both bad" else word for word in one)
-    many = (tuple(rng.choices(words, (4, 3, 2, 1), k=400)), tuple(rng.choices(words, k=400)))
+    one = rng.choices(words, (5, 4, 2, 1), k=14)
+    other = [word if rng.random() < 0.6 else rng.choice(words) for word in one]
+    opposite = ["second" if word == "first" else "first" for word in one]
+    unseen = ["tie" if word == "both bad" else word for word in one]
+    many = (rng.choices(words, (4, 3, 2, 1), k=400), rng.choices(words, k=400))
+    by_hand = (["first", "first", "second", "second", "second"], ["first", "second", "second", "second", "first"])
     return [
+        Case("five pairs, judged by two people", "", by_hand),
         Case("fifty proposals read by two people", "", _yes_and_no(20, 5, 10, 15)),
         Case("four kinds of answer", "Labels are any words, and any number of them.", (one, other)),
-        Case("one who says yes oftener than the other", "", _yes_and_no(25, 35, 5, 35)),
-        Case("two who always agree", "Full agreement is κ = 1.", (one, one)),
+        Case("one who says yes oftener than the other", "", _yes_and_no(5, 7, 1, 7)),
+        Case("two who always agree", "Full agreement is κ = 1.", (one, list(one))),
         Case("two who disagree on purpose", "Below chance κ is below 0.", (one, opposite)),
         Case(
             "a label that only one of them uses",
             "By chance nobody agrees on a label that the other never uses.",
-            (other, unseen),
+            (["yes", "no", "yes", "maybe"], ["yes", "no", "no", "yes"]),
         ),
+        Case("a label that only the other uses", "The same the other way round.", (unseen, other)),
         Case(
             "one who says the same every time",
             "Who never looks agrees by chance alone: κ = 0.",
-            (one, ("first",) * len(one)),
+            (one, ["first"] * len(one)),
         ),
         Case("as many answers as a class gives", "It works for every size.", many, large=True),
     ]
 
 
-def _yes_and_no(both: int, only_a: int, only_b: int, neither: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _yes_and_no(both: int, only_a: int, only_b: int, neither: int) -> tuple[list[str], list[str]]:
     """Two people's answers, so many of each of the four kinds."""
-    yes, no = ("yes",), ("no",)
+    yes, no = ["yes"], ["no"]
     a = yes * both + yes * only_a + no * only_b + no * neither
     return a, yes * both + no * only_a + yes * only_b + no * neither
 
@@ -209,7 +212,23 @@ def _kappa(observed, chance):
     return (observed - chance) / (1 - chance) if chance != 1 else nan
 
 
-COHEN_KAPPA = Exercise(cohen_kappa, outputs=("kappa",), cases=_kappa_cases, calls=20)
+def _in_words(a, b):
+    n = len(a)
+    observed = sum(x == y for x, y in zip(a, b, strict=True)) / n
+    chance = sum(a.count(label) / n * (b.count(label) / n) for label in set(a))
+    return (observed - chance) / (1 - chance)
+
+
+def _in_words_of_counts(a, b):
+    n = len(a)
+    observed = sum(x == y for x, y in zip(a, b, strict=True)) / n
+    chance = sum(a.count(label) * b.count(label) for label in set(a)) / n**2
+    return (observed - chance) / (1 - chance)
+
+
+COHEN_KAPPA = Exercise(
+    cohen_kappa, outputs=("kappa",), cases=_kappa_cases, calls=20, formulas=(_in_words, _in_words_of_counts)
+)
 
 
 @COHEN_KAPPA.mistake
@@ -297,3 +316,74 @@ def compares_the_whole_lists(a, b):
     """The two lists are compared as a whole, so they agree fully or not at all. Compare them place by place: zip(a,
     b)."""
     return _kappa(float(list(a) == list(b)), _chance(a, b))
+
+
+@COHEN_KAPPA.mistake
+def takes_a_half_for_chance(a, b):
+    """Chance is ½ here, as if everybody had two labels and used them equally. It comes from their habits: share in a
+    times share in b, label by label, added up."""
+    return _kappa(_observed(a, b), 0.5)
+
+
+@COHEN_KAPPA.mistake
+def knows_two_labels_alone(a, b):
+    """Chance knows one label and "all others", so p and 1 - p for each person. With more than two labels that is not
+    enough: share in a times share in b for every label, added up."""
+    p, q = _share(a, a[0]), _share(b, a[0])
+    return _kappa(_observed(a, b), p * q + (1 - p) * (1 - q))
+
+
+@COHEN_KAPPA.mistake
+def takes_the_first_label_of_the_example(a, b):
+    """Chance counts the label "first" alone. Labels may be any words: go through those that occur, set(a), and add
+    up."""
+    return _kappa(_observed(a, b), _share(a, "first") * _share(b, "first"))
+
+
+@COHEN_KAPPA.mistake
+def knows_first_and_all_else(a, b):
+    """Chance knows "first" and everything else, p and 1 - p. Labels may be any words and any number of them: one term
+    for each label that occurs, set(a)."""
+    p, q = _share(a, "first"), _share(b, "first")
+    return _kappa(_observed(a, b), p * q + (1 - p) * (1 - q))
+
+
+@COHEN_KAPPA.mistake
+def looks_at_the_habits_of_the_other(a, b):
+    """Chance squares the shares of one person, b. The other has habits too: share in a times share in b."""
+    return _kappa(_observed(a, b), _chance(b, b))
+
+
+@COHEN_KAPPA.mistake
+def adds_the_shares(a, b):
+    """Shares are added, or averaged, where they should be multiplied: both say "yes" by chance as often as one share
+    times the other. Added up over all labels, averages always give 1."""
+    chance = sum((_share(a, label) + _share(b, label)) / 2 for label in set(a))
+    return (_observed(a, b) - chance) / (1 - chance) if abs(1 - chance) > 1e-9 else 0.0
+
+
+@COHEN_KAPPA.mistake
+def counts_common_labels_twice(a, b):
+    """A label that both use is counted twice in chance: once for a and once for b. Go through the labels once:
+    set(a)."""
+    return _kappa(_observed(a, b), sum(_share(a, label) * _share(b, label) for label in [*set(a), *set(b)]))
+
+
+@COHEN_KAPPA.mistake
+def compares_the_sets_of_labels(a, b):
+    """Observed compares which labels occur, as sets, and loses the places. Compare place by place: zip(a, b)."""
+    return _kappa(len({*a} & {*b}) / len({*a, *b}), _chance(a, b))
+
+
+@COHEN_KAPPA.mistake
+def counts_where_shares_belong(a, b):
+    """Counts stand where shares belong: divide the number of agreements by n, and the products of counts by n
+    squared."""
+    n = len(a)
+    return _kappa(_observed(a, b) * n, _chance(a, b) * n)
+
+
+@COHEN_KAPPA.mistake
+def averages_over_the_labels(a, b):
+    """Chance is averaged over the labels; it is their sum, since only one of them can happen at a time."""
+    return _kappa(_observed(a, b), _chance(a, b) / len(_labels(a, b)))

@@ -122,12 +122,18 @@ def _policy_cases() -> list[Case]:
             "Once ρ has left the range the way A asks for, its gradient is 0; the other way it is not.",
             _moved(RAGGED, step=2.0),
         ),
+        Case("a wide range", "ε is what `clip` says, whatever is usual.", _moved(RAGGED, step=0.8, clip=0.5)),
     )
 
 
-def _moved(mask, step=0.4):
+def _moved(mask, step=0.4, clip=None):
+    """The policy has moved by so much; every width of mask has a range of its own, so that no ε can be guessed."""
     old = normal(1, *mask.shape) - 3
-    return old + step * normal(2, *mask.shape), old, normal(3, *mask.shape), mask, 0.2
+    clip = CLIPS.get(mask.shape[1], 0.2) if clip is None else clip
+    return old + step * normal(2, *mask.shape), old, normal(3, *mask.shape), mask, clip
+
+
+CLIPS = {8: 0.2, 7: 0.1, 6: 0.3, 5: 0.15}
 
 
 def _halves(log_probs, old_log_probs, advantages, clip):
@@ -136,8 +142,20 @@ def _halves(log_probs, old_log_probs, advantages, clip):
     return -advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip)
 
 
+def _in_words(log_probs, old_log_probs, advantages, mask, clip):
+    ratio = (log_probs - old_log_probs).exp()
+    free, clipped = -advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip)
+    return masked_mean(torch.maximum(free, clipped), mask)
+
+
 CLIPPED_POLICY_LOSS = Exercise(
-    clipped_policy_loss, outputs=("loss",), cases=_policy_cases, trains=("log_probs",), stats=True, calls=240
+    clipped_policy_loss,
+    outputs=("loss",),
+    cases=_policy_cases,
+    trains=("log_probs",),
+    stats=True,
+    calls=240,
+    formulas=(_in_words,),
 )
 
 
@@ -216,3 +234,55 @@ def averages_row_by_row(log_probs, old_log_probs, advantages, mask, clip):
     """This is the mean of the rows' means. Here every token weighs the same: sum over the batch, divide once."""
     per_token = torch.maximum(*_halves(log_probs, old_log_probs, advantages, clip))
     return (masked_sum(per_token, mask) / mask.sum(dim=1).clamp(min=1)).mean()
+
+
+@CLIPPED_POLICY_LOSS.mistake
+def takes_the_smaller_ratio(log_probs, old_log_probs, advantages, mask, clip):
+    """The smaller of the two ratios is taken, for every token alike. With a negative advantage the order turns round:
+    multiply each by -A first, then take the larger of the two losses."""
+    ratio = torch.where(mask, log_probs - old_log_probs, 0.0).exp()
+    return masked_mean(-advantages * torch.minimum(ratio, ratio.clamp(1 - clip, 1 + clip)), mask)
+
+
+@CLIPPED_POLICY_LOSS.mistake
+def has_no_ratio(log_probs, old_log_probs, advantages, mask, clip):
+    """The old policy is not asked: this is -A · log π, REINFORCE's loss. The ratio ρ = exp(log π now - log π then)
+    belongs here, clipped and not."""
+    return -masked_mean(advantages * log_probs, mask)
+
+
+@CLIPPED_POLICY_LOSS.mistake
+def subtracts_probabilities(log_probs, old_log_probs, advantages, mask, clip):
+    """Two probabilities are subtracted. Their ratio is asked for: exp of the difference of the logarithms."""
+    ratio = log_probs.exp() - old_log_probs.exp()
+    return masked_mean(torch.maximum(-advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip)), mask)
+
+
+@CLIPPED_POLICY_LOSS.mistake
+def clamps_the_product(log_probs, old_log_probs, advantages, mask, clip):
+    """The product -A·ρ is clamped to 1 - ε … 1 + ε. The clip holds the ratio alone; the advantage is multiplied on
+    afterwards."""
+    free = _halves(log_probs, old_log_probs, advantages, clip)[0]
+    return masked_mean(torch.maximum(free, free.clamp(1 - clip, 1 + clip)), mask)
+
+
+@CLIPPED_POLICY_LOSS.mistake
+def clips_without_the_advantage(log_probs, old_log_probs, advantages, mask, clip):
+    """The clipped half has lost its advantage: both halves are -A times a ratio."""
+    ratio = (log_probs - old_log_probs).exp()
+    return masked_mean(torch.maximum(-advantages * ratio, -ratio.clamp(1 - clip, 1 + clip)), mask)
+
+
+@CLIPPED_POLICY_LOSS.mistake
+def takes_the_larger_of_two_means(log_probs, old_log_probs, advantages, mask, clip):
+    """This takes the larger of two means. Take the larger loss token by token, and the mean last."""
+    free, clipped = (masked_mean(x, mask) for x in _halves(log_probs, old_log_probs, advantages, clip))
+    return torch.maximum(free, clipped)
+
+
+@CLIPPED_POLICY_LOSS.mistake
+def lacks_the_minus_and_keeps_the_larger(log_probs, old_log_probs, advantages, mask, clip):
+    """The minus is missing before both halves: A·ρ and not -A·ρ, with the larger of the two taken. Going down this loss
+    makes good tokens less probable."""
+    free, clipped = _halves(log_probs, old_log_probs, advantages, clip)
+    return masked_mean(torch.maximum(-free, -clipped), mask)

@@ -3,7 +3,7 @@
 import torch
 
 from minirlhf.advantages import gae
-from minirlhf.course.exercises.exercise import RAGGED, Case, Exercise, normal, on_masks
+from minirlhf.course.exercises.exercise import FROM_THE_START, MASKS, RAGGED, Case, Exercise, normal, on_masks
 from minirlhf.ops import masked_whiten
 
 
@@ -20,6 +20,9 @@ def _gae_cases() -> list[Case]:
             "What stands where the mask is False changes nothing; the value after the last token is 0.",
             anywhere,
         ),
+        Case("λ = 1 and γ below 1", "γ alone says how much less counts what comes later.", _earned(RAGGED, 0.7, 1.0)),
+        Case("γ = 1 and λ below 1", "λ alone says how far a surprise is carried back.", _earned(RAGGED, 1.0, 0.6)),
+        masks=(*MASKS, FROM_THE_START),
     )
 
 
@@ -188,3 +191,60 @@ def carries_what_is_paid_in_the_padding(rewards, values, mask, gamma, lam):
     values = torch.where(mask, values, 0.0)
     advantages = _sweep(rewards + gamma * _later(values) - values, torch.ones_like(mask), gamma * lam)
     return _with_returns(torch.where(mask, advantages, 0.0), values, mask)
+
+
+@GAE.mistake
+def returns_the_rewards(rewards, values, mask, gamma, lam):
+    """The advantages are right and the returns are the rewards. What the value should have been is A + V."""
+    return gae(rewards, values, mask, gamma, lam)[0], torch.where(mask, rewards, 0.0)
+
+
+@GAE.mistake
+def takes_the_value_off_the_returns(rewards, values, mask, gamma, lam):
+    """The advantages are right; in the returns the value is taken off. What the value should have been is A + V, not
+    A - V."""
+    advantages, _ = gae(rewards, values, mask, gamma, lam)
+    return advantages, torch.where(mask, advantages - values, 0.0)
+
+
+@GAE.mistake
+def turns_the_surprise_round(rewards, values, mask, gamma, lam):
+    """The signs of the two values have changed places: δ_t is r_t + γ V_{t+1} - V_t, with plus before what comes and
+    minus before what was expected."""
+    values = torch.where(mask, values, 0.0)
+    deltas = torch.where(mask, rewards - gamma * _later(values) + values, 0.0)
+    return _with_returns(_sweep(deltas, mask, gamma * lam), values, mask)
+
+
+@GAE.mistake
+def discounts_the_reward_too(rewards, values, mask, gamma, lam):
+    """γ stands before the reward as well. Only what comes later is discounted: r_t + γ V_{t+1} - V_t."""
+    values = torch.where(mask, values, 0.0)
+    deltas = torch.where(mask, gamma * (rewards + _later(values)) - values, 0.0)
+    return _with_returns(_sweep(deltas, mask, gamma * lam), values, mask)
+
+
+@GAE.mistake
+def leaves_out_the_last_column(rewards, values, mask, gamma, lam):
+    """The sweep leaves out the last column, where a row may have its last token. Begin there: reversed(range(T))."""
+    values = torch.where(mask, values, 0.0)
+    deltas = torch.where(mask, rewards + gamma * _later(values) - values, 0.0)
+    deltas[:, -1] = 0.0
+    return _with_returns(_sweep(deltas, mask, gamma * lam), values, mask)
+
+
+@GAE.mistake
+def leaves_out_the_first_column(rewards, values, mask, gamma, lam):
+    """The sweep stops before column 0, where tokens may count too: range(T - 1, 0, -1) ends at 1, and
+    reversed(range(T)) ends at 0."""
+    advantages, _ = gae(rewards, values, mask, gamma, lam)
+    advantages[:, 0] = 0.0
+    return _with_returns(advantages, values, mask)
+
+
+@GAE.mistake
+def forgets_the_next_value(rewards, values, mask, gamma, lam):
+    """γ V_{t+1} is missing in δ_t: the next value is never added. It stands for all that is still to come."""
+    values = torch.where(mask, values, 0.0)
+    deltas = torch.where(mask, rewards - values, 0.0)
+    return _with_returns(_sweep(deltas, mask, gamma * lam), values, mask)

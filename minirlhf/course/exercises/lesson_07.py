@@ -15,8 +15,12 @@ def _reward_cases() -> list[Case]:
     return on_masks(_scored, Case("β = 0", "Without a penalty only the score is left.", _scored(RAGGED, beta=0.0)))
 
 
-def _scored(mask, beta=0.3):
+def _scored(mask, beta=None):
+    beta = BETAS.get(mask.shape[1], 0.3) if beta is None else beta
     return 3 * normal(1, len(mask)), normal(2, *mask.shape), normal(3, *mask.shape), mask, beta
+
+
+BETAS = {8: 0.3, 7: 0.1, 6: 0.5, 5: 0.2}
 
 
 def _penalty(log_probs, ref_log_probs, mask, beta):
@@ -201,12 +205,17 @@ def counts_the_zeros(x, mask):
 
 def _value_cases() -> list[Case]:
     still = Case("nothing has moved yet", "Inside the range it is half the squared error.", _guessed(RAGGED, step=0.0))
-    return on_masks(_guessed, still)
+    wide = Case("a wide range", "ε is what `clip` says, whatever is usual.", _guessed(RAGGED, step=1.0, clip=0.6))
+    return on_masks(_guessed, still, wide)
 
 
-def _guessed(mask, step=0.4):
+def _guessed(mask, step=0.4, clip=None):
     old = normal(1, *mask.shape)
-    return old + step * normal(2, *mask.shape), old, 1 + 2 * normal(3, *mask.shape), mask, 0.2
+    clip = CLIPS.get(mask.shape[1], 0.2) if clip is None else clip
+    return old + step * normal(2, *mask.shape), old, 1 + 2 * normal(3, *mask.shape), mask, clip
+
+
+CLIPS = {8: 0.2, 7: 0.1, 6: 0.3, 5: 0.15}
 
 
 def _squares(values, old_values, returns, clip):
@@ -215,8 +224,19 @@ def _squares(values, old_values, returns, clip):
     return (values - returns).square(), (near - returns).square()
 
 
+def _in_words(values, old_values, returns, mask, clip):
+    near = old_values + (values - old_values).clamp(-clip, clip)
+    return 0.5 * masked_mean(torch.maximum((values - returns).square(), (near - returns).square()), mask)
+
+
 CLIPPED_VALUE_LOSS = Exercise(
-    clipped_value_loss, outputs=("loss",), cases=_value_cases, trains=("values",), stats=True, calls=240
+    clipped_value_loss,
+    outputs=("loss",),
+    cases=_value_cases,
+    trains=("values",),
+    stats=True,
+    calls=240,
+    formulas=(_in_words,),
 )
 
 
@@ -240,7 +260,8 @@ def uses_only_the_clipped_error(values, old_values, returns, mask, clip):
 
 @CLIPPED_VALUE_LOSS.mistake
 def forgets_the_value_clip(values, old_values, returns, mask, clip):
-    """There is no clip here: this is the squared error alone."""
+    """The clip changes nothing here: this is the squared error alone, which is also what comes out if the value is held
+    near the return. Hold it near its old value, old_values ± ε, and take the larger error."""
     return 0.5 * masked_mean(_squares(values, old_values, returns, clip)[0], mask)
 
 
@@ -269,6 +290,43 @@ def compares_the_means(values, old_values, returns, mask, clip):
     """This takes the larger of two means. Take the larger error token by token, and the mean last."""
     free, clipped = (masked_mean(x, mask) for x in _squares(values, old_values, returns, clip))
     return 0.5 * torch.maximum(free, clipped)
+
+
+@CLIPPED_VALUE_LOSS.mistake
+def takes_the_absolute_error(values, old_values, returns, mask, clip):
+    """The errors are not squared. Half the mean of a square is asked for: (V - R)²."""
+    free, clipped = (x.sqrt() for x in _squares(values, old_values, returns, clip))
+    return 0.5 * masked_mean(torch.maximum(free, clipped), mask)
+
+
+@CLIPPED_VALUE_LOSS.mistake
+def holds_the_old_value_near_the_new(values, old_values, returns, mask, clip):
+    """The two values have changed places in the clip: it is the new value that is held near the old one, old_values +
+    (values - old_values).clamp(-ε, ε)."""
+    _, held = _squares(old_values, values, returns, clip)
+    return 0.5 * masked_mean(torch.maximum((values - returns).square(), held), mask)
+
+
+@CLIPPED_VALUE_LOSS.mistake
+def clamps_the_quotient(values, old_values, returns, mask, clip):
+    """The value is held by a ratio, V / V_old, as the policy is. Here ε is a distance: old_values ± ε."""
+    near = old_values * (values / old_values).clamp(1 - clip, 1 + clip)
+    return 0.5 * masked_mean(torch.maximum((values - returns).square(), (near - returns).square()), mask)
+
+
+@CLIPPED_VALUE_LOSS.mistake
+def squares_the_larger(values, old_values, returns, mask, clip):
+    """The larger of the two differences is taken first and squared afterwards. Square both, then take the
+    larger: a difference of -3 is a larger error than one of 1."""
+    near = old_values + (values - old_values).clamp(-clip, clip)
+    return 0.5 * masked_mean(torch.maximum(values - returns, near - returns).square(), mask)
+
+
+@CLIPPED_VALUE_LOSS.mistake
+def squares_the_mean(values, old_values, returns, mask, clip):
+    """The mean is taken first and squared afterwards. Square each error, and take the mean last."""
+    free, clipped = (x.sqrt() for x in _squares(values, old_values, returns, clip))
+    return 0.5 * masked_mean(torch.maximum(free, clipped), mask).square()
 
 
 # ---- adapt_beta(beta, kl, target, episodes, horizon)

@@ -16,6 +16,7 @@ def _kl_cases() -> list[Case]:
         Case("the better of two", "", (2,)),
         Case("the best of four", "", (4,)),
         Case("the only one of one", "Best of 1 chooses nothing, so it moves nowhere: 0.", (1,)),
+        Case("the best of three", "", (3,)),
         Case("the best of sixteen", "", (16,)),
         Case("the best of a thousand", "It works for every n.", (1000,), large=True),
     ]
@@ -85,6 +86,11 @@ def _score_cases() -> list[Case]:
         Case("n = 1", "Best of 1 is any reply: the pool's mean.", (proxy, truth, 1)),
         Case("n as large as the pool", "One subset is left, so it is each prompt's favourite.", (proxy, truth, 6)),
         Case("a gold score that is the proxy", "", (proxy, proxy, 3)),
+        Case(
+            "replies with equal proxies",
+            "Of equal proxies the later reply stands higher.",
+            (torch.tensor([[0.5, 2.0, 0.5, 2.0], [1.0, 1.0, 1.0, 1.0]]), normal(16, 2, 4), 2),
+        ),
         Case("all replies worth the same", "A mean of equals is their value.", (normal(13, 2, 5), flat, 3)),
         Case(
             "a pool as large as in the lesson",
@@ -132,7 +138,7 @@ def returns_the_proxys_own_score(proxy, gold, n):
 def takes_the_best_of_the_whole_pool(proxy, gold, n):
     """This always takes the favourite of the whole pool, which is best-of-N. With n of N drawn, the favourite is often
     not among them: weigh rank k by C(k-1, n-1) / C(N, n)."""
-    return gold.gather(1, proxy.argmax(dim=1, keepdim=True)).mean()
+    return gold.gather(1, proxy.argsort(dim=1, stable=True)[:, -1:]).mean()
 
 
 @BEST_OF_N_SCORE.mistake

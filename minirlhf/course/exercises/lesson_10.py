@@ -12,6 +12,7 @@ def _interval_cases() -> list[Case]:
         Case("78 wins of 100", "", (78.0, 100)),
         Case("20 wins of 20", "Twenty of twenty are not for ever: it goes on below 1, and never above.", (20.0, 20)),
         Case("no win in 8", "It never goes below 0.", (0.0, 8)),
+        Case("three and a half wins of 7", "", (3.5, 7)),
         Case("a tie in one comparison", "A tie is half a win.", (0.5, 1)),
         Case("as many comparisons as a benchmark has", "It works for every size.", (2601.5, 5000), large=True),
     ]
@@ -24,7 +25,29 @@ def _wilson(rate, n, z=1.96):
     return centre - half, centre + half
 
 
-WILSON_INTERVAL = Exercise(wilson_interval, outputs=("low", "high"), cases=_interval_cases, calls=20)
+def _in_words(wins, n):
+    p, z = wins / n, 1.96
+    below = 1 + z**2 / n
+    middle = (p + z**2 / (2 * n)) / below
+    half = z * sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / below
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _in_words_twice_divided(wins, n):
+    p, z = wins / n, 1.96
+    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+WILSON_INTERVAL = Exercise(
+    wilson_interval,
+    outputs=("low", "high"),
+    cases=_interval_cases,
+    calls=20,
+    formulas=(_in_words, _in_words_twice_divided),
+    bounds=(0.0, 1.0),
+)
 
 
 @WILSON_INTERVAL.mistake
