@@ -165,7 +165,7 @@ def test_a_slider_by_keyboard_draws_anew(reader):
     picture = reader.page.get_by_role("img", name=re.compile("^temperature"))
     expect(picture).to_have_attribute("alt", "temperature 1.0, customer 2")
     before, height = picture.get_attribute("src"), picture.bounding_box()["height"]
-    handle = reader.page.locator(".noUi-handle").first
+    handle = reader.page.locator(".minirlhf-slider input").first
     handle.focus()
     reader.page.keyboard.press("ArrowRight")
     expect(picture).to_have_attribute("alt", "temperature 2.0, customer 2")
@@ -181,7 +181,7 @@ def test_a_slider_by_keyboard_draws_anew(reader):
 def test_a_slow_drawing_ends_where_the_slider_stands(reader):
     slow = "import time\ndef slow(x):\n    time.sleep(0.3)\n    calls.append(x)\n    return f'x is {x}'\n"
     show(reader, "slow", f"{SLIDERS}\n{slow}calls = []\nexplore(slow, x=range(20), start={{'x': 0}})", "0")
-    handle = reader.page.locator(".noUi-handle").last
+    handle = reader.page.locator(".minirlhf-slider input").last
     handle.focus()
     for _ in range(19):
         reader.page.keyboard.press("ArrowRight")
@@ -193,11 +193,11 @@ def test_a_slow_drawing_ends_where_the_slider_stands(reader):
 def test_a_slider_moves_while_a_cell_runs(reader):
     show(reader, "busy", SLIDERS, "explored.set(temperature=0.5)", "0")
     picture = reader.page.get_by_role("img", name=re.compile("^temperature"))
-    reader.page.locator(".noUi-handle").first.focus()
+    reader.page.locator(".minirlhf-slider input").first.focus()
     reader.page.keyboard.press("ArrowRight")
     expect(picture).to_have_attribute("alt", "temperature 1.0, customer 2")
     ask(reader, "__import__('time').sleep(3) or 'slept'")
-    reader.page.locator(".noUi-handle").first.focus()
+    reader.page.locator(".minirlhf-slider input").first.focus()
     reader.page.keyboard.press("End")
     expect(picture).to_have_attribute("alt", "temperature 4.0, customer 2")
     expect(reader.page.get_by_text("answer: slept")).to_be_visible()
@@ -206,7 +206,7 @@ def test_a_slider_moves_while_a_cell_runs(reader):
 def test_an_error_is_shown_and_one_can_go_on_from_it(reader):
     show(reader, "broken", SLIDERS, BROKEN)
     expect(reader.page.get_by_role("alert")).to_contain_text("draw(x=0) stopped. ZeroDivisionError")
-    reader.page.locator(".noUi-handle").last.focus()
+    reader.page.locator(".minirlhf-slider input").last.focus()
     reader.page.keyboard.press("ArrowRight")
     expect(reader.page.get_by_role("alert")).to_have_count(0)
     expect(reader.page.locator(".jp-OutputArea-output").last).to_contain_text("1.0")
@@ -216,7 +216,7 @@ def test_a_strip_below_a_slider_keeps_what_was_chosen(reader):
     show(reader, "both", SLIDERS, MICROSCOPE.replace("\nstrip\n", "\n"), BOTH)
     strip = Strip(reader)
     strip.token(5).click()
-    reader.page.locator(".noUi-handle").last.focus()
+    reader.page.locator(".minirlhf-slider input").last.focus()
     reader.page.keyboard.press("ArrowRight")
     expect(strip.panel).to_contain_text("advantage = 2.0 x 1.3")
     strip.selects(5)

@@ -1,6 +1,7 @@
 """A live figure stays in its place, keeps up without holding anything up, and ends on the last state."""
 
 import os
+import re
 from dataclasses import fields, replace
 from itertools import islice
 from time import perf_counter
@@ -222,6 +223,7 @@ def test_a_headless_notebook_keeps_one_figure_and_it_is_the_last(tmp_path):
     shown, between, last = (cell.outputs for cell in notebook.cells)
     assert [output.output_type for output in shown] == ["display_data"]  # one figure, and no bar beside it
     assert "PPO, update 4" in shown[0].metadata["image/png"]["alt"]
+    assert re.search(r'<img [^>]*alt="PPO, update 4', shown[0].data["text/html"])
     assert updates.count("update_display_data") >= 2
     assert between[0].text == "between\n" and last[0].data["text/plain"] == "(False, 4)"
 

@@ -236,7 +236,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from minirlhf import plots
 shell = InteractiveShell.instance()
 shown, _ = shell.display_formatter.format(plots.pipeline_map("PPO"))
-assert "image/png" in shown, shown
+assert "image/png" in shown and 'alt="How people tune a language model' in shown["text/html"], shown.keys()
 assert "matplotlib.pyplot" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

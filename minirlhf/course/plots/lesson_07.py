@@ -45,6 +45,7 @@ SYMPTOMS = {  # field: (a row's label, on a logarithmic axis?)
 def four_models() -> Figure:
     """The four models of PPO, of which two are trained, and what each passes to the others."""
     figure = style.new_figure(11.5, 5.2, tidy=False)
+    figure.set_label("Four models, two of them learn")
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set(xlim=(0, 11.5), ylim=(0, 5.2))
     ax.set_axis_off()

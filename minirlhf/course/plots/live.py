@@ -13,7 +13,6 @@ Elsewhere nothing is shown but a bar, and the figure is `board.figure`. No pyplo
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from io import BytesIO
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -110,15 +109,13 @@ class LivePlot:
 
     def _show(self, figure: Figure) -> None:
         """Put the figure in the place of the one before it."""
-        from IPython.display import Image, display
+        from IPython.display import display
 
-        png = BytesIO()
-        figure.savefig(png, format="png")
-        image = Image(data=png.getvalue(), format="png", alt=figure.get_suptitle())
+        data, metadata = style.as_output(figure, tight=False)
         if self._shown is None:
-            self._shown = display(image, display_id=True)
+            self._shown = display(data, metadata=metadata, raw=True, display_id=True)
         else:
-            self._shown.update(image)
+            self._shown.update(data, metadata=metadata, raw=True)
 
 
 def _kernel() -> Any:

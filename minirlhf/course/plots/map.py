@@ -42,6 +42,7 @@ def pipeline_map(active: str | None = None) -> Figure:
     if active is not None and active not in STAGES:
         raise ValueError(f"pipeline_map: there is no stage {active!r}; choose from {', '.join(STAGES)}.")
     figure = style.new_figure(13.45, 5.9, tidy=False)
+    figure.set_label("How people tune a language model: the map of the course")
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set(xlim=(0, 13.45), ylim=(0.0, 5.9))
     ax.set_axis_off()
