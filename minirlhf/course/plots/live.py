@@ -79,6 +79,7 @@ class LivePlot:
 
         No longer than MINIRLHF_SECONDS allows: see `time_limited`.
         """
+        _say_stop_in_a_sentence()
         with self, tqdm(disable=_kernel() is not None, desc="training") as bar:
             for record in time_limited(records):
                 self.add(record)
@@ -125,6 +126,25 @@ def _kernel() -> Any:
     from IPython.core.getipython import get_ipython
 
     return getattr(get_ipython(), "kernel", None)
+
+
+def _say_stop_in_a_sentence() -> None:
+    """Have the stop button answered by what a stage says of it, without the page of code that it was in.
+
+    The cell counts as stopped all the same, so *Run All* goes no further.
+    """
+    if _kernel() is not None:
+        from IPython.core.getipython import get_ipython
+
+        get_ipython().set_custom_exc((KeyboardInterrupt,), _stopped)
+
+
+def _stopped(shell: Any, kind: type, stop: BaseException, trace: Any, tb_offset: int | None = None) -> None:
+    """What IPython calls: the notes of whoever was stopped, or the usual page where nobody left one."""
+    if notes := getattr(stop, "__notes__", None):
+        print("Stopped.", *notes)
+    else:
+        shell.showtraceback((kind, stop, trace), tb_offset=tb_offset)
 
 
 def _so_far(reading: "Reading", updates: Sequence[PPORecord]) -> str:
