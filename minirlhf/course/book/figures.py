@@ -1,4 +1,4 @@
-"""Every figure of the lessons as one run drew it, kept in data/recorded/figures for the day when a laptop fails.
+"""Every figure of the lessons as one run drew it, kept for the day when a laptop fails; ours in data/recorded/figures.
 
 A page for each lesson, with its pictures and tables in order under the headings where they belong. Each picture says
 on itself that it is recorded. The pages are plain files: a phone shows them too.
