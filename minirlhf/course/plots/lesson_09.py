@@ -155,9 +155,9 @@ def _peaks(fits: Mapping[str, Sequence[GaoFit]], recorded: Mapping[str, Sequence
         far = max(map(_farthest, recorded[method]))
         median, low, high = percentile_interval([curve.peak for curve in curves])
         upper = f"{high:.1f}" if high <= far else "…"
-        where = f"{median:.1f} [{low:.1f}, {upper}]" if median <= far else "beyond what was tried"
+        where = f"at √KL {median:.1f} [{low:.1f}, {upper}]" if median <= far else "beyond what was tried"
         peaks.append(f"{method} {where}")
-    return "Where the fitted curve turns over, in √KL: " + ", ".join(peaks)
+    return "The fitted curves are highest: " + ", ".join(peaks)
 
 
 def remedy_dots(
