@@ -178,6 +178,35 @@ def test_a_slider_by_keyboard_draws_anew(reader):
     expect(ask(reader, "explored.values")).to_have_text("answer: {'temperature': 4.0, 'customer': 2}")
 
 
+def test_a_slider_has_a_name_and_tells_its_value(reader):
+    show(reader, "named", SLIDERS, "0")
+    slider = reader.page.get_by_role("slider", name="temperature")
+    expect(slider).to_have_attribute("aria-valuetext", "1")
+    slider.focus()
+    for key in ("ArrowRight", "a", "b", "d", "d"):  # letters are JupyterLab's shortcuts, and not meant for it now
+        reader.page.keyboard.press(key)
+    expect(slider).to_have_attribute("aria-valuetext", "2")
+    expect(reader.page.locator(".jp-Notebook .jp-CodeCell")).to_have_count(2)
+
+
+def test_a_figure_tells_its_title_to_who_does_not_see_it(reader):
+    live = "with plots.LivePlot(lambda _: plots.pipeline_map()) as board:\n    board.add(1)"
+    show(reader, "alone", "from minirlhf import plots\nplots.four_models()", live)
+    expect(reader.page.get_by_role("img", name="Four models")).to_be_visible()
+    expect(reader.page.get_by_role("img", name="How people tune a language model")).to_be_visible()
+    assert reader.page.locator(".jp-OutputArea img:not([alt])").count() == 0
+
+
+def test_a_lesson_that_is_only_opened_has_not_changed_and_its_kernel_goes_with_its_tab(reader):
+    reader.open("glossary.ipynb")
+    tab = reader.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab.lm-mod-current")
+    expect(tab).to_contain_text("glossary")
+    assert "jp-mod-dirty" not in (tab.get_attribute("class") or "")
+    with reader.page.expect_response(lambda r: r.request.method == "DELETE" and "/api/sessions/" in r.url):
+        tab.locator(".lm-TabBar-tabCloseIcon").click()
+    expect(reader.page.locator(".jp-Dialog")).to_have_count(0)
+
+
 def test_a_slow_drawing_ends_where_the_slider_stands(reader):
     slow = "import time\ndef slow(x):\n    time.sleep(0.3)\n    calls.append(x)\n    return f'x is {x}'\n"
     show(reader, "slow", f"{SLIDERS}\n{slow}calls = []\nexplore(slow, x=range(20), start={{'x': 0}})", "0")
