@@ -198,7 +198,9 @@ def test_a_figure_tells_its_title_to_who_does_not_see_it(reader):
 
 
 def test_a_lesson_that_is_only_opened_has_not_changed_and_its_kernel_goes_with_its_tab(reader):
-    reader.open("glossary.ipynb")
+    with reader.page.expect_response(lambda r: r.request.method == "POST" and "/api/sessions" in r.url):
+        reader.open("glossary.ipynb")
+    expect(reader.page.get_by_text("| Idle")).to_be_visible()
     tab = reader.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab.lm-mod-current")
     expect(tab).to_contain_text("glossary")
     assert "jp-mod-dirty" not in (tab.get_attribute("class") or "")

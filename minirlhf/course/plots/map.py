@@ -8,7 +8,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from minirlhf.course.plots import style
 
-WIDTH, HEIGHT = 1.6, 1.05  # of a box, in inches
+WIDTH, HEIGHT = 1.56, 1.05  # of a box, in inches
 ACROSS = 11.0  # of the map, so wide that letters of 10 points are as high as those of other figures
 LETTERS = 10
 
@@ -108,4 +108,4 @@ def _arrow(ax: Axes, start: str, end: str, says: str, dashed: bool = False, tip:
     arrow = FancyArrowPatch(*points, arrowstyle=tip, mutation_scale=15, connectionstyle=bend)
     arrow.set(linewidth=1.8, color=line, linestyle=dashes)
     ax.add_patch(arrow)
-    style.note(ax, says, (x, y), color=text, size=LETTERS, ha=ha, va=va, linespacing=1.15)
+    style.note(ax, says, (x, y), color=text, size=LETTERS - 0.8, ha=ha, va=va, linespacing=1.15)
