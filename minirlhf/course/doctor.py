@@ -175,6 +175,7 @@ def votes() -> Iterator[Finding]:
     if "://" not in where or where.startswith("sqlite"):
         return
     import sqlalchemy
+    from sqlalchemy.exc import SQLAlchemyError
 
     otherwise = f"or unset {paths.VOTES_ELSEWHERE}: votes then lie in a file"
     try:
@@ -186,7 +187,7 @@ def votes() -> Iterator[Finding]:
         package = "psycopg[binary]" if missing.name in ("psycopg", "psycopg2") else missing.name
         remedy = f"pip install '{package}' and write postgresql+psycopg://…, {otherwise}"
         yield Finding("votes", False, f"are to go to {where.split('://')[0]}://…; {missing.name} is missing", remedy)
-    except sqlalchemy.exc.SQLAlchemyError as error:
+    except SQLAlchemyError as error:
         first, *_ = str(error).splitlines()
         yield Finding("votes", False, f"cannot be kept: {first}", f"start that server, mend its address, {otherwise}")
 

@@ -11,6 +11,7 @@
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -144,7 +145,9 @@ def _reply(rollout: Rollout, tokenizer: Tokenizer, row: int) -> list[str]:
 
 
 def _token_axis(ax: Axes, pieces: Sequence[str]) -> None:
-    turned = {"rotation": 90} if len(pieces) > 14 else {"rotation": 60, "ha": "right", "rotation_mode": "anchor"}
+    turned: dict[str, Any] = (
+        {"rotation": 90} if len(pieces) > 14 else {"rotation": 60, "ha": "right", "rotation_mode": "anchor"}
+    )
     ax.set_xticks(range(len(pieces)), pieces, parse_math=False, **turned)
     ax.set_xlim(-0.7, len(pieces) - 0.3)
 

@@ -133,10 +133,8 @@ def _say_stop_in_a_sentence() -> None:
 
     The cell counts as stopped all the same, so *Run All* goes no further.
     """
-    if _kernel() is not None:
-        from IPython.core.getipython import get_ipython
-
-        get_ipython().set_custom_exc((KeyboardInterrupt,), _stopped)
+    if (kernel := _kernel()) is not None:
+        kernel.shell.set_custom_exc((KeyboardInterrupt,), _stopped)
 
 
 def _stopped(shell: Any, kind: type, stop: BaseException, trace: Any, tb_offset: int | None = None) -> None:

@@ -126,7 +126,7 @@ def picture(png: bytes, alt: str) -> str:
 
 def said_of(figure: Figure) -> str:
     """What a figure says in one sentence: its headline, or the label of one that writes its title elsewhere."""
-    return " ".join((figure.get_suptitle() or figure.get_label() or "a figure").split())
+    return " ".join(str(figure.get_suptitle() or figure.get_label() or "a figure").split())
 
 
 def panel(width: float, height: float, xlabel: str = "", ylabel: str = "", grid: Grid = "y") -> tuple[Figure, Axes]:
