@@ -4,7 +4,9 @@
 
 PYTHON ?= python3
 BIN    := .venv/bin
-PIP    := $(BIN)/python -m pip install --constraint constraints.txt
+# Quiet unless it fails; then its own last words are followed by ours.
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+FAILED := { echo "Nothing is lost. The network is needed once; run the same command again, and it goes on."; exit 1; }
 PYTEST := $(BIN)/python -m pytest
 # A worker a core, each with one thread (tests/conftest.py); a worker holds up to 1 GB.
 SHARED := --numprocesses logical --maxprocesses 4 --dist worksteal
@@ -72,17 +74,20 @@ clean:
 	    echo "Where a newer one is installed, name it:  make lessons PYTHON=python3.12"; exit 1; }
 	@echo "Setting up .venv (a few minutes, once) ..."
 	@$(PYTHON) -m venv .venv
-	@$(PIP) --editable .
+	@$(if $(CPU),$(PIP) uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --torch-backend cpu \
+	    --constraint constraints.txt torch || $(FAILED))
+	@$(PIP) --editable . || $(FAILED)
+	@echo "Telling JupyterLab of it ..."
 	@for name in python3 minirlhf; do \
 	    $(BIN)/python -m ipykernel install --sys-prefix --name $$name $$($(BIN)/python -m minirlhf.runtime) || exit; done
 	@touch $@
 
 .venv/ready-to-read: .venv/ready
 	@echo "Adding what binds the book ..."
-	@$(PIP) --editable '.[book]'
+	@$(PIP) --editable '.[book]' || $(FAILED)
 	@touch $@
 
 .venv/ready-to-test: .venv/ready
 	@echo "Adding what the tests need ..."
-	@$(PIP) --editable '.[book,test]'
+	@$(PIP) --editable '.[book,test]' || $(FAILED)
 	@touch $@

@@ -61,7 +61,7 @@ def lessons(folder: Folder = None, port: int = 8888, browser: bool = True) -> No
     """
     from jupyterlab.labapp import LabApp
 
-    folder = (folder or paths.lessons_folder()).resolve()
+    folder = (folder or paths.notebooks_folder().parent / "my_lessons").resolve()
     print(f"Your lessons are in {folder}")
     for copy in copies.copy_lessons(target=folder):
         print(f"  {copy}")
@@ -189,17 +189,19 @@ def slides(folder: Folder = None, notebooks: Folder = None) -> None:
 
 
 def figures(folder: Folder = None, notebooks: Folder = None, to: Folder = None) -> None:
-    """Run all lessons and keep every figure, marked as recorded, in data/recorded/figures: for when a laptop fails.
+    """Run all lessons and keep every figure, marked as recorded, in runs/figures: for the day when a laptop fails.
+
+    Those of a run of ours are shipped: `--to data/recorded/figures` renews them.
 
     Args:
         folder: where the lessons as they ran are put, if not in runs/
         notebooks: where the lessons are, if not in notebooks/
-        to: where the figures are put, if not in data/recorded/figures
+        to: where the figures are put, if not in figures/ of that folder
     """
     from minirlhf.course.book.make import make_figures
-    from minirlhf.course.recorded import recorded_folder
 
-    runs, target = folder or Path("runs"), to or recorded_folder() / "figures"
+    runs = folder or Path("runs")
+    target = to or runs / "figures"
     print(f"The figures: {make_figures(notebooks or paths.notebooks_folder(), runs, target)}")
 
 

@@ -36,6 +36,7 @@ explore(lambda beta: f"a leash of {beta}", beta=[0.1, 0.2], start={"beta": 0.2})
 FIGURE = """
 from minirlhf.course.plots.style import new_figure
 figure = new_figure(3.0, 2.0)
+figure.suptitle("A line <b> that rises")
 figure.add_subplot().plot([1, 2])
 figure
 """
@@ -82,7 +83,7 @@ def made(tmp_path_factory):
     write(notebooks / "glossary.ipynb", GLOSSARY)
     (notebooks / "teaching" / "00.md").write_text("# Notes on the first\n\n## Plans\n\nAsk for a walrus.\n")
     where = ["--folder", str(runs), "--notebooks", str(notebooks)]
-    for command, more in (("book", []), ("slides", []), ("figures", ["--to", str(runs / "figures")])):
+    for command, more in (("book", []), ("slides", []), ("figures", [])):
         subprocess.run([sys.executable, "-m", "minirlhf.cli", command, *where, *more], check=True, timeout=120)
     return runs
 
@@ -111,13 +112,14 @@ def test_a_page_shows_what_the_lesson_showed(made, name):
     assert ".png" in lesson if name.startswith("book") else "data:image/png;base64" in lesson
     assert re.search(r"<details>\s*<summary>An answer</summary>\s*Because\.\s*</details>", lesson)
     assert "widget-view" not in lesson and "5/10" not in lesson
+    assert re.search(r'<img[^>]* alt="A line &lt;b&gt; that rises"', lesson), "a figure says what it shows"
 
 
 def test_every_figure_is_kept_with_its_heading_and_says_that_it_is_recorded(made):
     shown = page(made, "figures/00_first.html")
     assert shown.count("<section>") == shown.count("recorded: lesson 00, cell ") == 3
     assert "<h2>Look</h2>" in shown and "0.2 + 0.3" in shown and "a leash of 0.2" in shown
-    (name,) = re.findall(r'<img src="([^"]+)"', shown)
+    (name,) = re.findall(r'<img src="([^"]+)" alt="A line &lt;b&gt; that rises"', shown)
     with Image.open(made / "figures" / name) as picture:
         assert picture.mode == "P" and picture.width <= WIDEST
         words = picture.convert("L").crop((0, picture.height - BELOW, picture.width, picture.height))

@@ -165,7 +165,7 @@ def test_a_slider_by_keyboard_draws_anew(reader):
     picture = reader.page.get_by_role("img", name=re.compile("^temperature"))
     expect(picture).to_have_attribute("alt", "temperature 1.0, customer 2")
     before, height = picture.get_attribute("src"), picture.bounding_box()["height"]
-    handle = reader.page.locator(".noUi-handle").first
+    handle = reader.page.locator(".minirlhf-slider input").first
     handle.focus()
     reader.page.keyboard.press("ArrowRight")
     expect(picture).to_have_attribute("alt", "temperature 2.0, customer 2")
@@ -178,10 +178,41 @@ def test_a_slider_by_keyboard_draws_anew(reader):
     expect(ask(reader, "explored.values")).to_have_text("answer: {'temperature': 4.0, 'customer': 2}")
 
 
+def test_a_slider_has_a_name_and_tells_its_value(reader):
+    show(reader, "named", SLIDERS, "0")
+    slider = reader.page.get_by_role("slider", name="temperature")
+    expect(slider).to_have_attribute("aria-valuetext", "1")
+    slider.focus()
+    for key in ("ArrowRight", "a", "b", "d", "d"):  # letters are JupyterLab's shortcuts, and not meant for it now
+        reader.page.keyboard.press(key)
+    expect(slider).to_have_attribute("aria-valuetext", "2")
+    expect(reader.page.locator(".jp-Notebook .jp-CodeCell")).to_have_count(2)
+
+
+def test_a_figure_tells_its_title_to_who_does_not_see_it(reader):
+    live = "with plots.LivePlot(lambda _: plots.pipeline_map()) as board:\n    board.add(1)"
+    show(reader, "alone", "from minirlhf import plots\nplots.four_models()", live)
+    expect(reader.page.get_by_role("img", name="Four models")).to_be_visible()
+    expect(reader.page.get_by_role("img", name="How people tune a language model")).to_be_visible()
+    assert reader.page.locator(".jp-OutputArea img:not([alt])").count() == 0
+
+
+def test_a_lesson_that_is_only_opened_has_not_changed_and_its_kernel_goes_with_its_tab(reader):
+    with reader.page.expect_response(lambda r: r.request.method == "POST" and "/api/sessions" in r.url):
+        reader.open("glossary.ipynb")
+    expect(reader.page.get_by_text("| Idle")).to_be_visible()
+    tab = reader.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab.lm-mod-current")
+    expect(tab).to_contain_text("glossary")
+    assert "jp-mod-dirty" not in (tab.get_attribute("class") or "")
+    with reader.page.expect_response(lambda r: r.request.method == "DELETE" and "/api/sessions/" in r.url):
+        tab.locator(".lm-TabBar-tabCloseIcon").click()
+    expect(reader.page.locator(".jp-Dialog")).to_have_count(0)
+
+
 def test_a_slow_drawing_ends_where_the_slider_stands(reader):
     slow = "import time\ndef slow(x):\n    time.sleep(0.3)\n    calls.append(x)\n    return f'x is {x}'\n"
     show(reader, "slow", f"{SLIDERS}\n{slow}calls = []\nexplore(slow, x=range(20), start={{'x': 0}})", "0")
-    handle = reader.page.locator(".noUi-handle").last
+    handle = reader.page.locator(".minirlhf-slider input").last
     handle.focus()
     for _ in range(19):
         reader.page.keyboard.press("ArrowRight")
@@ -193,11 +224,11 @@ def test_a_slow_drawing_ends_where_the_slider_stands(reader):
 def test_a_slider_moves_while_a_cell_runs(reader):
     show(reader, "busy", SLIDERS, "explored.set(temperature=0.5)", "0")
     picture = reader.page.get_by_role("img", name=re.compile("^temperature"))
-    reader.page.locator(".noUi-handle").first.focus()
+    reader.page.locator(".minirlhf-slider input").first.focus()
     reader.page.keyboard.press("ArrowRight")
     expect(picture).to_have_attribute("alt", "temperature 1.0, customer 2")
     ask(reader, "__import__('time').sleep(3) or 'slept'")
-    reader.page.locator(".noUi-handle").first.focus()
+    reader.page.locator(".minirlhf-slider input").first.focus()
     reader.page.keyboard.press("End")
     expect(picture).to_have_attribute("alt", "temperature 4.0, customer 2")
     expect(reader.page.get_by_text("answer: slept")).to_be_visible()
@@ -206,7 +237,7 @@ def test_a_slider_moves_while_a_cell_runs(reader):
 def test_an_error_is_shown_and_one_can_go_on_from_it(reader):
     show(reader, "broken", SLIDERS, BROKEN)
     expect(reader.page.get_by_role("alert")).to_contain_text("draw(x=0) stopped. ZeroDivisionError")
-    reader.page.locator(".noUi-handle").last.focus()
+    reader.page.locator(".minirlhf-slider input").last.focus()
     reader.page.keyboard.press("ArrowRight")
     expect(reader.page.get_by_role("alert")).to_have_count(0)
     expect(reader.page.locator(".jp-OutputArea-output").last).to_contain_text("1.0")
@@ -216,7 +247,7 @@ def test_a_strip_below_a_slider_keeps_what_was_chosen(reader):
     show(reader, "both", SLIDERS, MICROSCOPE.replace("\nstrip\n", "\n"), BOTH)
     strip = Strip(reader)
     strip.token(5).click()
-    reader.page.locator(".noUi-handle").last.focus()
+    reader.page.locator(".minirlhf-slider input").last.focus()
     reader.page.keyboard.press("ArrowRight")
     expect(strip.panel).to_contain_text("advantage = 2.0 x 1.3")
     strip.selects(5)

@@ -52,6 +52,49 @@ def test_every_command_tells_its_options(command, capsys):
     assert f"minirlhf {command}" in capsys.readouterr().out
 
 
+def test_every_setting_of_every_command_has_a_word_beside_it(capsys):
+    """A default alone says nothing of what is set."""
+    for command in cli.COMMANDS:
+        with pytest.raises(SystemExit):
+            cli.main([command, "--help"])
+        page = re.sub(r"[│╭╮╰╯─]", " ", capsys.readouterr().out)
+        settings = re.split(r"^ +(?=--[a-z])", page, flags=re.M)[1:]
+        for setting in settings:
+            name, *words = re.sub(r"\(default:.*", "", " ".join(setting.split())).split()
+            assert sum(word.islower() for word in words) >= 2, f"minirlhf {command} {name}"
+
+
+LATE = (("--votes", "0"), "votes"), (("--compare-on", "0"), "compare_on"), (("--out", "{taken}/x"), "--out")
+
+
+@pytest.mark.parametrize(("asked", "named"), LATE)
+def test_what_would_end_the_demo_late_is_found_before_anything_is_trained(asked, named, tmp_path, monkeypatch, capsys):
+    from minirlhf import pipeline
+
+    def trains(*_):
+        raise AssertionError("It trained before it looked.")
+
+    monkeypatch.setattr(pipeline, "tune", trains)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").write_text("a file")
+    assert cli.main(["demo", *(word.format(taken=tmp_path / "taken") for word in asked)]) == 2
+    assert named in capsys.readouterr().err
+
+
+def test_ctrl_c_in_the_demo_says_what_can_be_done_and_not_what_a_stage_would(tmp_path, monkeypatch, capsys):
+    from minirlhf import pipeline
+
+    def stopped(*_):
+        stop = KeyboardInterrupt()
+        stop.add_note("To go on, call the same function again with state=…")
+        raise stop
+
+    monkeypatch.setattr(pipeline, "tune", stopped)
+    assert cli.main(["demo", "--out", str(tmp_path / "demo")]) == 130
+    told = capsys.readouterr().err
+    assert "minirlhf demo" in told and "state=" not in told
+
+
 def test_the_console_script_is_this_main():
     script = shutil.which("minirlhf", path=os.path.dirname(sys.executable))
     assert script, "pip install -e . puts it beside python"

@@ -2,9 +2,12 @@
 
 import json
 
+import nbformat
 import pytest
+from kernel_client import running_kernel
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from minirlhf import paths
+from minirlhf import cli, paths
 from minirlhf.course import copies
 from minirlhf.course.copies import Copy, copy_lessons
 
@@ -119,6 +122,58 @@ def test_the_record_holds_digests_and_no_half_file_stays(shipped, mine):
     copy_lessons(shipped, mine)
     assert set(json.loads((mine / copies.RECORD).read_text())) == set(texts(shipped))
     assert not list(mine.glob("*.part"))
+
+
+@pytest.fixture
+def real(tmp_path):
+    """A lesson that is a notebook, and the glossary that it links to."""
+    folder = tmp_path / "real"
+    folder.mkdir()
+    words = "A [leash](glossary.ipynb#leash), [Cohen's κ](glossary.ipynb#Cohen's-κ), [no word](glossary.ipynb#none)."
+    nbformat.write(new_notebook(cells=[new_markdown_cell(words), new_code_cell("1 + 1")]), folder / LESSON)
+    entries = [
+        "# Words",
+        '### leash\n\nWhat *holds*: "the KL".\n\nFirst in [00](00_start_here.ipynb).',
+        "### Cohen's κ\n\nAgreement.",
+    ]
+    nbformat.write(new_notebook(cells=list(map(new_markdown_cell, entries))), folder / "glossary.ipynb")
+    return folder
+
+
+def test_a_copy_is_as_jupyterlab_leaves_it_when_it_is_opened(real, mine):
+    """It knows the kernel's whole language, or the tab is marked as changed before anybody has touched it."""
+    copy_lessons(real, mine)
+    with running_kernel() as kernel:
+        told = kernel.client.kernel_info(reply=True, timeout=60)["content"]["language_info"]
+    for name in (LESSON, "glossary.ipynb"):
+        assert nbformat.read(mine / name, as_version=4).metadata.language_info == told
+    assert copy_lessons(real, mine) == [Copy(LESSON, "same"), Copy("glossary.ipynb", "same")]
+
+
+def test_a_link_to_a_word_carries_what_it_means(real, mine):
+    copy_lessons(real, mine)
+    words, code = nbformat.read(mine / LESSON, as_version=4).cells
+    assert """[leash](glossary.ipynb#leash "What holds: 'the KL'.")""" in words.source
+    assert """#Cohen's-κ "Agreement.")""" in words.source and "[no word](glossary.ipynb#none)." in words.source
+    assert code.source == "1 + 1"
+
+
+def test_every_word_that_a_lesson_links_has_a_meaning_to_point_at(mine):
+    copy_lessons(paths.notebooks_folder(), mine)
+    for path in sorted(mine.glob("[0-9]*.ipynb")):
+        folders = (paths.notebooks_folder(), mine)
+        shipped, copied = (nbformat.read(folder / path.name, as_version=4) for folder in folders)
+        nbformat.validate(copied)
+        assert [cell.id for cell in copied.cells] == [cell.id for cell in shipped.cells]
+        bare = {word for cell in copied.cells for word in copies.TO_A_WORD.findall(cell.source)}
+        assert bare <= {"Papers"}, path.name
+
+
+def test_a_folder_that_cannot_be_written_to_is_named_with_what_to_do(shipped, tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(PermissionError, match=r"taken.*--folder") as refused:
+        copy_lessons(shipped, tmp_path / "taken" / "lessons")
+    assert cli._is_ours(refused.value)
 
 
 def test_without_lessons_the_error_says_what_to_do(tmp_path, mine):

@@ -81,8 +81,8 @@ def lacks_in_the_notebook(path):
         yield f"{file}: below each question, `<details><summary>An answer</summary>…</details>`"
     following = [lesson for lesson in lessons(path.parents[1]) if lesson.name > path.name][:1]
     for lesson in following:
-        if f"**Next:** lesson {lesson.name[:2]}" not in end:
-            yield f"{file}: in the last cell, `**Next:** lesson {lesson.name[:2]}, …`"
+        if not re.search(rf"\*\*Next:\*\* \[?lesson {lesson.name[:2]}", end):
+            yield f"{file}: in the last cell, `**Next:** [lesson {lesson.name[:2]}, …]({lesson.name})`"
     for target in re.findall(r"\]\(([^)\s]+)\)", whole):
         name, _, anchor = target.partition("#")
         if target.startswith("http"):
@@ -156,7 +156,7 @@ def test_the_lesson_before_a_new_one_leads_to_it(tmp_path):
     for name in ("00_first", "01_second"):
         nbformat.write(new_notebook(cells=[new_markdown_cell("# words")]), tmp_path / "notebooks" / f"{name}.ipynb")
     first, second = (" ".join(lacks_in_the_notebook(path)) for path in lessons(tmp_path))
-    assert "**Next:** lesson 01" in first and "**Next:**" not in second
+    assert "**Next:** [lesson 01, …](01_second.ipynb)" in first and "**Next:**" not in second
 
 
 # ---- all lessons together

@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import shutil
+import sys
 
 import pytest
 import torch
@@ -29,7 +30,7 @@ def by_name(findings):
 def test_this_installation_is_fit():
     """Everything but the shipped data, which has tests of its own."""
     found = by_name(doctor.findings())
-    assert not [f for f in found.values() if not f.ok and f.name not in ("texts", "checkpoints", "data")]
+    assert not [f for f in found.values() if not f.ok and f.name not in (*doctor.SHIPPED, "data")]
     assert found["torch"].found == importlib.metadata.version("torch")
 
 
@@ -124,7 +125,60 @@ def repository(tmp_path, monkeypatch):
     (tmp_path / "data" / "prompts.jsonl").write_text('{"prompt": "hello"}\n')
     save_file({"weight": ones(3)}, tmp_path / "data" / "model.safetensors")
     monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(doctor, "SHIPPED", {"texts": ("prompts.jsonl",), "checkpoints": ("model.safetensors",)})
     return tmp_path
+
+
+def test_all_that_is_shipped_is_looked_for_and_is_there():
+    """By name: pictures by one of each folder."""
+    shipped, looked_for = paths.data_folder(), {name for names in doctor.SHIPPED.values() for name in names}
+    kinds = [*shipped.glob("*.jsonl"), *shipped.glob("checkpoints/*/*.*"), *shipped.glob("recorded/*.json")]
+    there = {path.relative_to(shipped).as_posix() for path in kinds}
+    assert there == {name for name in looked_for if not name.startswith("sprites")}
+    assert all(finding.ok for finding in doctor.data())
+
+
+@pytest.mark.parametrize("kind", doctor.SHIPPED)
+def test_what_is_missing_is_named_whatever_it_is(kind, tmp_path, monkeypatch):
+    whole, part = paths.data_folder(), tmp_path / "data"
+    part.mkdir()
+    *rest, gone = doctor.SHIPPED[kind]
+    for name in rest:
+        (part / name).parent.mkdir(parents=True, exist_ok=True)
+        (part / name).symlink_to(whole / name)
+    monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
+    found = by_name(doctor.data())[kind]
+    assert not found.ok and gone in found.found and not any(name in found.found for name in rest)
+    assert "git checkout data" in found.remedy
+
+
+def test_votes_in_a_file_are_not_worth_a_line(monkeypatch):
+    for where in ("", "votes.db", "sqlite:///votes.db"):
+        monkeypatch.setenv(paths.VOTES_ELSEWHERE, where)
+        assert not list(doctor.votes())
+
+
+@pytest.mark.parametrize(
+    ("where", "named"),
+    [
+        ("postgresql+a_driver_that_nobody_has://x/y", "a_driver_that_nobody_has"),
+        ("postgresql+psycopg://anna:secret@127.0.0.1:1/votes", "127.0.0.1"),
+        ("nonsense://", "nonsense"),
+    ],
+)
+def test_a_server_that_cannot_keep_votes_is_found_before_anybody_votes(monkeypatch, where, named):
+    monkeypatch.setenv(paths.VOTES_ELSEWHERE, where)
+    (found,) = doctor.votes()
+    assert not found.ok and named in found.found and "secret" not in found.found
+    assert paths.VOTES_ELSEWHERE in found.remedy
+
+
+def test_a_driver_that_is_not_installed_is_named_with_what_installs_it(monkeypatch):
+    monkeypatch.setenv(paths.VOTES_ELSEWHERE, "postgresql+psycopg://anna:secret@127.0.0.1:1/votes")
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    (found,) = doctor.votes()
+    assert not found.ok and "psycopg" in found.found and "secret" not in found.found
+    assert "pip install 'psycopg[binary]'" in found.remedy
 
 
 def test_good_data_is_fit(repository):
@@ -151,7 +205,7 @@ def test_a_broken_text_is_named(repository, content):
 def test_an_empty_data_folder_is_a_finding(repository):
     for path in (repository / "data").iterdir():
         path.unlink()
-    assert [finding.found for finding in doctor.data()] == ["none found", "none found"]
+    assert not any(finding.ok for finding in doctor.data())
 
 
 def test_a_folder_that_cannot_be_made_is_a_finding(repository):

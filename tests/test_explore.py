@@ -8,10 +8,11 @@ from threading import Thread
 
 import pytest
 import torch
-from ipywidgets import HTML, Button, Dropdown, SelectionSlider
+from ipywidgets import HTML, Button, Dropdown
 from kernel_client import running_kernel
 
 from minirlhf.course.plots import TokenStrip, explore
+from minirlhf.course.plots.explorer import Slider
 from minirlhf.course.plots.style import headline, new_figure
 
 HOSTILE = "<script>alert('taken')</script>"
@@ -144,7 +145,19 @@ def test_long_texts_are_chosen_from_a_list():
     assert isinstance(explored.sliders["x"], Dropdown)
     move(explored, "x", 1)
     assert explored.shown == "HI"
-    assert isinstance(explore(lambda x: x, x=["Hi", "No"]).sliders["x"], SelectionSlider)
+    assert isinstance(explore(lambda x: x, x=["Hi", "No"]).sliders["x"], Slider)
+
+
+def test_a_slider_has_a_name_and_tells_the_value_that_it_stands_for():
+    slider = explore(lambda lam, votes_cast: "", lam=[0.5, 2.0], votes_cast=[60, 600]).sliders
+    assert [each.name for each in slider.values()] == ["λ", "votes cast"]
+    assert slider["lam"].labels == ["0.5", "2"] and slider["votes_cast"].labels == ["60", "600"]
+
+
+def test_a_position_that_is_none_of_them_is_the_nearest():
+    explored = explore(times, a=[1, 2, 3])
+    move(explored, "a", 99)
+    assert explored.values == {"a": 3}
 
 
 def test_values_of_any_kind():

@@ -1,6 +1,7 @@
 """A live figure stays in its place, keeps up without holding anything up, and ends on the last state."""
 
 import os
+import re
 from dataclasses import fields, replace
 from itertools import islice
 from time import perf_counter
@@ -10,6 +11,7 @@ import nbformat
 import pytest
 from matplotlib.figure import Figure
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
 from minirlhf.course.plots import LivePlot, live, taste_progress, training_dashboard, word_shift
 from minirlhf.ppo import PPORecord
@@ -197,13 +199,17 @@ for record in board.watch(ppo(4)):
 """
 
 
+FIELDS_OF_PPO = """
+from dataclasses import fields, replace
+from minirlhf.ppo import PPORecord
+def ppo(n):
+    blank = PPORecord(**{f.name: f.type(0) for f in fields(PPORecord)})
+    return [replace(blank, update=u, score=0.2 * u, kl=0.4 * u) for u in range(1, n + 1)]
+"""
+
+
 def test_a_headless_notebook_keeps_one_figure_and_it_is_the_last(tmp_path):
-    (tmp_path / "fields_of_ppo.py").write_text(
-        "from dataclasses import fields, replace\nfrom minirlhf.ppo import PPORecord\n"
-        "def ppo(n):\n"
-        "    blank = PPORecord(**{f.name: f.type(0) for f in fields(PPORecord)})\n"
-        "    return [replace(blank, update=u, score=0.2 * u, kl=0.4 * u) for u in range(1, n + 1)]\n"
-    )
+    (tmp_path / "fields_of_ppo.py").write_text(FIELDS_OF_PPO)
     notebook = nbformat.v4.new_notebook()
     after = "import sys\n'matplotlib.pyplot' in sys.modules, len(board.records)"
     notebook.cells = [nbformat.v4.new_code_cell(source) for source in (CELL, "print('between')", after)]
@@ -222,8 +228,37 @@ def test_a_headless_notebook_keeps_one_figure_and_it_is_the_last(tmp_path):
     shown, between, last = (cell.outputs for cell in notebook.cells)
     assert [output.output_type for output in shown] == ["display_data"]  # one figure, and no bar beside it
     assert "PPO, update 4" in shown[0].metadata["image/png"]["alt"]
+    assert re.search(r'<img [^>]*alt="PPO, update 4', shown[0].data["text/html"])
     assert updates.count("update_display_data") >= 2
     assert between[0].text == "between\n" and last[0].data["text/plain"] == "(False, 4)"
+
+
+STOPPED = """
+from fields_of_ppo import ppo
+from minirlhf.course.plots import LivePlot, training_dashboard
+
+def run():
+    yield from ppo(2)
+    stop = KeyboardInterrupt()
+    stop.add_note("PPO stopped in update 3.")
+    raise stop
+
+for record in LivePlot(training_dashboard).watch(run()):
+    pass
+"""
+
+
+def test_the_stop_button_is_answered_by_the_stages_sentence_alone(tmp_path):
+    (tmp_path / "fields_of_ppo.py").write_text(FIELDS_OF_PPO)
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(STOPPED), nbformat.v4.new_code_cell("print('went on')")]
+    )
+    where = {"metadata": {"path": str(tmp_path)}}
+    with pytest.raises(CellExecutionError):  # the cell has not done what it should: nothing after it is run
+        NotebookClient(notebook, timeout=120, resources=where, kernel_name="python3").execute(env=os.environ)
+    figure, *told = notebook.cells[0].outputs
+    assert "image/png" in figure.data and not notebook.cells[1].outputs
+    assert [output.text for output in told] == ["Stopped. PPO stopped in update 3.\n"]
 
 
 def test_in_a_terminal_nothing_is_shown_but_a_bar(capsys):

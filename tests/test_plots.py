@@ -11,6 +11,7 @@ import matplotlib
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from minirlhf.course import plots
 from minirlhf.course.plots import (
@@ -23,6 +24,7 @@ from minirlhf.course.plots import (
     pipeline_map,
     score_strips,
     star_bars,
+    style,
     training_dashboard,
     voters_compared,
     word_bars,
@@ -236,10 +238,28 @@ from IPython.core.interactiveshell import InteractiveShell
 from minirlhf import plots
 shell = InteractiveShell.instance()
 shown, _ = shell.display_formatter.format(plots.pipeline_map("PPO"))
-assert "image/png" in shown, shown
+assert "image/png" in shown and 'alt="How people tune a language model' in shown["text/html"], shown.keys()
 assert "matplotlib.pyplot" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("width", [5.0, 9.0, 20.0])
+def test_letters_are_legible_where_a_notebook_is_700_pixels_wide(width):
+    """However wide a figure would like to be, and whatever its headline and caption say: 8 pixels at least."""
+    for tidy in (True, False):
+        figure = style.new_figure(width, 3.0, tidy)
+        ax = style.dress(figure.add_subplot(), "a title", "step", "loss")
+        style.level(ax, 0.5, "a level")
+        style.headline(figure, "A headline that goes on and on, " * (3 if tidy else 2))
+        style.caption(figure, "and a caption that goes on for even longer than that, " * 3)
+        figure.canvas.draw()
+        whole = figure.get_window_extent()
+        shown = min(1.0, 700 / whole.width)
+        for text in figure.findobj(Text):
+            if text.get_text() and text.get_visible():
+                assert text.get_size() * figure.dpi / 72 * shown >= 8
+                assert text.get_window_extent().x1 <= whole.x1 + 1, text.get_text()
 
 
 def test_every_figure_is_listed_and_can_be_fetched():

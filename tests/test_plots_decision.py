@@ -112,7 +112,7 @@ def test_walds_interval_has_no_width_where_all_were_won_and_wilsons_has():
 def test_the_costs_are_means_and_a_bound_is_marked():
     panels = {ax.get_xlabel(): [text.get_text() for text in ax.texts] for ax in cost_table(ROWS, "be sorry").axes}
     assert panels["seconds of one\ncore to train"] == [f"{10 * share:.1f}" for share in METHODS.values()]
-    assert panels["million numbers\nin memory"] == ["0.39"] * len(METHODS)
+    assert panels["million weights\nin memory"] == ["0.39"] * len(METHODS)
     assert panels["demonstrations\nwritten"] == ["–"] * len(METHODS)
     assert panels["KL from SFT\n(nats a reply)"] == ["≤ 1.5" if m == "best-of-n" else "1.5" for m in METHODS]
 

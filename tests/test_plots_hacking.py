@@ -15,6 +15,7 @@ from minirlhf.course.plots import (
     remedy_dots,
     three_judges,
 )
+from minirlhf.course.plots.style import said_of
 
 WALK = [
     Snapshot(
@@ -102,9 +103,9 @@ def test_every_recorded_seed_is_drawn_and_said_to_be_recorded():
 
 
 def test_a_peak_is_claimed_only_where_somebody_has_been():
-    title = gold_by_distance(RUNS, FITS).get_suptitle()
-    assert "PPO 1.0" in title  # e^(α/β - 1) with α = β
-    assert "best-of-n 1.0" in title  # α / 2β
+    title = said_of(gold_by_distance(RUNS, FITS))
+    assert "PPO at √KL 1.0" in title  # e^(α/β - 1) with α = β
+    assert "best-of-n at √KL 1.0" in title  # α / 2β
     rising = {"best-of-n": [GaoFit("best-of-n", 0.5, 0.01)] * 3}
     assert "beyond what was tried" in gold_by_distance({"best-of-n": RUNS["best-of-n"]}, rising).get_suptitle()
 

@@ -8,6 +8,7 @@ import torch
 from tiny import TYPED, small_tokenizer, talker
 
 from minirlhf.course.plots import memorising_curve, more_steps, run_panels, shift_arrows, supervision_strip, tone_shares
+from minirlhf.course.plots.style import said_of
 from minirlhf.data import collate
 from minirlhf.ops import predicting_positions
 
@@ -76,7 +77,7 @@ def test_the_strip_tells_the_arithmetic_of_a_token(capsys):
 def test_above_each_place_stands_what_it_must_say():
     texts = said(FIGURES["arrows"]())
     assert texts.count("⟨end⟩") == 2  # read once, said once
-    assert "the package's predictors" in FIGURES["arrows"]().get_suptitle()
+    assert "the package's predictors" in said_of(FIGURES["arrows"]())
 
 
 def test_a_wrong_shift_is_drawn_in_another_colour():

@@ -17,6 +17,7 @@ from minirlhf.course.plots import (
     taught_and_found,
     wrong_labels,
 )
+from minirlhf.course.plots.style import said_of
 
 PIXELS = torch.rand(4, 3, 24, 24, generator=torch.Generator().manual_seed(0))
 SAID = torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]])
@@ -111,7 +112,7 @@ def test_groups_are_named_and_counted():
 def test_recorded_runs_say_so():
     live, recorded = FIGURES["wrong"]().axes
     assert "recorded" in recorded.get_title(loc="left") and "recorded" not in live.get_title(loc="left")
-    assert "150 pictures → 70% right, 1,200 pictures → 97% right" in FIGURES["wrong"]().get_suptitle()
+    assert "150 pictures → 70% right, 1,200 pictures → 97% right" in said_of(FIGURES["wrong"]())
 
 
 def test_different_answers_are_counted():

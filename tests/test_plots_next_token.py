@@ -142,7 +142,7 @@ def test_bars_are_ranked_and_the_rest_is_counted():
 def test_what_was_said_stands_beside_the_bars_letter_for_letter():
     text = "We will send a new kettle. " * 8
     said = next_pieces(PIECES, ODDS, [text]).axes[1].texts[1].get_text()
-    assert max(map(len, said.splitlines())) <= 62
+    assert max(map(len, said.splitlines())) <= 84
     assert said.replace("\n", " ") == text.strip()
 
 

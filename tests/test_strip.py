@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from traitlets import TraitError
 
+from minirlhf.course import plots
 from minirlhf.course.plots import TokenStrip
 from minirlhf.course.plots.strip import ink_on, shaded, visible
 from minirlhf.course.plots.style import luminance
@@ -116,7 +117,9 @@ def test_a_long_reply_with_many_numbers_is_one_light_message():
 
 def test_an_installed_package_brings_script_and_style():
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
-    assert project["tool"]["setuptools"]["package-data"]["minirlhf.course.plots"] == ["strip.js", "strip.css"]
+    listed = project["tool"]["setuptools"]["package-data"]["minirlhf.course.plots"]
+    folder = Path(plots.__file__).parent
+    assert sorted(listed) == sorted(path.name for path in folder.iterdir() if path.suffix in (".js", ".css"))
     state = TokenStrip("a", {"x": [1]}, "a").get_state()
     assert "export default" in state["_esm"]
     assert ".minirlhf-strip" in state["_css"]
@@ -158,7 +161,17 @@ def test_another_text_in_the_same_place_keeps_what_was_chosen(strip):
     strip.become(TokenStrip(PIECES, {"x": range(5), "response": [True] * 5}, DETAILS))
     assert (strip.chosen, strip.shading) == (4, "response")
     strip.become(TokenStrip(["a"], {"x": [1.0]}, [""]))
-    assert (strip.chosen, strip.shading) == (None, "x")
+    assert (strip.chosen, strip.shading) == (0, "x")
+
+
+def test_another_text_is_never_told_at_a_place_that_does_not_count_in_it():
+    """The third token of a reply may be the prompt's in the next one: then its first token is told."""
+    strip = TokenStrip("abcd", {"x": [None, 1.0, 2.0, 3.0]}, "abcd")
+    strip.choose(1)
+    strip.become(TokenStrip("efgh", {"x": [None, None, 2.0, 3.0]}, "efgh"))
+    assert strip.chosen == 2
+    strip.become(TokenStrip("ij", {"x": [None, None]}, "ij"))
+    assert strip.chosen is None
 
 
 # Mistakes.

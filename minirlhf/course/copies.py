@@ -2,19 +2,28 @@
 
 Learners work on copies in `my_lessons/`, which git ignores. A copy that was never touched is refreshed when
 the lesson improves; a copy that was touched is the learner's and is left alone, whatever happens.
+
+A copy says two things that the lesson leaves to whoever opens it. Which Python its kernel has: JupyterLab would write
+that down on opening and then ask whether to save the change. And, behind each link to a word, what the word means,
+so that pointing at it is enough.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
 
 from minirlhf.files.parsing import read_json
 from minirlhf.paths import RECEIPT, lessons_folder, notebooks_folder
 
 FIRST_LESSON = "00_start_here.ipynb"
+GLOSSARY = "glossary.ipynb"
+TO_A_WORD = re.compile(r"\]\(glossary\.ipynb#([^)\s]+)\)")
 RECORD = RECEIPT  # in the learner's folder: the digest of every copy as it was when we put it there
 
 
@@ -45,16 +54,71 @@ def copy_lessons(source: Path | None = None, target: Path | None = None) -> list
     lessons = sorted(source.glob("*.ipynb"))
     if not lessons:
         raise FileNotFoundError(f"{source} holds no lesson; bring it back with `git checkout notebooks`.")
-    target.mkdir(parents=True, exist_ok=True)
-    record = _read_record(target)
-    copies = [_copy_lesson(lesson, target, record) for lesson in lessons]
+    require_writable(target, "Name a folder of your own: `minirlhf lessons --folder PATH`.")
+    record, meanings = _read_record(target), _meanings(source / GLOSSARY)
+    copies = [_copy_lesson(lesson, target, record, meanings) for lesson in lessons]
     _write(target / RECORD, json.dumps(record, indent=1, sort_keys=True).encode())
     return copies
 
 
-def _copy_lesson(lesson: Path, target: Path, record: dict[str, str]) -> Copy:
+def require_writable(folder: Path, remedy: str) -> None:
+    """Make a folder and write into it for a moment; an error that says what to do where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = f"{folder} cannot be written to ({error.strerror or error}). {remedy}"
+        raise PermissionError(reason) from None
+
+
+def opened(content: bytes, meanings: Mapping[str, str]) -> bytes:
+    """A lesson as it is after JupyterLab has opened it, with the meaning behind each link to a word.
+
+    What is no notebook stays as it is.
+    """
+    try:
+        notebook = json.loads(content)
+        cells, metadata = notebook["cells"], notebook["metadata"]
+    except (ValueError, KeyError, TypeError):
+        return content
+    metadata["language_info"] = _language()
+    for cell in cells:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = _with_meanings("".join(cell["source"]), meanings).splitlines(keepends=True)
+    return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _language() -> dict[str, Any]:
+    """What a kernel says of its language; nothing new where none is installed, which the doctor reports."""
+    try:
+        from ipykernel.ipkernel import IPythonKernel
+    except ImportError:
+        return {"name": "python"}
+    return dict(IPythonKernel.language_info)
+
+
+def _meanings(glossary: Path) -> dict[str, str]:
+    """The first paragraph about each word of the glossary, without marks, by what a link says for the word."""
+    try:
+        cells = ["".join(cell["source"]) for cell in json.loads(glossary.read_bytes())["cells"]]
+    except (OSError, ValueError, KeyError, TypeError):  # a folder of lessons without one
+        return {}
+    found = (re.match(r"### (.+)\n+(.+)", cell) for cell in cells)
+    plain = str.maketrans({'"': "'", "*": "", "`": ""})
+    return {word[1].strip().replace(" ", "-"): word[2].strip().translate(plain) for word in found if word}
+
+
+def _with_meanings(markdown: str, meanings: Mapping[str, str]) -> str:
+    def titled(link: re.Match[str]) -> str:
+        return f'{link[0][:-1]} "{meanings[link[1]]}")' if link[1] in meanings else link[0]
+
+    return TO_A_WORD.sub(titled, markdown)
+
+
+def _copy_lesson(lesson: Path, target: Path, record: dict[str, str], meanings: Mapping[str, str]) -> Copy:
     """Put one lesson under the first name whose file is not the learner's, and write it into the record."""
-    content = lesson.read_bytes()
+    content = opened(lesson.read_bytes(), meanings)
     shipped = _digest(content)
     for name in _names(lesson):
         copy = target / name

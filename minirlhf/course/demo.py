@@ -6,13 +6,15 @@ from pathlib import Path
 
 from minirlhf import pipeline, plots
 from minirlhf.checkpoint import load_policy, save
+from minirlhf.course.copies import require_writable
 from minirlhf.course.plots import BeforeAfter
 from minirlhf.data import Prompts
-from minirlhf.evaluate import Replies, accuracy_ceiling, compare, win_rate
+from minirlhf.evaluate import Replies, accuracy_ceiling, compare
 from minirlhf.feedback.simulated import PATIENT
 from minirlhf.paths import data_folder
 from minirlhf.pipeline import CONTEXT, MAX_NEW_TOKENS, PipelineResult, Recipe
 from minirlhf.runtime import pin_threads
+from minirlhf.training import require_counts
 from minirlhf.worlds import helpdesk
 
 
@@ -26,9 +28,21 @@ class DemoConfig(Recipe):
     compare_on: int = 300
     """On how many held-out customers the three models are compared."""
 
+    def __post_init__(self) -> None:
+        require_counts(self, "votes", "compare_on")
+
 
 def demo(config: DemoConfig) -> None:
     """Tune the base model, show what changed, and say where the files are."""
+    require_writable(config.out, "Name another folder: `minirlhf demo --out PATH`. Nothing was trained.")
+    try:
+        _demo(config)
+    except KeyboardInterrupt as stop:
+        stop.__notes__ = []  # a stage's advice is for who called it, and nothing is kept before the end
+        raise
+
+
+def _demo(config: DemoConfig) -> None:
     pin_threads()
     data = data_folder()
     base, tokenizer = load_policy(data / "checkpoints/base")
@@ -40,26 +54,11 @@ def demo(config: DemoConfig) -> None:
     columns = compare(models, prompts, tokenizer, helpdesk.gold, MAX_NEW_TOKENS)
     asked = [tokenizer.decode(ids) for ids in prompts.prompts]
     table = plots.before_after_table(asked, columns)
-    print(f"\n{table}\n")
-    for line in verdict(columns):
-        print(line)
+    print(f"\n{table}\n\nJudged by the published gold score; the votes came from {PATIENT.name}.")
 
-    config.out.mkdir(parents=True, exist_ok=True)
     written = draw(made, table, columns, config.out)
     save(config.out / "rlhf", made.rlhf, tokenizer)
     print(f"\nWritten to {config.out}/: {', '.join(path.name for path in written)}, and the tuned model in rlhf/.")
-
-
-def verdict(columns: dict[str, Replies]) -> list[str]:
-    """Mean gold scores and win rates, one sentence each. The judge is the world's published rule, not a person."""
-    low, high = helpdesk.GOLD_LOW, helpdesk.GOLD_HIGH
-    means = ", ".join(f"{name} {replies.mean:.2f}" for name, replies in columns.items())
-    lines = [f"Mean gold score ({low:g} to {high:g}): {means}."]
-    for better, worse in (("SFT", "base"), ("RLHF", "SFT")):
-        rate = win_rate(columns[better].scores, columns[worse].scores)
-        lines.append(f"{better} beats {worse} on {rate} of {len(columns[better].scores)} customers (95 % interval).")
-    lines.append(f"Judged by the published gold score; the votes came from {PATIENT.name}.")
-    return lines
 
 
 def draw(made: PipelineResult, table: BeforeAfter, columns: dict[str, Replies], folder: Path) -> list[Path]:

@@ -22,6 +22,21 @@ from minirlhf.runtime import WAITING, thread_count, usable_cpus, wait_policy
 INSTALL = "run `make lessons`, or `pip install -e . -c constraints.txt` where there is no make"
 LISTED = ("torch", "datasets", "tokenizers", "safetensors", "sqlalchemy", "matplotlib", "jupyterlab", "ipykernel")
 WIDGETS = ("ipywidgets", "jupyterlab_widgets", "anywidget")
+# What data/ ships for the lessons, by name, so that the doctor can say which is missing.
+TEXTS = ("base", "comparisons_held_out", "comparisons_train", "demonstrations_held_out", "demonstrations_train")
+TEXTS += ("moods_held_out", "moods_train", "prompts_held_out", "prompts_train")
+RECORDED = ("bands", "by_answers", "equal_budgets", "leash", "over_optimisation", "remedies")
+RECORDED += ("reward_accuracy_by_votes", "reward_sees_remedy", "sft_steps", "ten_tastes", "wrong_labels")
+MODELS = ("base", "reward_model", "rlhf", "sft")
+SHIPPED = {
+    "texts": tuple(f"{name}.jsonl" for name in TEXTS),
+    "checkpoints": tuple(f"checkpoints/{name}/weights.safetensors" for name in MODELS),
+    "settings of models": tuple(
+        f"checkpoints/{name}/{file}.json" for name in MODELS for file in ("config", "tokenizer")
+    ),
+    "recorded runs": tuple(f"recorded/{name}.json" for name in RECORDED),
+    "pictures": tuple(f"sprites/{name}/0001.png" for name in ("train/cat", "held_out/cat", "later/plane")),
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +68,7 @@ def report(findings: Iterable[Finding]) -> bool:
 
 def findings() -> Iterator[Finding]:
     """Everything that is looked at, one finding at a time; a check that breaks is itself a finding."""
-    for check in (python, packages, widgets, kernel, threads, load, folders, data, training_step, disk):
+    for check in (python, packages, widgets, kernel, threads, load, folders, votes, data, training_step, disk):
         try:
             yield from check()
         except Exception as error:
@@ -154,22 +169,58 @@ def folders() -> Iterator[Finding]:
             yield Finding(f"folder {name}", False, str(error), remedy)
 
 
+def votes() -> Iterator[Finding]:
+    """Where votes go, if to a database server: whether its driver is installed, and whether it answers."""
+    where = os.environ.get(paths.VOTES_ELSEWHERE, "")
+    if "://" not in where or where.startswith("sqlite"):
+        return
+    import sqlalchemy
+    from sqlalchemy.exc import SQLAlchemyError
+
+    otherwise = f"or unset {paths.VOTES_ELSEWHERE}: votes then lie in a file"
+    try:
+        address = sqlalchemy.make_url(where)
+        shown = address.render_as_string(hide_password=True)
+        with sqlalchemy.create_engine(address, connect_args={"connect_timeout": 5}).connect():
+            yield Finding("votes", True, f"{shown} answers")
+    except ModuleNotFoundError as missing:
+        package = "psycopg[binary]" if missing.name in ("psycopg", "psycopg2") else missing.name
+        remedy = f"pip install '{package}' and write postgresql+psycopg://…, {otherwise}"
+        yield Finding("votes", False, f"are to go to {where.split('://')[0]}://…; {missing.name} is missing", remedy)
+    except SQLAlchemyError as error:
+        first, *_ = str(error).splitlines()
+        yield Finding("votes", False, f"cannot be kept: {first}", f"start that server, mend its address, {otherwise}")
+
+
 def data() -> Iterator[Finding]:
-    """Whether the shipped texts and checkpoints are there and can be read."""
-    for name, pattern, read, command in (
-        ("texts", "*.jsonl", _read_first_row, "data"),
-        ("checkpoints", "*.safetensors", _read_weights, "checkpoints"),
-    ):
-        remedy = f"bring them back with `git checkout data`, or rebuild them with `minirlhf {command}`"
-        folder = paths.data_folder()
-        files, unreadable = sorted(folder.rglob(pattern)), []
-        for path in files:
+    """Whether all that is shipped is there, and can be read."""
+    readers = {".jsonl": _read_first_row, ".safetensors": _read_weights, ".json": _read_json, ".png": _read_png}
+    commands = {"texts": "data", "checkpoints": "checkpoints", "settings of models": "checkpoints"}
+    folder = paths.data_folder()
+    for kind, names in SHIPPED.items():
+        wrong = []
+        for name in names:
+            path = folder / name
             try:
-                read(path)
+                readers[path.suffix](path)
+            except FileNotFoundError:
+                wrong.append(f"{name} is missing")
             except Exception as error:  # each kind of file has its own errors, and all of them mean the same
-                unreadable.append(f"{path.relative_to(folder)} cannot be read: {error}")
-        found = "; ".join(unreadable) or (f"{len(files)} files" if files else "none found")
-        yield Finding(name, bool(files) and not unreadable, found, remedy)
+                wrong.append(f"{name} cannot be read: {error}")
+        rebuilt = f", or rebuild them with `minirlhf {commands[kind]}`" if kind in commands else ""
+        remedy = f"bring them back with `git checkout data`{rebuilt}"
+        yield Finding(kind, not wrong, "; ".join(wrong) or f"all {len(names)} are there", remedy)
+
+
+def _read_json(path: Path) -> None:
+    if not isinstance(json.loads(path.read_text(encoding="utf-8")), dict):
+        raise ValueError("it holds no object")
+
+
+def _read_png(path: Path) -> None:
+    with path.open("rb") as file:
+        if not file.read(8).startswith(b"\x89PNG"):
+            raise ValueError("it is no picture")
 
 
 def _read_first_row(path: Path) -> None:

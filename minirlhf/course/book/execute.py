@@ -21,6 +21,7 @@ from minirlhf.training import LIMIT
 
 LONGEST_CELL = 600  # seconds
 WIDGET = "application/vnd.jupyter.widget-view+json"  # what needs a kernel; a still stands beside it
+PICTURE = "image/png"
 PROGRESS_ELSEWHERE = "MINIRLHF_PROGRESS"
 FIGURES = "figures"  # in data/recorded: what lessons drew, which no lesson reads
 
@@ -86,17 +87,29 @@ def run(lesson: Path) -> NotebookNode:
 
 
 def tidied(notebook: NotebookNode) -> NotebookNode:
-    """Without progress bars, and without widgets: what stands beside a widget in its output is its still."""
+    """Without progress bars, and without widgets: what stands beside a widget in its output is its still.
+
+    A figure is a picture with words of its own, and no longer the HTML that JupyterLab needs for them.
+    """
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if _is_to_read(output)]
+            for words in filter(None, map(words_of, cell.outputs)):
+                cell.metadata["mystnb"] = {"image": {"alt": words}}
     return notebook
+
+
+def words_of(output: NotebookNode) -> str:
+    """What a picture says to somebody who does not see it."""
+    return output.get("metadata", {}).get(PICTURE, {}).get("alt", "")
 
 
 def _is_to_read(output: NotebookNode) -> bool:
     data: dict[str, Any] = output.get("data", {})
     data.pop(WIDGET, None)
+    if PICTURE in data:
+        data.pop("text/html", None)
     return bool(data) or output.output_type == "error" or output.get("name") == "stdout"
 
 

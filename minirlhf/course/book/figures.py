@@ -1,4 +1,4 @@
-"""Every figure of the lessons as one run drew it, kept in data/recorded/figures for the day when a laptop fails.
+"""Every figure of the lessons as one run drew it, kept for the day when a laptop fails; ours in data/recorded/figures.
 
 A page for each lesson, with its pictures and tables in order under the headings where they belong. Each picture says
 on itself that it is recorded. The pages are plain files: a phone shows them too.
@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from nbformat import NotebookNode
 from PIL import Image, ImageDraw, ImageFont
 
+from minirlhf.course.book.execute import words_of
 from minirlhf.course.book.pages import replace, require_ours
 
 WIDEST = 1000  # pixels
@@ -59,7 +60,7 @@ def write_figures(lessons: Mapping[str, NotebookNode], target: Path) -> None:
             continue
         names = (target / f"{name[:2]}_{n:02d}.png" for n in count())
         body = "\n".join(
-            _section(names, f"lesson {name[:2]}, cell {number}", heading, data) for number, heading, data in shown
+            _section(names, f"lesson {name[:2]}, cell {number}", heading, output) for number, heading, output in shown
         )
         title = f"{_title(notebook)}: recorded figures"
         note = "Drawn by one run of the lesson, and recorded. Your own run will differ where chance plays a part."
@@ -78,7 +79,7 @@ def _title(notebook: NotebookNode) -> str:
 
 
 def _shown(notebook: NotebookNode) -> Iterator[tuple[int, str, NotebookNode]]:
-    """Each output that is to be looked at: the number of its cell, the heading above it, the output's data."""
+    """Each output that is to be looked at: the number of its cell, the heading above it, the output."""
     heading = ""
     for number, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown":
@@ -86,21 +87,21 @@ def _shown(notebook: NotebookNode) -> Iterator[tuple[int, str, NotebookNode]]:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             if "image/png" in data or "text/html" in data:
-                yield number, heading, data
+                yield number, heading, output
 
 
-def _section(names: Iterator[Path], place: str, heading: str, data: NotebookNode) -> str:
+def _section(names: Iterator[Path], place: str, heading: str, output: NotebookNode) -> str:
     """A picture or a table under its heading; pictures, also those inside a table, become files of their own."""
 
     def kept(png: str) -> str:
         file = next(names)
         _marked(png, f"recorded: {place}").save(file, optimize=True)
-        return f'src="{file.name}" alt="{escape(heading)}"'
+        return f'src="{file.name}"'
 
-    if "image/png" in data:
-        inside = f"<img {kept(data['image/png'])}>"
-    else:
-        inside = INLINE.sub(lambda found: kept(found[1]), data["text/html"])
+    if "image/png" in output.data:
+        inside = f'<img {kept(output.data["image/png"])} alt="{escape(words_of(output) or heading)}">'
+    else:  # its pictures have their words already
+        inside = INLINE.sub(lambda found: kept(found[1]), output.data["text/html"])
     return f'<section>\n<h2>{escape(heading)}</h2>\n<p class="note">recorded: {place}</p>\n{inside}\n</section>'
 
 

@@ -2,7 +2,7 @@
 
 from minirlhf.course.experiments.claims import Claim
 from minirlhf.data import collate
-from minirlhf.evaluate import compare
+from minirlhf.evaluate import compare, win_rate
 from minirlhf.ops import masked_mean, token_log_probs
 from minirlhf.pipeline import load_shipped
 from minirlhf.worlds import helpdesk
@@ -12,6 +12,7 @@ CLAIMS = (
     Claim("kind_replies_of_rlhf", says="and most are kind", low=0.6),
     Claim("wrong_or_no_remedy", says="Even the tuned model sometimes offers the wrong remedy", low=0.01, high=0.3),
     Claim("fall_of_poor_replies", says="But fewer of its answers are poor", low=0.01),
+    Claim("wins_of_rlhf", says="for about three in four", low=0.68, high=0.84),
 )
 
 
@@ -35,4 +36,5 @@ def measure(seed: int) -> dict[str, float]:
         "kind_replies_of_rlhf": sum(part["tone"] > 0 for part in parts) / len(parts),
         "wrong_or_no_remedy": sum(part["remedy"] <= 0 for part in parts) / len(parts),
         "fall_of_poor_replies": poor["SFT"] - poor["RLHF"],
+        "wins_of_rlhf": win_rate(replies["RLHF"].scores, replies["SFT"].scores).rate,
     }

@@ -108,12 +108,12 @@ def rude(replies: Sequence[str]) -> float:
 CLAIMS = (
     Claim("loss_gain", says="about a tenth of a nat", low=0.08, high=0.12),
     Claim("win_rate", says="about 85 in 100 customers", low=0.8, high=0.9),
-    Claim("ended_without_end", says="about three in ten replies run until they are cut", low=60, high=85),
-    Claim("prompt_costs", says="by about a fifth of a gold point", low=0.03, high=0.4),
+    Claim("ended_without_end", says="about three in ten replies run until they are cut", low=62, high=78),
+    Claim("prompt_costs", says="by about a fifth of a gold point", low=0.1, high=0.3),
     Claim("remedy_difference", says="about as many come out", low=-7, high=7),
     Claim("rude_out", says="a few in a hundred come out", low=1, high=8),
     Claim("few_rise", says="the held-out loss rises far above where it began", low=0.5),
-    Claim("few_worth", says="twenty demonstrations are worth about as much as none", low=-0.3, high=0.3),
+    Claim("few_worth", says="twenty demonstrations are worth about as much as none", low=-0.2, high=0.2),
     Claim("best_gain", says="about 0.8 points", low=0.65, high=1.0),
 )
 

@@ -33,7 +33,7 @@ LINES = (
 CLAIMS = (
     Claim("wrong_way_without", says="more than half of the batches point the wrong way", low=0.5, high=0.7),
     Claim("found_with", says="all twelve find it", low=12, high=12.5),
-    Claim("found_without", says="about half of the seeds fail", low=3, high=9),
+    Claim("found_without", says="about half of the seeds fail", low=4, high=8),
     Claim("score_after", says="more than two exclamation marks", low=2.0, high=3.0),
     Claim("free_over_clipped", says="less than half as far", low=2.0),
     Claim("reinforce_over_free", says="runs away", low=1.5),
@@ -44,6 +44,13 @@ CLAIMS = (
 def as_paid(rewards: PerSequence) -> PerSequence:
     """No baseline: the advantage is the reward."""
     return rewards
+
+
+def true_slope(logits: Tensor, worth: Tensor) -> Tensor:
+    """How the expected reward of a bandit's policy rises with each of its logits, by calculus, without a sample."""
+    logits = logits.detach().requires_grad_()
+    (slope,) = torch.autograd.grad((logits.softmax(dim=0) * worth).sum(), logits)
+    return slope
 
 
 def measure(seed: int) -> dict[str, float]:

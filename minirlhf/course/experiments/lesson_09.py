@@ -12,7 +12,7 @@ import torch
 from minirlhf.additive import AdditiveReward, fit_additive
 from minirlhf.best_of_n import best_of_n_kl, best_of_n_score, draw_candidates
 from minirlhf.course.experiments.claims import Claim
-from minirlhf.course.overoptimisation import Snapshot, interpolate_gain, score_pool, track
+from minirlhf.course.overoptimisation import Run, Snapshot, interpolate_gain, recorded_runs, score_pool, track, truncate
 from minirlhf.data import Comparisons, Prompts
 from minirlhf.ensemble import Ensemble, resample
 from minirlhf.evaluate import exchanges
@@ -131,11 +131,25 @@ def arms(bench: Bench) -> Mapping[str, tuple[RewardFn, float]]:
     }
 
 
+def gains_of_remedies(
+    hack: Sequence[Mapping[str, Any]], tried: Sequence[Mapping[str, Any]]
+) -> dict[str, tuple[list[float], list[float]]]:
+    """What each remedy gained in gold at its best moment, and at the end: a number for each recorded seed."""
+    seeds = {row["seed"] for row in tried}
+    loose = recorded_runs([row for row in hack if row["seed"] in seeds], "PPO")
+    runs: dict[str, list[Run]] = {"sixty votes, β = 0.02": loose}
+    runs["stopped at 4 nats"] = [truncate(run, 2.0) for run in loose]  # √4 is 2
+    for row in tried:
+        runs.setdefault(row["method"], recorded_runs(tried, row["method"]))
+    best = {name: [max(gold for _, gold in run) for run in several] for name, several in runs.items()}
+    return {name: (best[name], [run[-1][1] for run in several]) for name, several in runs.items()}
+
+
 SWEEPS = {"over_optimisation": over_optimisation, "remedies": remedies}
 
 CLAIMS = (
     Claim("proxy_gain", says="climbs by more than three deviations", low=3.0),
-    Claim("best_gold_gain", says="stays near where it began for some updates", low=0.0, high=0.4),
+    Claim("best_gold_gain", says="stays near where it began for some updates", low=0.0, high=0.25),
     Claim("gold_lost", says="and ends below", low=0.2),
     Claim("remedy_lost", says="is less often the right thing", low=0.1),
     Claim("repetition_gained", says="*repetition*, which was hardly there before", low=0.05),

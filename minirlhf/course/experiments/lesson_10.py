@@ -176,7 +176,7 @@ CLAIMS = (
     Claim("best_answers_over_control", says="well above their control", low=0.1),
     Claim("best_of_n_sorry", says="about three quarters", low=0.69, high=0.83),
     Claim("ppo_sorry", says="roughly 80 to 95 in 100", low=0.77, high=0.97),
-    Claim("apologies", says="between one and two a reply", low=0.93, high=2.0),
+    Claim("apologies", says="anywhere from one to two per reply", low=0.93, high=2.0),
     Claim("help_kept", says="keep the help as good as it was", low=-0.2),
     Claim("flattery", says="by about 20 in 100", low=0.1, high=0.33),
 )

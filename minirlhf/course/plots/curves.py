@@ -46,8 +46,8 @@ def training_dashboard(
     """
     runs = _runs(records)
     reached = max(run[-1].update for run in runs)
-    figure = style.new_figure(11.5, 6.6)
-    grid = figure.add_gridspec(2, 3)
+    figure = style.new_figure(8.0, 8.6)
+    grid = figure.add_gridspec(3, 2)
     for i, (question, *names) in enumerate(PANELS):
         cells = grid[i].subgridspec(len(names), 1)
         for row, name in enumerate(names):

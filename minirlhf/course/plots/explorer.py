@@ -7,23 +7,42 @@ would go astray. In code: `explored.set(temperature=0.5)` moves a slider; `draw(
 
 import inspect
 import traceback
-from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
-from io import BytesIO
+from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from ipywidgets import HTML, Dropdown, Layout, SelectionSlider, VBox, Widget
+from anywidget import AnyWidget
+from ipywidgets import HTML, Dropdown, Layout, VBox, Widget
 from matplotlib.figure import Figure
+from traitlets import Int, List, Unicode, validate
 
 from minirlhf.course.plots import style
 from minirlhf.course.plots.strip import TokenStrip
 
 CARD = f"box-sizing:border-box;max-width:100%;overflow-x:auto;background:#fff;color:{style.INK}"
 TEXT = "padding:10px 14px;white-space:pre-wrap;font-family:monospace;font-size:13px;line-height:1.45"
+GREEK = {"beta": "β", "gamma": "γ", "lam": "λ"}
 LONG = 12  # letters: the room that a slider has for its value
 SORRY = "padding:10px 14px;border-left:8px solid #D55E00;font-size:14px;line-height:1.45"
+
+
+class Slider(AnyWidget):
+    """The browser's own slider over a list of labels: it has a name, and tells the label that it stands at."""
+
+    _esm = Path(__file__).with_name("slider.js")
+    _css = Path(__file__).with_name("slider.css")
+    name = Unicode().tag(sync=True)
+    labels = List(Unicode()).tag(sync=True)
+    index = Int(0).tag(sync=True)
+
+    def __init__(self, name: str, labels: Sequence[str], index: int) -> None:
+        super().__init__(name=name, labels=list(labels), index=index, layout=Layout(width="100%"))
+
+    @validate("index")
+    def _check_index(self, proposal: Any) -> int:
+        return min(max(proposal["value"], 0), len(self.labels) - 1)
 
 
 class Explorer(VBox):
@@ -59,20 +78,18 @@ class Explorer(VBox):
                 self._waits = False
             self._redraw()
 
-    def _slider(self, name: str, start: Any) -> SelectionSlider | Dropdown:
-        labels, letters = list(map(label, self.choices[name])), max(map(len, self.choices))
-        looks: dict[str, Any] = {
-            "options": list(zip(labels, range(len(labels)), strict=True)),
-            "index": place_of(start, name, self.choices),
-            "description": name.replace("_", " "),
-            "disabled": len(labels) == 1,
-            "style": {"description_width": f"{letters + 1}ch"},
-        }
-        if max(map(len, labels)) > LONG:
-            return Dropdown(**looks, layout=Layout(width="100%", max_width="48em"))
-        # The page sends a slider's next position only once the one before it has been drawn: nothing queues up.
-        layout = Layout(width=f"calc({letters}ch + 24em)", max_width="100%")
-        return SelectionSlider(**looks, continuous_update=True, layout=layout)
+    def _slider(self, name: str, start: Any) -> Slider | Dropdown:
+        labels, index, words = list(map(label, self.choices[name])), place_of(start, name, self.choices), _words(name)
+        if max(map(len, labels)) <= LONG:
+            return Slider(words, labels, index)
+        return Dropdown(
+            options=list(zip(labels, range(len(labels)), strict=True)),
+            index=index,
+            description=words,
+            disabled=len(labels) == 1,
+            style={"description_width": f"{len(words) + 1}ch"},
+            layout=Layout(width="100%", max_width="48em"),
+        )
 
     def _moved(self, _: Any) -> None:
         if not self._waits:
@@ -111,7 +128,7 @@ class Explorer(VBox):
         return f"{self._call} {state}. No sliders to see? Move them by .set(…); .shown is what was drawn."
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        state = ", ".join(f"{name.replace('_', ' ')}: {label(value)}" for name, value in self.values.items())
+        state = ", ".join(f"{_words(name)}: {label(value)}" for name, value in self.values.items())
         still = as_html(self.shown) if isinstance(self.shown, Widget) else self._place.value
         html = f'<div style="{CARD}">{still}<div style="padding:4px 14px 8px">{escape(state)}</div></div>'
         bundle = super()._repr_mimebundle_(**kwargs) or {}
@@ -149,27 +166,20 @@ def label(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def _words(name: str) -> str:
+    """An argument's name as a slider bears it: Greek letters as letters, blanks where Python has none."""
+    return GREEK.get(name, name.replace("_", " "))
+
+
 def as_html(shown: Any) -> str:
     """A figure as a picture, and anything else in the HTML form that it has, or as its text."""
     if shown is None:
         raise ValueError("draw returned nothing that could be shown; end it with: return figure")
     if isinstance(shown, Figure):
-        return _picture(shown)
+        return style.picture(style.drawn(shown), style.said_of(shown))
     in_html = getattr(shown, "_repr_html_", None)
     found = in_html() if in_html else None
     return f'<div style="{CARD};{TEXT}">{escape(str(shown))}</div>' if found is None else found
-
-
-def _picture(figure: Figure) -> str:
-    png = BytesIO()
-    figure.savefig(png, format="png")
-    width, height = (round(figure.dpi * inches) for inches in figure.get_size_inches())
-    # With its size known beforehand, nothing on the page jumps while the browser reads the picture.
-    return (
-        f'<img width="{width}" height="{height}" style="display:block;max-width:100%;height:auto" '
-        f'decoding="sync" alt="{escape(figure.get_suptitle() or "a figure")}" '
-        f'src="data:image/png;base64,{b64encode(png.getvalue()).decode()}">'
-    )
 
 
 def _sorry(error: Exception, call: str) -> str:

@@ -23,7 +23,7 @@ RIGHT = "named rightly (share of kept-back pictures)"
 
 def picture_folders(folders: Mapping[str, Pixels], n: int = 10) -> Figure:
     """The first pictures of each folder, a row for each, with the folder's name."""
-    figure = style.new_figure(1.6 + 0.72 * n, 0.7 + 0.78 * len(folders))
+    figure = style.new_figure(1.6 + 0.64 * n, 0.7 + 0.7 * len(folders))
     cells = figure.subplots(len(folders), n, squeeze=False)
     for row, (name, pixels) in zip(cells, folders.items(), strict=True):
         for i, ax in enumerate(row):
@@ -39,7 +39,7 @@ def picture_folders(folders: Mapping[str, Pixels], n: int = 10) -> Figure:
 
 def picture_guesses(pixels: Pixels, probabilities: Probabilities, names: Sequence[str], truth: str) -> Figure:
     """Pictures of one kind, and below each the predicted probability of every label."""
-    figure = style.new_figure(1.1 + 1.45 * len(pixels), 1.9 + 0.27 * len(names))
+    figure = style.new_figure(1.1 + 1.15 * len(pixels), 1.7 + 0.27 * len(names))
     rows = figure.subplots(2, len(pixels), squeeze=False, height_ratios=(1.35, 0.27 * len(names) + 0.2))
     for i, (top, below) in enumerate(zip(*rows, strict=True)):
         _picture(top, pixels[i])
@@ -52,7 +52,7 @@ def picture_guesses(pixels: Pixels, probabilities: Probabilities, names: Sequenc
 
 def label_bars(texts: Sequence[str], probabilities: Probabilities, names: Sequence[str]) -> Figure:
     """Texts, and beside each the predicted probability of every label."""
-    figure = style.new_figure(8.6, 0.75 + (0.24 * len(names) + 0.25) * len(texts))
+    figure = style.new_figure(8.0, 0.75 + (0.24 * len(names) + 0.25) * len(texts))
     figure.set_layout_engine("constrained", rect=(0.37, 0, 0.63, 1))  # the texts are to the left of that
     rows = figure.subplots(len(texts), 1, squeeze=False, sharex=True)[:, 0]
     for ax, text, row in zip(rows, texts, probabilities, strict=True):
@@ -72,7 +72,7 @@ def label_curve(records: Sequence[ClassifierRecord], classes: int, title: str = 
     """A classifier's loss and accuracy over its steps, beside those of a uniform guess: ln K and 1/K."""
     if not records:
         raise ValueError("There are no records to draw yet: draw after the first step.")
-    figure = style.new_figure(9.0, 3.6)
+    figure = style.new_figure(8.0, 3.6)
     loss, right = figure.subplots(1, 2)
     steps = [record.step for record in records]
     style.dress(loss, "How surprised is it by the labels?", "step", "loss (nats a label)")
@@ -97,7 +97,7 @@ def taught_and_found(runs: Rows, kind: str = "plane") -> Figure:
 
     A run has `labelled`, `seed`, and the shares `found` and `others`.
     """
-    figure, ax = style.panel(7.5, 4.2, f"labelled {kind}s added", RIGHT)
+    figure, ax = style.panel(7.5, 4.2, f"labelled {kind}s added (each step adds more)", RIGHT)
     counts = sorted(distinct(runs, "labelled"))
     ends, found = [], []
     for name, field, tone, mark in ((f"{kind}s", "found", "RLHF", "o"), ("the others", "others", "SFT", "s")):
@@ -143,7 +143,7 @@ def wrong_labels(runs: Rows, recorded: Rows = ()) -> Figure:
     before get a panel of their own, which says so.
     """
     panels = [(runs, ""), *([(recorded, " (recorded)")] if recorded else [])]
-    figure = style.new_figure(5.0 * len(panels), 4.3)
+    figure = style.new_figure(max(5.0, 4.0 * len(panels)), 4.3)
     for ax, (shown, how) in zip(figure.subplots(1, len(panels), squeeze=False, sharey=True)[0], panels, strict=True):
         title = f"{shown[0]['pictures']:,} labelled pictures{how}"
         style.dress(ax, title, "wrong labels (share)", "" if how else "share of pictures")

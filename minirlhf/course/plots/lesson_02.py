@@ -25,8 +25,10 @@ from minirlhf.tokenizer import Tokenizer
 LogProbs = Callable[[torch.Tensor, Tokens, Mask], PerToken]
 
 LIKELIEST = 5  # how many guesses are listed for a token
+ROOM = 60  # of a box, in letters times their points
 DRAWN = 0.001  # a stretch any shorter is not seen
 WIDE = 0.035  # a stretch of the line from 0 to 1 that has room for its name
+TONES = ("SFT", "RLHF", "best-of-n", "DPO")
 LINES = ("-", (0, (6, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1, 2)))  # lines can be told apart without colours too
 
 
@@ -101,7 +103,7 @@ def shift_map(pieces: Sequence[str], guesses: Sequence[tuple[str, float]]) -> Fi
         raise ValueError(f"shift_map: {len(pieces)} pieces and {len(guesses)} guesses; give one guess a piece.")
     n = len(pieces)
     hits = [t + 1 < n and pieces[t + 1] == guess for t, (guess, _) in enumerate(guesses)]
-    figure = style.new_figure(min(1.05 * n + 2.3, 13.0), 3.6, tidy=False)
+    figure = style.new_figure(0.6 * n + 1.4, 3.4, tidy=False)
     ax = figure.add_axes((0.01, 0.02, 0.98, 0.84))
     ax.set(xlim=(-2.3, n + 0.1), ylim=(-0.75, 2.75))
     ax.axis("off")
@@ -125,7 +127,7 @@ def _box(ax: Axes, x: float | int, y: float, piece: str, face: str) -> None:
     corner = (x - 0.4, y - 0.2)
     ax.add_patch(FancyBboxPatch(corner, 0.8, 0.4, "round,pad=0.04", facecolor=face, edgecolor="#888888"))
     words = style.drawable(visible(piece))
-    size = style.MEDIUM if len(words) < 8 else style.SMALL - 0.5
+    size = min(style.MEDIUM, ROOM / max(len(words), 1))
     style.note(ax, words, (x, y), size=size, ha="center", parse_math=False)
 
 
@@ -133,7 +135,7 @@ def end_to_end(pieces: Sequence[str], probabilities: Sequence[float], us: Sequen
     """The probabilities laid end to end from 0 to 1, in the order of the pieces, and where each u falls."""
     ends = list(accumulate(probabilities))
     hit = [next(i for i, end in enumerate(ends) if end > u * ends[-1]) for u in us]
-    figure, ax = style.panel(10.5, 2.9, "running sum of the probabilities", "", grid="x")
+    figure, ax = style.panel(8.0, 2.9, "running sum of the probabilities", "", grid="x")
     drawn = [i for i, p in enumerate(probabilities) if p >= DRAWN or i in hit]
     for row, i in enumerate(drawn):
         p, middle = probabilities[i], ends[i] - probabilities[i] / 2
@@ -158,8 +160,8 @@ def next_pieces(
     """The n likeliest next tokens as bars on a scale from 0 to 1, and beside them texts sampled that way."""
     ranked = sorted(zip(probabilities, pieces, strict=True), reverse=True)
     shown, rest = ranked[:n], sum((p for p, _ in ranked[n:]), 0.0)
-    figure = style.new_figure(11.0, 4.0, tidy=False)  # fixed margins: nothing jumps when a slider moves
-    ax = style.dress(figure.add_axes((0.09, 0.13, 0.36, 0.72)), "What may come next", "probability", "", grid="x")
+    figure = style.new_figure(8.0, 6.4, tidy=False)  # fixed margins: nothing jumps when a slider moves
+    ax = style.dress(figure.add_axes((0.12, 0.49, 0.84, 0.4)), "What may come next", "probability", "", grid="x")
     ax.barh(range(len(shown)), [p for p, _ in shown], color=style.colour("base"), height=0.7)
     names = [style.drawable(visible(piece)) for _, piece in shown]
     ax.set_yticks(range(len(shown)), names, fontsize=style.MEDIUM, parse_math=False)
@@ -167,13 +169,13 @@ def next_pieces(
         style.note(ax, percent(p), (p, row), (4, 0))
     ax.invert_yaxis()
     ax.set(xlim=(0, 1.12), xticks=[0, 0.25, 0.5, 0.75, 1], xlabel=f"probability (all others together: {percent(rest)})")
-    words = figure.add_axes((0.48, 0.05, 0.51, 0.84))
+    words = figure.add_axes((0.03, 0.01, 0.95, 0.37))
     words.set(xlim=(0, 1), ylim=(0, 1))
     words.axis("off")
     style.note(words, "What it says then", (0, 0.97), size=style.MEDIUM, weight="bold")
     for row, text in enumerate(samples):
-        block = "\n".join(line for part in text.strip().split("\n") for line in wrap(_seen(part), 62))
-        height = 0.88 - 0.9 * row / len(samples)
+        block = "\n".join(line for part in text.strip().split("\n") for line in wrap(_seen(part), 84))
+        height = 0.86 - 0.9 * row / len(samples)
         style.note(words, block, (0, height), size=style.MEDIUM - 0.5, va="top", parse_math=False)
     return style.headline(figure, title or f"{names[0]} is likeliest, with {percent(shown[0][0])}")
 
@@ -193,14 +195,14 @@ def loss_curves(
     runs, levels = {name: run for name, run in runs.items() if run}, levels or {}
     if not runs:
         raise ValueError("There are no records to draw yet: draw after the first step.")
-    figure = style.new_figure(9.0, 4.4, tidy=False)
-    ax = style.dress(figure.add_axes((0.08, 0.12, 0.74, 0.74)), "", "step", "loss (nats a piece)")
+    figure = style.new_figure(8.0, 4.4, tidy=False)
+    ax = style.dress(figure.add_axes((0.09, 0.12, 0.71, 0.78)), "", "step", "loss (nats a piece)")
     ends = []
-    for (name, run), dashes in zip(runs.items(), cycle(LINES)):
+    for (name, run), dashes, tone in zip(runs.items(), cycle(LINES), cycle(TONES)):
         xs, ys = [float(record.step) for record in run], [record.loss for record in run]
-        ax.plot(xs, ys, color=style.ink(name), linewidth=1.8, linestyle=dashes, marker="o" if len(run) == 1 else None)
-        ends.append((xs[-1], ys[-1], f"{name} {ys[-1]:.2f}", style.ink(name)))
-    top = 1.1 * max(ax.dataLim.y1, *levels.values(), 0)
+        ax.plot(xs, ys, color=style.ink(tone), linewidth=1.8, linestyle=dashes, marker="o" if len(run) == 1 else None)
+        ends.append((xs[-1], ys[-1], f"{name} {ys[-1]:.2f}", style.ink(tone)))
+    top = 1.05 * max(ax.dataLim.y1, *levels.values(), 0)
     ax.set(xlim=(0, max(steps or 0, *(x for x, *_ in ends))), ylim=(0, top))
     for text, height in levels.items():
         style.level(ax, height, text, style.PALE)

@@ -77,21 +77,22 @@ def shift_arrows(
     """
     n = min(int((tokens[row] != tokenizer.pad_id).sum()) + 2, tokens.shape[1])  # two tokens of padding will do
     pieces = [style.drawable(visible(token_name(i, tokenizer))) for i in tokens[row, : n + 1].tolist()] + ["nothing"]
-    figure = style.new_figure(11.0, 3.2)
+    figure = style.new_figure(8.0, 3.4)
     ax = figure.add_subplot()
-    aslant = {"size": style.MEDIUM, "ha": "center", "rotation": 60, "parse_math": False}
+    upright = {"size": style.SMALL, "ha": "center", "rotation": 90, "parse_math": False}
     for t, piece in enumerate(pieces[:n]):
         face = style.tint("SFT", 0.3) if mask[row, t] else style.GRID
-        box = {"facecolor": face, "edgecolor": "none", "boxstyle": "round,pad=0.25"}
-        style.note(ax, piece, (t, 0), bbox=box, **aslant)
-        style.note(ax, str(t), (t, -0.75), color=style.PALE, ha="center", va="baseline")
+        box = {"facecolor": face, "edgecolor": "none", "boxstyle": "round,pad=0.15"}
+        style.note(ax, piece, (t, 0), bbox=box, **upright)
+        if t % 5 == 0:
+            style.note(ax, str(t), (t, -0.85), color=style.PALE, ha="center", va="baseline")
         if predicting[row, t]:
             right = bool(mask[row, t + 1 : t + 2].any())
             tone = style.ink("SFT" if right else "RLHF")
             ax.annotate("", (t, 1.1), (t, 0.5), arrowprops={"arrowstyle": "->", "color": tone, "lw": 1.8})
             ax.plot([t + 0.12, t + 0.88], [1.05, 0.5], color=style.PALE, linewidth=1, linestyle=":")
-            style.note(ax, pieces[t + 1], (t, 1.5), color=tone, weight="bold", **aslant)
-    ax.set(xlim=(-2.4, n - 0.4), ylim=(-0.9, 2.1))
+            style.note(ax, pieces[t + 1], (t, 1.5), color=tone, weight="bold", **upright)
+    ax.set(xlim=(-5.2, n - 0.4), ylim=(-1.0, 2.1))
     for height, text in ((0, "reads"), (1.5, "must say")):
         style.note(ax, text, (-0.9, height), size=style.MEDIUM, weight="bold", ha="right")
     ax.axis("off")
@@ -107,23 +108,27 @@ def run_panels(measured: Mapping[str, Mapping[str, float | int]], control: str =
     """
     runs, names = list(measured), list(next(iter(measured.values())))
     control = control or runs[0]
-    figure = style.new_figure(2.2 + 2.3 * len(names), 1.3 + 0.45 * len(runs))
-    axes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
-    for ax, name in zip(axes, names, strict=True):
+    across = 2 if len(names) == 4 else 3
+    rows = -(-len(names) // across)
+    figure = style.new_figure(8.0, 0.6 + rows * (0.75 + 0.36 * len(runs)))
+    grid = figure.subplots(rows, min(across, len(names)), sharey=True, squeeze=False)
+    for ax in list(grid.flat)[len(names) :]:
+        ax.set_axis_off()
+    for ax, name in zip(list(grid.flat)[: len(names)], names, strict=True):
         values = [measured[run][name] for run in runs]
         low, high = min(0.0, *values), max(0.0, *values)
-        style.dress(ax, "", name, "trained on" if ax is axes[0] else "", grid="x")
+        style.dress(ax, "", name, "trained on" if ax in grid[:, 0] else "", grid="x")
         tones = [style.colour("SFT") if run == control else "#8C8C8C" for run in runs]
         ax.barh(range(len(runs)), values, color=tones, height=0.6)
         ax.axvline(measured[control][name], color=style.ink("SFT"), linewidth=1, linestyle=(0, (4, 3)), zorder=0)
         for row, value in enumerate(values):
-            style.note(ax, _short(value, max(high, -low)), (max(value, 0.0), row), (4, 0), bbox=style.BEHIND)
+            style.note(ax, _short(value, max(high, -low)), (1, row), (-2, 0), of="row", ha="right")
         ax.axvline(0, color=style.INK, linewidth=1)
         ax.set_xlim(low - 0.05 * (high - low), high + 0.32 * (high - low or 1.0))
         ax.set_yticks(range(len(runs)), runs, fontsize=style.MEDIUM)
         ax.xaxis.get_major_locator().set_params(nbins=3)
         ax.tick_params(axis="y", length=0)
-    axes[0].invert_yaxis()
+    grid[0, 0].invert_yaxis()
     return style.headline(figure, title or "The same data, steps and seed; one thing differs")
 
 
@@ -133,7 +138,7 @@ def _short(value: float | int, largest: float | int) -> str:
 
 def tone_shares(replies: Mapping[str, Sequence[str]]) -> Figure:
     """The share of replies with each tone: a dot for each model, bars are 95 % intervals."""
-    figure, ax = style.panel(7.5, 1.6 + 0.55 * len(SHOWN), "of 100 replies", "tone", grid="x")
+    figure, ax = style.panel(7.5, 1.5 + 0.4 * len(SHOWN), "of 100 replies", "tone", grid="x")
     shares = {name: np.array([_share(tone, texts) for tone in SHOWN]) for name, texts in replies.items()}
     for k, (name, p) in enumerate(shares.items()):
         rows = np.arange(len(SHOWN)) + 0.22 * (k - (len(replies) - 1) / 2)
@@ -181,10 +186,10 @@ def more_steps(rows: Rows) -> Figure:
 
     Each row has `steps`, `seed`, and a number for each of MEASURED; the demonstrators' row has `steps` 0.
     """
-    figure = style.new_figure(12.0, 3.6)
+    figure = style.new_figure(8.0, 5.6)
     (own,), runs = select(rows, steps=0), [row for row in rows if row["steps"] > 0]
     steps = sorted({row["steps"] for row in runs})
-    for ax, (name, unit) in zip(figure.subplots(1, len(MEASURED)), MEASURED.items(), strict=True):
+    for ax, (name, unit) in zip(figure.subplots(2, 2).flat, MEASURED.items(), strict=True):
         style.dress(ax, name.replace("_", " "), "steps", unit)
         lines = by_seed(runs, "steps", name)
         style.draw_runs(ax, lines, style.colour("SFT"))

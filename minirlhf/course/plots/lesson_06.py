@@ -1,7 +1,7 @@
 """Policy gradients: a bandit's probabilities, the variance of gradients, the clip, and credit assignment."""
 
 from collections.abc import Callable, Mapping, Sequence
-from textwrap import shorten
+from textwrap import fill, shorten
 
 import numpy as np
 import torch
@@ -31,15 +31,15 @@ def bandit_tries(replies: Sequence[str], drawn: Tensor, rewards: Tensor) -> Figu
     ax.axvline(0, color=style.PALE, linewidth=1)
     style.name_rows(ax, list(map(_short, replies)))
     ax.margins(x=0.1)
-    title = f"{len(drawn)} tries, a number for each, and nothing for the replies that were not said"
+    title = f"{len(drawn)} tries and their rewards; the number in a circle says which try it was (1: the first)"
     return style.headline(figure, title)
 
 
 def bandit_progress(records: Sequence[BanditRecord], steps: int | None = None) -> Figure:
     """How probable each reply is after every step, and what the batches were paid; `steps`: how many there will be."""
-    figure = style.new_figure(11.0, 4.2, tidy=False)  # fixed margins: nothing moves from one drawing to the next
-    margins = {"left": 0.065, "right": 0.985, "top": 0.82, "bottom": 0.13, "wspace": 0.95}
-    chances, paid = figure.subplots(1, 2, width_ratios=(1.2, 1), gridspec_kw=margins)
+    figure = style.new_figure(8.0, 6.4, tidy=False)  # fixed margins: nothing moves from one drawing to the next
+    margins = {"left": 0.09, "right": 0.66, "top": 0.88, "bottom": 0.09, "hspace": 0.42}
+    chances, paid = figure.subplots(2, 1, height_ratios=(1.6, 1), gridspec_kw=margins)
     style.dress(chances, "What does it say?", "step", "probability of the reply")
     style.dress(paid, "What is it paid?", "step", "reward, mean of the batch")
     last = records[-1]
@@ -64,13 +64,15 @@ def bandit_progress(records: Sequence[BanditRecord], steps: int | None = None) -
 
 def bandit_runs(runs: Mapping[str, Sequence[Sequence[BanditRecord]]], reply: str) -> Figure:
     """How probable one reply becomes, a line for each seed, side by side for each way to learn."""
-    figure = style.new_figure(0.8 + 3.6 * len(runs), 4.1)
+    figure = style.new_figure(0.8 + 2.4 * len(runs), 4.1)
     panels = figure.subplots(1, len(runs), sharey=True, squeeze=False)[0]
     counted = []
     for i, (ax, (name, seeds)) in enumerate(zip(panels, runs.items(), strict=True)):
         won = sum(run[-1].chances[reply] > 0.5 for run in seeds)
         counted.append(f"{won} of {len(seeds)}")
-        style.dress(ax, f"{name}\n{counted[-1]} end above ½", "step", "" if i else "probability of the best reply")
+        style.dress(
+            ax, f"{fill(name, 22)}\n{counted[-1]} end above ½", "step", "" if i else "probability of the best reply"
+        )
         tone = style.colour(TONES[i % len(TONES)])
         for run in seeds:
             ax.plot([r.step for r in run], [r.chances[reply] for r in run], color=tone, linewidth=1.3, alpha=0.7)
@@ -108,7 +110,7 @@ def gradient_spread(gradients: Mapping[str, Sequence[float]], expected: float) -
 def reinforce_progress(records: Sequence[ReinforceRecord], updates: int | None = None) -> Figure:
     """REINFORCE on a language model: its score, and its KL from the reference."""
     figure = style.new_figure(10.0, 3.7, tidy=False)
-    margins = {"left": 0.07, "right": 0.985, "top": 0.78, "bottom": 0.15, "wspace": 0.22}
+    margins = {"left": 0.08, "right": 0.985, "top": 0.8, "bottom": 0.15, "wspace": 0.26}
     score, kl = figure.subplots(1, 2, gridspec_kw=margins)
     for ax, name, question, tone, usual in (
         (score, "score", "Do the replies score higher?", "proxy", 3.0),
@@ -213,7 +215,7 @@ def credit_bars(
 ) -> Figure:
     """One reply, token by token: the value before each token, and its advantage."""
     n = len(pieces)
-    width = max(7.5, 1.6 + 0.42 * n)
+    width = min(max(7.5, 1.6 + 0.42 * n), style.WIDEST)
     figure = style.new_figure(width, 5.2)
     expected, credit = figure.subplots(2, 1, sharex=True)
     style.dress(expected, "What was expected before each token, and what came at the end", "", "value (score)")
@@ -227,7 +229,9 @@ def credit_bars(
     credit.bar(range(n), earned, width=0.75, color=[style.colour("best-of-n" if a > 0 else "RLHF") for a in earned])
     credit.axhline(0, color=style.INK, linewidth=1)
     names = list(map(style.drawable, pieces))
-    credit.set_xticks(range(n), names, rotation=60, ha="right", fontsize=style.MEDIUM, parse_math=False)
+    credit.set_xticks(
+        range(n), names, rotation=90 if n > 14 else 60, ha="center" if n > 14 else "right", parse_math=False
+    )
     credit.set_xlim(-0.6, n + (n + 1) / (width - 2.1))  # an inch for the score
     reach = 1.1 * max(1.0, max(map(abs, earned)))
     credit.set_ylim(-reach, reach)

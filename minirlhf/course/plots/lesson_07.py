@@ -11,6 +11,7 @@
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -45,6 +46,8 @@ SYMPTOMS = {  # field: (a row's label, on a logarithmic axis?)
 def four_models() -> Figure:
     """The four models of PPO, of which two are trained, and what each passes to the others."""
     figure = style.new_figure(11.5, 5.2, tidy=False)
+    figure.set_size_inches(11.5, 5.2)  # its letters are of 10 points and more
+    figure.set_label("Four models, two of them learn")
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set(xlim=(0, 11.5), ylim=(0, 5.2))
     ax.set_axis_off()
@@ -116,9 +119,9 @@ def expectations(
     values, returns = estimates.values[row][mask].tolist(), estimates.returns[row][mask].tolist()
     advantages = [r - v for r, v in zip(returns, values, strict=True)]
     still = rewards[row][mask].flip(0).cumsum(0).flip(0).tolist()  # the undiscounted return from this token on
-    figure = style.new_figure(max(6.5, 1.5 + 0.42 * len(values)), 5.4)
+    figure = style.new_figure(8.0, 5.4)
     above, below = figure.subplots(2, 1, sharex=True)
-    style.dress(above, "Expected from here on (value before the token)", "", "score units")
+    style.dress(above, "Expected from here on (value)", "", "score units")
     above.plot(values, color=style.colour("RLHF"), linewidth=2, marker="o", markersize=4)
     above.step(range(len(still)), still, where="mid", color=style.ink("proxy"), linewidth=1.4, linestyle=style.DASHED)
     style.at_least(above, min(0.0, *still) - 0.2, max(0.0, *still) + 0.35)
@@ -142,14 +145,17 @@ def _reply(rollout: Rollout, tokenizer: Tokenizer, row: int) -> list[str]:
 
 
 def _token_axis(ax: Axes, pieces: Sequence[str]) -> None:
-    ax.set_xticks(range(len(pieces)), pieces, rotation=60, ha="right", rotation_mode="anchor", parse_math=False)
+    turned: dict[str, Any] = (
+        {"rotation": 90} if len(pieces) > 14 else {"rotation": 60, "ha": "right", "rotation_mode": "anchor"}
+    )
+    ax.set_xticks(range(len(pieces)), pieces, parse_math=False, **turned)
     ax.set_xlim(-0.7, len(pieces) - 0.3)
 
 
 def symptoms(runs: Mapping[str, Sequence[PPORecord]], updates: int = 0) -> Figure:
     """A column for each run but the first, a row for each number; the first, healthy one is dashed in all of them."""
     healthy, *names = runs
-    figure = style.new_figure(1.4 + 2.5 * len(names), 7.8)
+    figure = style.new_figure(1.2 + 1.7 * len(names), 8.4)
     grid = figure.subplots(len(SYMPTOMS), len(names), sharex=True, sharey="row", squeeze=False)
     last = max([updates, 2, *(record.update for records in runs.values() for record in records)])
     for i, (field, (label, logarithmic)) in enumerate(SYMPTOMS.items()):
@@ -174,7 +180,7 @@ def leash_plot(rows: Rows, live: Row | None = None, start: float | None = None) 
     A row: beta, seed, score, gold, kl. `start`: the gold score before any tuning.
     """
     betas = sorted({row["beta"] for row in rows} | ({live["beta"]} if live else set()))
-    figure = style.new_figure(11.0, 4.4)
+    figure = style.new_figure(8.0, 4.4)
     worth, distance = figure.subplots(1, 2)
     style.dress(worth, "What is it worth?", "β (score a nat)", "score of a reply")
     style.dress(distance, "How far did it go?", "β (score a nat)", "KL (nats a reply)")

@@ -155,9 +155,9 @@ def _peaks(fits: Mapping[str, Sequence[GaoFit]], recorded: Mapping[str, Sequence
         far = max(map(_farthest, recorded[method]))
         median, low, high = percentile_interval([curve.peak for curve in curves])
         upper = f"{high:.1f}" if high <= far else "…"
-        where = f"{median:.1f} [{low:.1f}, {upper}]" if median <= far else "beyond what was tried"
+        where = f"at √KL {median:.1f} [{low:.1f}, {upper}]" if median <= far else "beyond what was tried"
         peaks.append(f"{method} {where}")
-    return "Where the fitted curve turns over, in √KL: " + ", ".join(peaks)
+    return "The fitted curves are highest: " + ", ".join(peaks)
 
 
 def remedy_dots(
@@ -191,7 +191,8 @@ def remedy_dots(
     key = f"recorded seeds; hollow: best moment, full: the end\nlines: 95 % intervals of the mean{star}"
     style.note(ax, key, (0, 1), (0, 5), of="axes", color=style.PALE, va="baseline")
     sure = [name for name in names if len(gains[name][1]) > 1 and t_interval(gains[name][1])[1] > 0]
-    title = f"Ends above the base model beyond doubt: {', '.join(sure) or 'none of them'}"
+    plain = [name.removeprefix("control: ").replace(": ", " = ") for name in sure]
+    title = f"Ends above the base model beyond doubt: {', '.join(plain) or 'none of them'}"
     return style.headline(figure, fill(title, 72))
 
 

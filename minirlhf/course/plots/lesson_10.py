@@ -81,8 +81,8 @@ def win_rates(
 def _panels(rows: Rows) -> tuple[Figure, dict[str, Axes]]:
     """A panel for each task, with a row for each method."""
     tasks = distinct(rows, "task")
-    figure = style.new_figure(5.6 * len(tasks) + 1.6, 1.9 + 0.46 * len(distinct(rows, "method")))
-    axes = figure.subplots(1, len(tasks), sharey=True, squeeze=False)[0]
+    figure = style.new_figure(8.0, 1.4 + len(tasks) * (0.6 + 0.36 * len(distinct(rows, "method"))))
+    axes = figure.subplots(len(tasks), 1, squeeze=False)[:, 0]
     return figure, dict(zip(tasks, axes, strict=True))
 
 
@@ -122,10 +122,11 @@ def _family(method: str) -> str:
 
 def _name_methods(panels: Mapping[Any, Axes], rows: Rows) -> None:
     """The methods along the left, in their colours, the first on top."""
-    ax, methods = next(iter(panels.values())), distinct(rows, "method")
-    style.name_rows(ax, methods, "method")
-    for text, method in zip(ax.get_yticklabels(), methods, strict=True):
-        text.set_color(style.ink(_family(method)))
+    methods = distinct(rows, "method")
+    for ax in panels.values():
+        style.name_rows(ax, methods, "method")
+        for text, method in zip(ax.get_yticklabels(), methods, strict=True):
+            text.set_color(style.ink(_family(method)))
 
 
 COLUMNS: Mapping[str, tuple[str, str]] = {
@@ -133,11 +134,12 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "votes": ("votes\ncast", "{:.0f}"),
     "sampled": ("replies sampled\nin training", "{:.0f}"),
     "seconds": ("seconds of one\ncore to train", "{:.1f}"),
-    "parameters": ("million numbers\nin memory", "{:.2f}"),
+    "parameters": ("million weights\nin memory", "{:.2f}"),
     "milliseconds_an_answer": ("milliseconds\nan answer", "{:.1f}"),
     "kl": ("KL from SFT\n(nats a reply)", "{:.1f}"),
     "gold": ("gold score\n(−3 to 3)", "{:.2f}"),
 }
+ACROSS = len(COLUMNS) // 2
 APART = ("kl", "gold")  # columns in which seeds may lie far apart
 
 
@@ -145,8 +147,8 @@ def cost_table(rows: Rows, task: str) -> Figure:
     """What each method needed on a task: the mean over seeds, and a dot a seed where those may lie far apart."""
     rows = select(rows, task=task)
     methods = {method: select(rows, method=method) for method in distinct(rows, "method")}
-    figure = style.new_figure(12.6, 1.9 + 0.42 * len(methods))
-    panels = dict(zip(COLUMNS, figure.subplots(1, len(COLUMNS), sharey=True), strict=True))
+    figure = style.new_figure(8.0, 2.2 + 0.7 * len(methods))
+    panels = dict(zip(COLUMNS, figure.subplots(2, ACROSS, sharey="row").flat, strict=True))
     for column, ax in panels.items():
         title, form = COLUMNS[column]
         scale = 1e-6 if column == "parameters" else 1.0
@@ -167,7 +169,8 @@ def cost_table(rows: Rows, task: str) -> Figure:
         ax.xaxis.set_label_position("top")
         ax.spines[["bottom", "left"]].set_visible(False)
         ax.tick_params(left=False)
-    _name_methods(panels, rows)
+    left = {column: ax for i, (column, ax) in enumerate(panels.items()) if i % ACROSS == 0}
+    _name_methods(left, rows)
     seeds = len(distinct(rows, "seed"))
     style.caption(figure, f"recorded, means of {seeds} seeds; dots: each seed; ≤: the bound ln n − (n − 1)/n")
     dearest = max(methods, key=lambda method: mean(methods[method], "seconds"))

@@ -13,7 +13,6 @@ Elsewhere nothing is shown but a bar, and the figure is `board.figure`. No pyplo
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from io import BytesIO
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -80,6 +79,7 @@ class LivePlot:
 
         No longer than MINIRLHF_SECONDS allows: see `time_limited`.
         """
+        _say_stop_in_a_sentence()
         with self, tqdm(disable=_kernel() is not None, desc="training") as bar:
             for record in time_limited(records):
                 self.add(record)
@@ -110,15 +110,13 @@ class LivePlot:
 
     def _show(self, figure: Figure) -> None:
         """Put the figure in the place of the one before it."""
-        from IPython.display import Image, display
+        from IPython.display import display
 
-        png = BytesIO()
-        figure.savefig(png, format="png")
-        image = Image(data=png.getvalue(), format="png", alt=figure.get_suptitle())
+        data, metadata = style.as_output(figure, tight=False)
         if self._shown is None:
-            self._shown = display(image, display_id=True)
+            self._shown = display(data, metadata=metadata, raw=True, display_id=True)
         else:
-            self._shown.update(image)
+            self._shown.update(data, metadata=metadata, raw=True)
 
 
 def _kernel() -> Any:
@@ -128,6 +126,23 @@ def _kernel() -> Any:
     from IPython.core.getipython import get_ipython
 
     return getattr(get_ipython(), "kernel", None)
+
+
+def _say_stop_in_a_sentence() -> None:
+    """Have the stop button answered by what a stage says of it, without the page of code that it was in.
+
+    The cell counts as stopped all the same, so *Run All* goes no further.
+    """
+    if (kernel := _kernel()) is not None:
+        kernel.shell.set_custom_exc((KeyboardInterrupt,), _stopped)
+
+
+def _stopped(shell: Any, kind: type, stop: BaseException, trace: Any, tb_offset: int | None = None) -> None:
+    """What IPython calls: the notes of whoever was stopped, or the usual page where nobody left one."""
+    if notes := getattr(stop, "__notes__", None):
+        print("Stopped.", *notes)
+    else:
+        shell.showtraceback((kind, stop, trace), tb_offset=tb_offset)
 
 
 def _so_far(reading: "Reading", updates: Sequence[PPORecord]) -> str:

@@ -8,7 +8,8 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from minirlhf.course.plots import style
 
-WIDTH, HEIGHT = 2.0, 1.05  # of a box, in inches
+WIDTH, HEIGHT = 1.56, 1.05  # of a box, in inches
+ACROSS = 11.0  # of the map, so wide that letters of 10 points are as high as those of other figures
 LETTERS = 10
 
 
@@ -24,15 +25,15 @@ class Box:
 
 
 STAGES = {
-    "texts": Box(1.15, 2.9, "people", "people wrote them,\nfor other reasons"),
-    "base": Box(4.1, 2.9, "base", "continues any text"),
-    "SFT": Box(6.85, 2.9, "SFT", "answers, like the\naverage demonstrator"),
-    "PPO": Box(9.8, 2.9, "PPO", "answers, is scored,\nmakes the better likelier"),
-    "RLHF": Box(12.3, 2.9, "RLHF", "answers as people\nlike it"),
-    "demonstrations": Box(4.1, 0.8, "people", "people write\ngood answers"),
-    "votes": Box(6.85, 0.8, "people", "people choose\nbetween two answers"),
-    "reward model": Box(9.8, 0.8, "proxy", "a number for\nany answer"),
-    "reference": Box(9.8, 5.0, "SFT", "the SFT model,\nfrozen", dashed=True),
+    "texts": Box(0.85, 2.9, "people", "people wrote them,\nfor other reasons"),
+    "base": Box(3.2, 2.9, "base", "continues any text"),
+    "SFT": Box(5.5, 2.9, "SFT", "answers, like an\naverage agent"),
+    "PPO": Box(7.85, 2.9, "PPO", "answers, is scored,\nthe better likelier"),
+    "RLHF": Box(10.1, 2.9, "RLHF", "answers as\npeople like"),
+    "demonstrations": Box(3.2, 0.8, "people", "people write\ngood answers"),
+    "votes": Box(5.5, 0.8, "people", "people choose\nbetween two answers"),
+    "reward model": Box(7.85, 0.8, "proxy", "a number for\nany answer"),
+    "reference": Box(7.85, 5.0, "SFT", "the SFT model,\nfrozen", dashed=True),
 }
 TITLES = {"base": "base model", "SFT": "SFT model", "RLHF": "RLHF model", "demonstrations": "demonstrations"}
 
@@ -41,9 +42,11 @@ def pipeline_map(active: str | None = None) -> Figure:
     """From texts to a model that people have tuned; `active`, a name in STAGES, is where you are."""
     if active is not None and active not in STAGES:
         raise ValueError(f"pipeline_map: there is no stage {active!r}; choose from {', '.join(STAGES)}.")
-    figure = style.new_figure(13.45, 5.9, tidy=False)
+    figure = style.new_figure(ACROSS, 5.9, tidy=False)
+    figure.set_size_inches(ACROSS, 5.9)
+    figure.set_label("How people tune a language model: the map of the course")
     ax = figure.add_axes((0, 0, 1, 1))
-    ax.set(xlim=(0, 13.45), ylim=(0.0, 5.9))
+    ax.set(xlim=(0, ACROSS), ylim=(0.0, 5.9))
     ax.set_axis_off()
     style.note(ax, "How people tune a language model", (0.15, 5.4), size=16, weight="bold", va="baseline")
     key = "Yellow: what people supply. Dashed: the leash."
@@ -99,10 +102,10 @@ def _arrow(ax: Axes, start: str, end: str, says: str, dashed: bool = False, tip:
         points, bend = (((one.x, one.y + side), (other.x - WIDTH / 2, other.y)), "angle,angleA=90,angleB=0,rad=12")
         x, y, ha, va = one.x + 0.25, other.y + 0.07, "left", "bottom"
     else:
-        points = (one.x + 0.7, one.y + side), (other.x - 0.7, other.y - side)
+        points = (one.x + 0.5, one.y + side), (other.x - 0.5, other.y - side)
         x, y, ha, va = (one.x + other.x) / 2 - 0.2, (one.y + other.y) / 2, "right", "center"
     line, text, dashes = (style.ink("SFT"), style.ink("SFT"), (0, (4, 2))) if dashed else (style.PALE, style.INK, "-")
     arrow = FancyArrowPatch(*points, arrowstyle=tip, mutation_scale=15, connectionstyle=bend)
     arrow.set(linewidth=1.8, color=line, linestyle=dashes)
     ax.add_patch(arrow)
-    style.note(ax, says, (x, y), color=text, size=LETTERS, ha=ha, va=va, linespacing=1.15)
+    style.note(ax, says, (x, y), color=text, size=LETTERS - 0.8, ha=ha, va=va, linespacing=1.15)

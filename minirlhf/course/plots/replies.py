@@ -15,15 +15,15 @@ from minirlhf.tokenizer import split_words
 
 def score_strips(columns: Mapping[str, Replies]) -> Figure:
     """Every reply's gold score, a row for each model: dots, their spread, the mean and its 95 % interval."""
-    figure, ax = style.panel(8.5, 1.2 + 0.95 * len(columns), "gold score of a reply", "model", grid="x")
+    figure, ax = style.panel(8.0, 1.2 + 0.95 * len(columns), "gold score of a reply", "model", grid="x")
     rng = np.random.default_rng(0)  # moves a dot only up and down within its row
     every = [score for replies in columns.values() for score in replies.scores]
     ends = []
-    bins = np.linspace(min(every) - 0.3, max(every) + 0.3, 30)
+    bins = np.linspace(min(every) - 0.15, max(every) + 0.15, 46)
     for row, (name, replies) in enumerate(columns.items()):
         scores = np.asarray(replies.scores, dtype=float)
         counts, edges = np.histogram(scores, bins=bins)
-        spread = np.convolve(counts, [0.25, 0.5, 0.25], "same")
+        spread = np.convolve(counts, [0.06, 0.24, 0.4, 0.24, 0.06], "same")
         spread /= spread.max()
         centres = (edges[:-1] + edges[1:]) / 2
         ax.fill_between(centres, row - 0.12, row - 0.12 - 0.55 * spread, color=style.tint(name, 0.35), linewidth=0)

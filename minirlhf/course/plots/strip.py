@@ -81,8 +81,10 @@ class TokenStrip(AnyWidget):
             self.view = other.view
             if self.shading not in self._names:
                 self.shading = other.shading
-            if self.chosen is not None and self.chosen >= len(self.view["pieces"]):
-                self.chosen = None
+            tones = self._shade["tones"]
+            if self.chosen is not None and (self.chosen >= len(tones) or tones[self.chosen] is None):
+                counts = [i for i, tone in enumerate(tones) if tone is not None]
+                self.chosen = counts[0] if counts else None  # of another text the same place may be no word of a reply
 
     @validate("chosen")
     def _check_chosen(self, proposal: Any) -> int | None:

@@ -5,9 +5,13 @@ reader's matplotlib settings: a figure is a white card with dark text in a dark 
 without pyplot, so nothing global is touched and a thread may draw.
 """
 
+import struct
 import sys
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
-from functools import partial
+from html import escape
+from io import BytesIO
+from textwrap import fill
 from typing import Any, Literal
 
 from matplotlib.axes import Axes
@@ -31,6 +35,8 @@ COLOURS = {
 }
 INK, PALE, GRID, NORMAL, FINE = "#222222", "#767676", "#EBEBEB", "#E6F2EC", "#3B7A57"
 SMALL, MEDIUM, LARGE = 9.0, 10.5, 13.0  # points
+WIDEST = 8.0  # inches: on a laptop a notebook shows 700 pixels of 800, and SMALL is still as high as a book's print
+BOLD_LETTER, LETTER = 0.59, 0.54  # how wide one is on average, in its height
 BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1}  # keeps text readable over lines
 END = "⟨end⟩"  # how the end of a text is shown
 BOLD: dict[str, Any] = {"size": MEDIUM, "weight": "bold"}  # for a note that is to be read first
@@ -74,10 +80,10 @@ def _mixed(one: str, other: str, share: float) -> str:
 
 
 def new_figure(width: float, height: float, tidy: bool = True) -> Figure:
-    """A white figure of this size in inches that shows itself in a notebook; tidy: with room for labels."""
+    """A white figure of this size in inches, or as wide as a notebook shows it in full; tidy: with room for labels."""
     _tell_jupyter()
     engine = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08) if tidy else None
-    return Figure(figsize=(width, height), layout=engine, facecolor="white")
+    return Figure(figsize=(min(width, WIDEST), height), layout=engine, facecolor="white")
 
 
 def _tell_jupyter() -> None:
@@ -85,12 +91,42 @@ def _tell_jupyter() -> None:
     if "IPython" not in sys.modules:
         return
     from IPython.core.getipython import get_ipython
-    from IPython.core.pylabtools import print_figure
 
-    shell = get_ipython()
-    png = getattr(shell.display_formatter, "formatters", {}).get("image/png") if shell else None
-    if png is not None and Figure not in png.type_printers:
-        png.for_type(Figure, partial(print_figure, fmt="png", base64=True))
+    bundles = getattr(getattr(get_ipython(), "display_formatter", None), "mimebundle_formatter", None)
+    if bundles is not None and Figure not in bundles.type_printers:
+        bundles.for_type(Figure, as_output)
+
+
+def as_output(figure: Figure, tight: bool = True) -> tuple[dict[str, str], dict[str, Any]]:
+    """A figure as a notebook's output: data and metadata, with its title for whoever does not see it.
+
+    JupyterLab shows the HTML, because it leaves out what a bare picture says of itself; whoever binds a book or keeps
+    figures finds the picture, and the words in its metadata.
+    """
+    png = drawn(figure, bbox_inches="tight" if tight else None)
+    alt = {"alt": said_of(figure)}
+    return {"text/html": picture(png, alt["alt"]), "image/png": b64encode(png).decode()}, {"image/png": alt}
+
+
+def drawn(figure: Figure, **how: Any) -> bytes:
+    """The figure as a PNG."""
+    png = BytesIO()
+    figure.savefig(png, format="png", **how)
+    return png.getvalue()
+
+
+def picture(png: bytes, alt: str) -> str:
+    """A PNG as HTML, never wider than the page. With its size known beforehand nothing jumps while it is read."""
+    width, height = struct.unpack(">II", png[16:24])
+    return (
+        f'<img width="{width}" height="{height}" style="display:block;max-width:100%;height:auto" '
+        f'decoding="sync" alt="{escape(alt)}" src="data:image/png;base64,{b64encode(png).decode()}">'
+    )
+
+
+def said_of(figure: Figure) -> str:
+    """What a figure says in one sentence: its headline, or the label of one that writes its title elsewhere."""
+    return " ".join(str(figure.get_suptitle() or figure.get_label() or "a figure").split())
 
 
 def panel(width: float, height: float, xlabel: str = "", ylabel: str = "", grid: Grid = "y") -> tuple[Figure, Axes]:
@@ -115,13 +151,24 @@ def dress(ax: Axes, title: str = "", xlabel: str = "", ylabel: str = "", grid: G
 
 
 def headline(figure: Figure, text: str) -> Figure:
-    """The figure with its one sentence, above everything."""
-    figure.suptitle(text, x=0.01, ha="left", fontsize=LARGE, fontweight="bold", color=INK)
+    """The figure with its one sentence, above everything: over two lines, or smaller where the margins are fixed."""
+    letters = 72 * 0.98 * figure.get_figwidth() / BOLD_LETTER  # for letters of one point
+    size = LARGE
+    if figure.get_layout_engine() is not None:
+        text = _wrapped(text, letters / LARGE)
+    else:
+        size = max(SMALL, min(LARGE, letters / max(map(len, text.split("\n")))))
+    figure.suptitle(text, x=0.01, ha="left", fontsize=size, fontweight="bold", color=INK)
     return figure
+
+
+def _wrapped(text: str, letters: float) -> str:
+    return "\n".join(fill(line, int(letters)) for line in text.split("\n"))
 
 
 def caption(figure: Figure, text: str) -> None:
     """Whose runs these are, and what the marks mean, below everything."""
+    text = _wrapped(text, 72 * 0.98 * figure.get_figwidth() / SMALL / LETTER)
     figure.supxlabel(text, x=0.01, ha="left", fontsize=SMALL, color=PALE)
 
 

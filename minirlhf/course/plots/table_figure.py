@@ -67,6 +67,7 @@ class Page:
     def __init__(self, width: float, height: float) -> None:
         self.width, self.height = width, height
         self.figure = style.new_figure(width, height, tidy=False)
+        self.figure.set_size_inches(width, height)  # a page for a README or a slide, and not for a notebook
 
     def put(self, x: float, y: float, words: Words, tone: str, size: float = SIZE, align: str = "left") -> None:
         """One line of words, bold where they are new."""
