@@ -1,10 +1,11 @@
-"""Where things are: the shipped data and notebooks, the learner's own folder, and the learner's votes."""
+"""Where things are: the shipped data and notebooks, the learner's own folder and votes, and who the learner is."""
 
 import os
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 VOTES_ELSEWHERE = "MINIRLHF_VOTES"  # a path or a database's address, where votes.db is not the place
+VOTER_ELSEWHERE = "MINIRLHF_VOTER"  # a file that says who votes, where the user's data folder is not the place
 
 
 def shipped_folder(name: str) -> Path:
@@ -41,3 +42,12 @@ def votes_file() -> Path | str:
     if elsewhere and "://" in elsewhere:
         return elsewhere
     return Path(elsewhere) if elsewhere else lessons_folder() / "votes.db"
+
+
+def voter_file() -> Path:
+    """Where it is kept who votes: in the user's data folder, which outlives the lessons, or where a variable says."""
+    if elsewhere := os.environ.get(VOTER_ELSEWHERE):
+        return Path(elsewhere).expanduser()
+    from platformdirs import user_data_path  # here, so that the doctor speaks where it is missing
+
+    return user_data_path("minirlhf", appauthor=False) / "voter"

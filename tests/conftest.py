@@ -15,6 +15,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
 # Never the learner's own, and for every worker another: each has inherited the environment of the one that started it.
 os.environ["MINIRLHF_PROGRESS"] = str(Path(tempfile.mkdtemp()) / "progress.json")
+os.environ["MINIRLHF_VOTER"] = str(Path(tempfile.mkdtemp()) / "voter")
 os.environ["MINIRLHF_VOTES"] = str(Path(tempfile.mkdtemp()) / "votes.db")
 
 import pytest

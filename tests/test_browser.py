@@ -138,6 +138,91 @@ def test_every_mode_by_mouse_and_by_keyboard(reader, mode, say):
     expect(desk.page.locator(".jp-Notebook .jp-CodeCell")).to_have_count(1)  # no shortcut of JupyterLab's ran
 
 
+def test_the_keys_work_as_the_card_says_after_its_cell_was_run(reader):
+    """Shift+Enter leaves the focus on the next cell, where A and B insert cells: the card says to click it first."""
+    desk = Desk(reader, "keys", more=["'the next cell'"])
+    first = reader.page.locator(".jp-Notebook .jp-CodeCell").first
+    first.locator(".cm-content").click()
+    reader.page.keyboard.press("Shift+Enter")
+    reader.wait_until_idle()
+    ready, first_click = desk.card.get_by_text("Keys:", exact=True), desk.card.get_by_text("Click here to use the keys")
+    expect(first_click).to_be_visible()
+    expect(ready).not_to_be_visible()
+    height = desk.card.bounding_box()["height"]
+    first_click.click()
+    expect(ready).to_be_visible()
+    expect(first_click).not_to_be_visible()
+    assert desk.card.bounding_box()["height"] == height
+    for n, key in enumerate("abtn"):
+        desk.type(key)
+        desk.counts(f"{n + 1} of 4")
+    left, right, *others = desk.votes()
+    assert (left.chose_left, right.chose_left, [vote.answer for vote in others]) == (True, False, [Tie(), BothBad()])
+    expect(reader.page.locator(".jp-Notebook .jp-CodeCell")).to_have_count(2)
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (1024, 700)])
+def test_both_replies_and_their_buttons_stand_beside_each_other_and_nothing_scrolls(chromium, lab, size):
+    reader = Reader(chromium, lab, *size)
+    desk = Desk(reader, f"beside-{size[0]}")
+    area = desk.card.locator("xpath=ancestor::*[contains(@class, 'jp-OutputArea-output')]").last
+    assert area.evaluate("area => area.scrollHeight - area.clientHeight") == 0
+    assert area.evaluate("area => area.scrollWidth - area.clientWidth") == 0
+    one, other = (desk.card.get_by_role("button", name=f"{side} is better").bounding_box() for side in "AB")
+    assert one["y"] == other["y"] and one["x"] + one["width"] < other["x"]
+    reader.page.close()
+
+
+def test_a_card_stays_as_high_whether_a_reply_has_one_line_or_three(reader):
+    longer = (
+        " We will look for your kettle today, and tomorrow, and if need be on the day after that as well, I promise."
+    )
+    desk = Desk(reader, "height", replies=(" No.", longer))
+    height = desk.card.bounding_box()["height"]
+    short = Desk(reader, "height-short")
+    assert short.card.bounding_box()["height"] == height
+
+
+def test_a_card_without_python_says_so_and_takes_no_vote(reader):
+    desk = Desk(reader, "alone")
+    reader.restart()
+    desk.press("A is better")
+    expect(desk.card.get_by_role("alert")).to_contain_text("Run the card's cell again")
+    assert desk.votes() == []
+    reader.run_all()
+    desk.press("A is better")
+    desk.counts("1 of 4")
+
+
+def test_a_card_that_was_saved_and_opened_without_a_kernel_says_so_and_offers_nothing(reader):
+    desk = Desk(reader, "saved")
+    desk.card.evaluate("card => card.parentElement.classList.add('jupyter-widgets-disconnected')")  # as JupyterLab does
+    expect(desk.card.get_by_role("note").first).to_contain_text("Run the card's cell again")
+    expect(desk.card.get_by_role("button", name="A is better")).not_to_be_visible()
+    desk.card.focus()
+    desk.type("a")
+    expect(desk.card).not_to_have_class(re.compile("mc-sending"))
+    assert desk.votes() == []
+
+
+def test_somebody_else_sits_down_at_the_same_computer(reader):
+    """Without a name the card is whoever sits there; a new person begins anew, and the first one comes back."""
+    cell = (
+        "from minirlhf import FeedbackCard\nfrom minirlhf.feedback.votes import Question\n"
+        "FeedbackCard([Question('pair', f'seat {i}', (' a', ' b')) for i in range(2)], title='Seat')"
+    )
+    reader.open(reader.lab.write("seat.ipynb", cell))
+    reader.run_all()
+    card = reader.page.get_by_role("region", name="Seat")
+    card.get_by_role("button", name="A is better").click()
+    expect(card).to_contain_text("1 of 2")
+    card.get_by_text("Not you?").click()
+    card.get_by_role("button", name="Sit down as a new person").click()
+    expect(card).to_contain_text("0 of 2")
+    card.get_by_role("button", name="Go on as this person").click()
+    expect(card).to_contain_text("1 of 2")
+
+
 def test_undo_by_mouse_and_by_keyboard(reader):
     desk = Desk(reader, "undo")
     for n in range(3):

@@ -298,6 +298,18 @@ def test_the_twin_says_simulated_and_gives_the_chair_back(store, no_wait):
     assert find(box, Button, "A is better")
 
 
+def test_at_the_twin_somebody_else_sits_down_and_the_first_one_comes_back(store, no_wait):
+    session = Session(ask(), store)
+    box = plain_card(session)
+    assert not find(box, Button, "Go on as this person")
+    click(box, "A is better")
+    click(box, "Sit down as a new person")
+    assert "0 of 4" in page(box)
+    click(box, "Go on as this person")
+    assert "1 of 4" in page(box)
+    assert not find(plain_card(Session(ask(), store, voter="Ada")), Button, "Sit down as a new person")
+
+
 def test_the_twin_shows_the_replies_of_whoever_sits_in_the_chair(store):
     """The sides are drawn for each voter, so the same question may stand the other way round."""
     session = Session(ask(n=20), store)
@@ -323,7 +335,7 @@ def test_the_card_and_its_twin_stay_in_step(store, no_wait):
     assert card.view["answered"] == 2
     for _ in range(2):
         card.choose("A")
-    assert "All 4 answered. Thank you." in page(box)
+    assert "All 4 answered." in page(box)
     assert not find(box, Button, "A is better")
     click(box, "Undo")
     assert card.view["answered"] == 3

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import combinations, pairwise
 from json import dumps
-from math import nan
+from math import isnan, nan
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from minirlhf.feedback.identity import YOU, own_voter
 from minirlhf.feedback.votes import Better, Skip, Tie, Vote
 from minirlhf.intervals import wilson_interval
 
@@ -126,10 +127,12 @@ class Agreement:
     kappa: float | None
 
     def __str__(self) -> str:
+        voters = counted(self.voters, "voter")
         if not self.pairs:
-            return f"{self.voters} voters, no pair in common"
-        kappa = "" if self.kappa is None else f", κ {self.kappa:.2f}"
-        return f"{self.voters} voters, {self.pairs} pairs in common: {self.raw:.0%} alike, α {self.alpha:.2f}{kappa}"
+            return f"{voters}, no pair in common"
+        kappa = "" if self.kappa is None else f", κ {_said(self.kappa)}"
+        pairs = counted(self.pairs, "pair")
+        return f"{voters}, {pairs} in common: {self.raw:.0%} alike, α {_said(self.alpha)}{kappa}"
 
 
 @dataclass(frozen=True)
@@ -156,10 +159,15 @@ class Share:
         return f"{self.count} of {self.n} ({self.rate:.0%}) [{self.low:.0%}, {self.high:.0%}]"
 
 
+def counted(n: int, what: str) -> str:
+    """So many of something: 0 votes, 1 vote, 2 votes."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
 def as_ratings(votes: Iterable[Vote]) -> Ratings:
     """The votes as a table of labels: "first", "second", "tie", "both bad", or None.
 
-    Which reply is called first is drawn by lot, one lot for all, so that people who saw a pair in different orders
+    Which reply is called first is drawn at random, once for all, so that people who saw a pair in different orders
     can agree. Skips are gaps. Of a pair asked again the first answer stands. Attention checks are left out: all agree
     on those.
     """
@@ -190,20 +198,26 @@ def self_agreement(votes: Iterable[Vote], voter: str) -> Share:
     Each answer is compared with the one before it.
     """
     answers: dict[str, dict[str, str]] = {}
+    names = (YOU, own_voter()) if voter == YOU else (voter,)
     for vote in _judged(votes):
-        if vote.voter == voter:
+        if vote.voter in names:
             answers.setdefault(vote.question.pair, {}).setdefault(vote.question.key, _label(vote))
     return _share(x == y for given in answers.values() for x, y in pairwise(given.values()))
 
 
 def left_bias(votes: Iterable[Vote]) -> Share:
-    """How many choices fell on the left. Sides are drawn by lot, so whoever looks at the replies stands near ½."""
+    """How many choices fell on the left. Sides are drawn at random, so one who reads both replies comes near ½."""
     return _share(vote.chose_left for vote in votes if vote.chose_left is not None)
 
 
 def attention(votes: Iterable[Vote]) -> Share:
     """How many attention checks were passed, of those that were answered."""
     return _share(vote.passed for vote in votes if vote.passed is not None)
+
+
+def _said(coefficient: float) -> str:
+    """κ or α in two digits, or that there is nothing to tell one from."""
+    return "unknown" if isnan(coefficient) else f"{coefficient:.2f}"
 
 
 def _judged(votes: Iterable[Vote]) -> list[Vote]:

@@ -7,6 +7,8 @@ import torch
 from minirlhf.checkpoint import fingerprint
 from minirlhf.data import Prompts
 from minirlhf.evaluate import WinRate, win_rate
+from minirlhf.feedback.agreement import counted
+from minirlhf.feedback.identity import called
 from minirlhf.feedback.votes import Better, Question, Skip, Vote
 from minirlhf.model import CausalLM
 from minirlhf.rollout import sample
@@ -45,7 +47,7 @@ def write_questions(
     round: int = 1,
     seed: int = 0,
 ) -> list[Question]:
-    """n different questions of a mode, about what one policy says to customers drawn by lot."""
+    """n different questions of a mode, about what one policy says to customers drawn at random."""
     count, mark = REPLIES[mode], fingerprint(policy)
     drafted = drafts([policy] * count, prompts, tokenizer, seed)
     return _different(
@@ -71,6 +73,17 @@ def preferred(votes: Iterable[Vote], model: str) -> WinRate:
     ]
     won = [_points(vote, model) for vote in judged]
     return win_rate(won, [1 - points for points in won])
+
+
+def whose(votes: Iterable[Vote], enough: int = 0) -> str:
+    """How many votes, by whom, and what to do where they are too few to go on: a line for the screen."""
+    cast = [vote for vote in votes if not isinstance(vote.answer, Skip)]
+    if not cast:
+        return "No vote to go on with yet. Vote in the card above, then run this cell again."
+    names = " and ".join(dict.fromkeys(called(vote.voter) for vote in cast))
+    few = len(cast) < enough and any(vote.origin == "human" for vote in cast)
+    more = f"; {enough} would be better. Vote on in the card above, then run this cell again." if few else "."
+    return f"{counted(len(cast), 'vote')} by {names}{more}"
 
 
 def _points(vote: Vote, model: str) -> float:

@@ -13,8 +13,9 @@ another one that takes its place; and it needs shared memory, which no network d
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from errno import errorcode
 from pathlib import Path
@@ -30,6 +31,7 @@ from minirlhf.feedback.formats.exports import SIDE_TABLE
 from minirlhf.feedback.formats.imports import read_votes
 from minirlhf.feedback.formats.own import read_vote
 from minirlhf.feedback.formats.rows import moment, required
+from minirlhf.feedback.identity import YOU, identity_of, own_voter
 from minirlhf.feedback.texts import printable, require_whole
 from minirlhf.feedback.votes import Event, Undo, Vote, vote_to_row
 from minirlhf.paths import VOTES_ELSEWHERE, votes_file
@@ -66,6 +68,9 @@ events = sa.Table(
     sa.Column("response_ms", sa.BigInteger),  # a tab may stay open for a month
 )
 
+# Whose the votes are that an earlier minirlhf wrote as "you"; made when somebody says so.
+former = sa.Table("former_you", metadata, sa.Column("one", sa.Integer, primary_key=True), sa.Column("voter", sa.String))
+
 
 class StoreError(OSError):
     """The store could not do what was asked. The message says what this means for the votes, and what to do."""
@@ -85,6 +90,7 @@ class FeedbackStore:
         self.where = str(self.path or url.set(query={}).render_as_string(hide_password=True))
         self._engine = _make_engine(url)
         self._opened: tuple[int, int] | None = None  # which file was opened, since a name may pass to another
+        self._former: str | None = None  # whose the votes of "you" are, where the store cannot keep it
         self._open()
 
     def append(self, event: Event) -> bool:
@@ -111,13 +117,14 @@ class FeedbackStore:
     def votes(self, voter: str | None = None, round: int | None = None, first: int | None = None) -> list[Vote]:
         """The votes that stand, oldest first: cast and not taken back, of one voter or round if asked.
 
-        With `first`, as things stood after so many events: the time machine.
+        With `first`, as things stood after so many events: the time machine. The voter "you" is whoever sits here.
         """
+        whose = (YOU, own_voter()) if voter == YOU else (voter,)
         query = sa.select(events)
         if first is not None:
             query = query.limit(first)
         elif voter is not None:  # a card asks at every click, and others may have voted thousands of times
-            query = query.where((events.c.voter == voter) | (events.c.event == "undo"))
+            query = query.where(events.c.voter.in_({*whose, YOU}) | (events.c.event == "undo"))
         read = self._read(query)
         undone = {event.undoes for event in read if isinstance(event, Undo)}
         return [
@@ -125,7 +132,7 @@ class FeedbackStore:
             for event in read
             if isinstance(event, Vote)
             and event.id not in undone
-            and voter in (None, event.voter)
+            and (voter is None or event.voter in whose)
             and round in (None, event.question.round)
         ]
 
@@ -137,13 +144,31 @@ class FeedbackStore:
         """A store without votes is a store all the same: `store or FeedbackStore()` must not pick another one."""
         return True
 
-    def merge(self, other: "FeedbackStore | str | Path") -> int:
+    def take_over(self, voter: str) -> None:
+        """Say that the votes which an earlier minirlhf wrote as "you" are this voter's; the first who says so is right.
+
+        So they go on counting for the one learner of an old file, and in one that many share for nobody twice.
+        """
+        with self._connect("be read") as connection:
+            old = connection.execute(sa.select(events.c.id).where(events.c.voter == YOU).limit(1)).scalar()
+            if old is None or self._whose(connection):
+                return
+        try:
+            with self._connect("be written") as connection:
+                connection.execute(CreateTable(former, if_not_exists=True))
+                connection.execute(_insert_once(former, connection), {"one": 1, "voter": voter})
+        except StoreError:  # a file that may only be read
+            self._former = voter
+
+    def merge(self, other: "FeedbackStore | str | Path", voter: str | None = None) -> int:
         """Take over what is not here yet, all or none: of a store, of an export's folder, or of any file of votes.
 
         Returns how many events those were. Files are read as `read_votes` reads them: a ValueError names each bad row.
+        `voter` says who "you" is in votes of an earlier minirlhf; else they stay one person, apart from those of every
+        other file.
         """
         if isinstance(other, FeedbackStore):  # what it has acknowledged is not judged again
-            return self._insert(map(_to_row, other.events()))
+            return self._insert(map(_to_row, named(other.events(), voter)))
         if "://" not in str(other):
             path = Path(os.path.expanduser(other))
             if path.is_dir():
@@ -151,11 +176,11 @@ class FeedbackStore:
             if not path.is_file():
                 raise StoreError(printable(f"{path} does not exist, so there is nothing to merge. Is its name right?"))
             if not is_store(path):
-                return self.extend(read_votes(path))
+                return self.extend(named(read_votes(path), voter))
             other = path
         source = FeedbackStore(other)
         try:
-            return self.merge(source)
+            return self.merge(source, voter)
         finally:
             source.close()
 
@@ -176,7 +201,16 @@ class FeedbackStore:
     def _read(self, query: sa.Select) -> list[Event]:
         with self._connect("be read") as connection:
             rows = connection.execute(query.order_by(events.c.time, events.c.id)).mappings().all()
-            return [_from_row(dict(row)) for row in rows]  # in here, so that nonsense is named as damage
+            you = self._whose(connection) if any(row["voter"] == YOU for row in rows) else None
+            names = {YOU: you or YOU}
+            # In here, so that nonsense is named as damage.
+            return [_from_row({**row, "voter": names.get(row["voter"], row["voter"])}) for row in rows]
+
+    def _whose(self, connection: sa.Connection) -> str | None:
+        """Whose the votes of "you" are; None where nobody has said so."""
+        if sa.inspect(connection).has_table(former.name):
+            return connection.execute(sa.select(former.c.voter)).scalar()
+        return self._former
 
     def _insert(self, rows: Iterable[dict[str, Any]]) -> int:
         """One transaction: all of these rows are on disk afterwards, or none is."""
@@ -207,6 +241,13 @@ class FeedbackStore:
             self._open(doing)
         with _explained(doing, self.where), self._engine.begin() as connection:
             yield connection
+
+
+def named(found: Sequence[Event], voter: str | None = None) -> list[Event]:
+    """The same events, where "you" is somebody: `voter`, or a person known by their first vote alone."""
+    mark = next((event.id for event in found if event.voter == YOU), "")
+    somebody = own_voter() if voter == YOU else voter or identity_of(mark)
+    return [replace(event, voter=somebody) if event.voter == YOU else event for event in found]
 
 
 def _insert_once(table: sa.Table, connection: sa.Connection) -> Any:

@@ -60,6 +60,7 @@ def run(lesson: Path) -> NotebookNode:
             bar.update(cell_index + 1 - bar.n)
 
         own = {paths.VOTES_ELSEWHERE: f"{place}/votes.db", PROGRESS_ELSEWHERE: f"{place}/progress.json"}
+        own |= {paths.VOTER_ELSEWHERE: f"{place}/voter"}
         client = NotebookClient(
             notebook,
             timeout=LONGEST_CELL,

@@ -31,7 +31,7 @@ def star_bars(given: Mapping[str, Sequence[int]]) -> Figure:
 def agreement_matrix(kappas: Mapping[tuple[str, str], float]) -> Figure:
     """Cohen's κ of any two people, a square for each pair; darker is more."""
     names = list(dict.fromkeys(name for pair in kappas for name in pair))
-    figure = style.new_figure(2.6 + 0.85 * len(names), 1.5 + 0.85 * len(names))
+    figure = style.new_figure(1.6 + 0.9 * len(names), 1.2 + 0.8 * len(names))
     ax = figure.add_subplot()
     for (one, other), kappa in kappas.items():
         row, column = sorted((names.index(one), names.index(other)), reverse=True)
@@ -39,10 +39,13 @@ def agreement_matrix(kappas: Mapping[tuple[str, str], float]) -> Figure:
         ax.add_patch(Rectangle((column, row), 1, 1, facecolor=face, edgecolor="white", linewidth=3))
         number, tone = "?" if isnan(kappa) else f"{kappa:.2f}", "white" if style.luminance(face) < 0.2 else style.INK
         style.note(ax, number, (column + 0.5, row + 0.5), color=tone, size=style.MEDIUM, ha="center")
-    for i, name in enumerate(names):  # each name is where its row and its column meet
-        style.note(ax, name, (i + 0.06, i + 0.5), **style.BOLD)
-    ax.set(xlim=(0, len(names) + 1.2), ylim=(len(names) + 0.5, 0), aspect="equal")
+    for i, name in enumerate(names):
+        if i:  # the first has no row, the last no column: nobody is compared with themselves
+            style.note(ax, name, (-0.1, i + 0.5), ha="right", **style.BOLD)
+        if i < len(names) - 1:
+            style.note(ax, name, (i + 0.5, len(names) + 0.1), ha="center", va="top", **style.BOLD)
+    ax.set(xlim=(-1.2, len(names) - 1), ylim=(len(names) + 0.9, 0.9), aspect="equal")
     ax.axis("off")
-    key = "name: row to its left, column below; κ = 1: always alike, 0: as by chance"
-    style.note(ax, key, (0, len(names) + 0.3), color=style.PALE, va="baseline")
+    key = "κ = 1: always alike, 0: as by chance"
+    style.note(ax, key, (-1.2, len(names) + 0.75), color=style.PALE, va="baseline")
     return style.headline(figure, "Who agrees with whom?")

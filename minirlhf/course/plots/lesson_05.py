@@ -83,7 +83,7 @@ def kept_back_bars(leads: Sequence[float]) -> Figure:
     look = {"color": style.ink("proxy"), "ha": side, "va": "top", "bbox": style.BEHIND} | style.BOLD
     style.note(coin, f"here: {right:g}", (right, max(chances) * 1.16), (shift, 0), **look)
     coin.set(xlim=(-0.5, n + 0.5), ylim=(0, max(chances) * 1.2))
-    return style.headline(figure, f"{right:g} of {n} ordered as chosen; 95 coins in 100 get {low} to {high}")
+    return style.headline(figure, f"{right:g} of {n} ordered as chosen; a coin gets {low} to {high}, 95 times in 100")
 
 
 def coin_range(n: int) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from itertools import pairwise
 from math import sqrt
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from minirlhf.course.plots import style
@@ -14,17 +15,17 @@ from minirlhf.evaluate import CalibrationBin
 
 def score_places(pieces: Sequence[str], scores: Sequence[float], place: int, counted: int, whose: str) -> Figure:
     """The head's output at each token of one row, padding included, and the position at which the score is read."""
-    figure, ax = style.panel(10.5, 3.6, "tokens, in the order in which they are read", "what the head says here")
+    figure, ax = style.panel(8.5, 4.0, "tokens, in the order in which they are read", "what the head says here")
     ax.axvspan(counted - 0.5, len(pieces) - 0.5, color=style.tint("base", 0.25), linewidth=0)
     ax.plot(range(len(pieces)), scores, color=style.colour("proxy"), linewidth=1.8, marker="o", markersize=4)
     ax.plot(place, scores[place], "o", color=style.INK, markersize=13, markerfacecolor="none", markeredgewidth=2.5)
     for x, name in ((place, "read here"), (len(pieces) - 1, "the last column")):
         words, look = f"{name}: {style.signed(scores[x], 2)}", {"va": "baseline", "bbox": style.BEHIND} | style.BOLD
-        if x == place:
-            style.note(ax, words, (x, scores[x]), (0, 14), ha="center", **look)
-        else:
-            line = {"arrowstyle": "-", "color": style.PALE}
-            style.note(ax, words, (x, scores[x]), (0, 34), ha="right", arrowprops=line, **look)
+        # Above all points, so that no label covers what one has come to see.
+        line = {"arrowstyle": "-", "color": style.PALE}
+        height, side = (1.12, "center") if x == place else (1.02, "right")
+        words_at = {"xytext": (x, height), "textcoords": ax.get_xaxis_transform(), "arrowprops": line}
+        ax.annotate(words, (x, scores[x]), ha=side, **words_at, **look)
     look = {"rotation": 60, "ha": "right", "fontsize": style.SMALL, "parse_math": False}
     ax.set_xticks(range(len(pieces)), list(map(_visible, pieces)), **look)
     ax.set_xlim(-0.5, len(pieces) - 0.4)
@@ -47,15 +48,25 @@ def customer_squares(leads: Mapping[str, Sequence[tuple[float, float]]]) -> Figu
         ax.fill_between([0, reach], -reach, 0, color=style.NORMAL, linewidth=0)
         style.note(ax, "right for both", (0.97 * reach, -0.97 * reach), color=style.FINE, ha="right", va="baseline")
         ax.plot([-reach, reach], [-reach, reach], color=style.PALE, linestyle=style.DASHED, linewidth=1.2)
-        words = "dashed: the customer makes no difference"
-        style.note(ax, words, (-0.95 * reach, 0.93 * reach), color=style.PALE, va="top")
         ax.axhline(0, color=style.INK, linewidth=0.8)
         ax.axvline(0, color=style.INK, linewidth=0.8)
         tone = TONES.get(name, style.colour("proxy"))
         ax.scatter(xs, ys, s=22, color=tone, edgecolor="white", linewidth=0.4, zorder=3)
+        _explain_dot(ax, float(xs[0]), float(ys[0]), reach)
         ax.set(xlim=(-reach, reach), ylim=(-reach, reach))
-    style.caption(figure, "a dot: two customers and the same two replies; A is right for one of them, B for the other")
+    words = "each dot: the same two replies, A and B, to two customers; A is right for one, B for the other"
+    style.caption(figure, f"{words}\ndashed: the customer makes no difference")
     return style.headline(figure, "Does the remedy fit this customer?  " + ", ".join(shares))
+
+
+def _explain_dot(ax: Axes, x: float, y: float, reach: float) -> None:
+    """One dot in words: who of the two customers gets the right reply."""
+    said = {True: "right", False: "wrong"}
+    words = f"this dot: {said[x > 0]} for A's customer,\n{said[y < 0]} for B's"
+    ax.plot(x, y, "o", color=style.INK, markersize=9, markerfacecolor="none", zorder=4)
+    line = {"arrowstyle": "-", "color": style.INK}
+    at = (-0.95 * reach, 0.95 * reach)
+    ax.annotate(words, (x, y), at, size=style.SMALL, va="top", arrowprops=line, bbox=style.BEHIND, zorder=5)
 
 
 def length_lines(words: Sequence[int], scores: Mapping[str, Sequence[float]], edges: Sequence[int]) -> Figure:
@@ -109,11 +120,14 @@ def calibration_plot(bins: Sequence[CalibrationBin]) -> Figure:
         half = 1.96 * sqrt(b.observed * (1 - b.observed) / b.count)
         ax.errorbar(b.predicted, b.observed, yerr=half, color=style.colour("proxy"), linewidth=2, capsize=4, zorder=2)
         ax.plot(b.predicted, b.observed, "o", color=style.ink("proxy"), markersize=7, zorder=3)
-        shift, side = ((-8, 4), "right") if b.predicted > 0.9 else ((8, -10), "left")
+        # On the side of the dot where the dashed line is not.
+        under = b.observed < b.predicted
+        shift, side = ((9, -12), "left") if under and b.predicted < 0.9 else ((-9, 6), "right")
         look = {"color": style.ink("proxy"), "ha": side, "va": "baseline", "annotation_clip": False}
+        look |= {"bbox": style.BEHIND}
         style.note(ax, f"{b.count} pairs", (b.predicted, b.observed), shift, **look)
     low = min([0.5, *(b.observed for b in bins)])
-    ax.set(xlim=(0.48, 1.02), ylim=(low - 0.05, 1.03))
+    ax.set(xlim=(0.44, 1.02), ylim=(low - 0.05, 1.03))
     ax.xaxis.set_major_formatter("{x:.0%}")
     ax.yaxis.set_major_formatter("{x:.0%}")
     return style.headline(figure, "Is it as right as it is sure?")

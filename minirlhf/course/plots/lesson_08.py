@@ -1,5 +1,7 @@
 """Your own taste: sixty votes of yours beside those of recorded voters."""
 
+from math import isnan
+
 from matplotlib.figure import Figure
 
 from minirlhf.course.plots import style
@@ -15,7 +17,8 @@ VOTERS = {  # column: the question that it answers, its unit, whose colour
 def voters_compared(rows: Rows, yours: Row) -> Figure:
     """The results of sixty votes: recorded voters, a dot a seed and a line for their mean; a ring is the run made here.
 
-    Rows hold `taste`, `foreseen` and `pleased` (shares) and `gold` (points gained); so does `yours`.
+    Rows hold `taste`, `foreseen` and `pleased` (shares) and `gold` (points gained); so does `yours`, where a nan is
+    what nobody has said yet: there is no ring then.
     """
     voters = {name: select(rows, taste=name) for name in distinct(rows, "taste")}
     names = sorted(sorted(voters), key=lambda name: -mean(voters[name], "pleased"))
@@ -30,7 +33,10 @@ def voters_compared(rows: Rows, yours: Row) -> Figure:
             ax.scatter(dots, [height] * len(dots), **look)
             middle = scale * mean(voters[name], column)
             ax.plot([middle], [height], marker="|", markersize=13, markeredgewidth=2, color=style.INK, zorder=2)
-        style.ring(ax, scale * yours[column], 0, 1.8)
+        if isnan(yours[column]):
+            style.note(ax, "not judged yet", (0.5, 0), of="row", color=style.PALE, ha="center")
+        else:
+            style.ring(ax, scale * yours[column], 0, 1.8)
         ax.axvline(0 if column == "gold" else 50, color=style.PALE, linewidth=1.2, linestyle=style.DASHED, zorder=1)
     style.name_rows(panels[0], [yours["taste"], *names], "voter")
     panels[0].get_yticklabels()[0].set_fontweight("bold")

@@ -63,8 +63,13 @@ def word_bars(weights: Mapping[str, float], n: int = 12) -> Figure:
 
 
 def largest(weights: Mapping[str, float], n: int) -> dict[str, float]:
-    """The n weights farthest from 0, from the lowest to the highest."""
-    names = sorted(weights, key=lambda name: abs(weights[name]))[-n:]
+    """The n weights farthest from 0, from the lowest to the highest; a quarter of either sign, where there are any.
+
+    Somebody who likes few words punishes every word more than they like any, and still likes some.
+    """
+    ranked = sorted(weights, key=lambda name: -abs(weights[name]))
+    some = [name for sign in (1, -1) for name in [name for name in ranked if sign * weights[name] > 0][: n // 4]]
+    names = [*some, *(name for name in ranked if name not in some)][:n]
     return {name: weights[name] for name in sorted(names, key=lambda name: weights[name])}
 
 

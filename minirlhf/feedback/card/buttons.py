@@ -48,9 +48,13 @@ class _PlainCard:
         self.count = BoundedIntText(10, min=1, max=len(session.questions), layout=Layout(width="5em"))
         let_vote = _button("Let them vote", self._seat)
         seat = _row([HTML("Let"), self.person, HTML("answer"), self.count, HTML("questions"), let_vote])
+        self.voter, self.earlier = HTML(), Dropdown(layout=Layout(width="auto"))
+        new = _button("Sit down as a new person", lambda: self._send({"do": "seat person"}))
+        self.go_on = _button("Go on as this person", self._go_on)
+        self.who = _row([self.voter, new, self.earlier, self.go_on])
         top = [self.title, HBox([self.progress, self.left]), self.banner, self.back]
         middle = [self.task, self.prompt, self.replies, self.answers]
-        below = [self.error, self.said, self.note, HBox([self.skip, self.undo]), seat, self.saved]
+        below = [self.error, self.said, self.note, HBox([self.skip, self.undo]), seat, self.who, self.saved]
         self.box = VBox([*top, *middle, *below], layout=Layout(max_width="60em"))
         self._draw()
         session.observe(lambda _: self._draw(), "view")
@@ -89,7 +93,7 @@ class _PlainCard:
         _show(self.left, f"{view['answered']} of {view['total']}{time_left}")
         banner = f"Simulated: {simulated} sits in the chair" if simulated else ""
         _show(self.banner, banner, f"border: 2px solid {VERMILION}; padding: 6px 12px; font-weight: 600")
-        finished = f"All {view['total']} answered." + ("" if simulated else " Thank you.")
+        finished = f"All {view['total']} answered." + ("" if simulated else " Thank you. Go on with the next cell.")
         _show(self.task, finished if done else view["task"], "font-weight: 600")
         _show(self.prompt, view["prompt"], FRAME + f"; border-left: 4px solid {BLUE}")
         current = view["question"], view["replies"]  # both: the sides go with who sits in the chair
@@ -103,6 +107,13 @@ class _PlainCard:
         _show(self.saved, f"kept in {view['saved_in']}", f"color: {QUIET}; font-size: 12px")
         self.skip.disabled, self.undo.disabled = done or bool(simulated), not view["can_undo"]
         self.back.layout.display = "" if simulated else "none"
+        _show(self.voter, f"Your votes are kept under {view['voter']}, which is no name.")
+        if list(self.earlier.options) != view["others"]:  # or the choice among them would be lost
+            self.earlier.options = view["others"]
+            self.earlier.value = view["others"][-1] if view["others"] else None
+        self.who.layout.display = "" if view["voter"] and not simulated else "none"
+        for widget in (self.earlier, self.go_on):
+            widget.layout.display = "" if view["others"] else "none"
 
     def _ask(self, view: dict[str, Any]) -> None:
         self.question, self.since = view["question"], monotonic()
@@ -154,6 +165,9 @@ class _PlainCard:
 
     def _seat(self) -> None:
         self._send({"do": "seat", "person": self.person.value, "n": self.count.value})
+
+    def _go_on(self) -> None:
+        self._send({"do": "seat person", "who": self.earlier.value})
 
     def _answer(self, says: dict[str, Any]) -> Callable[[], None]:
         return lambda: self._say(says)

@@ -6,9 +6,10 @@ const LETTERS = "ABCDEFGHI";
 const BUSY_MS = 300; // how long an answer may take before the card says why
 const LOST_MS = 15000;
 const SAVING = "saving…";
-const BUSY = "saving… Python is busy with a cell; your answer waits and will be kept.";
-const LOST =
-  "Still waiting for Python. If it was stopped or started anew, run the card's cell again: all that was counted is kept.";
+const BUSY = "Python is busy with a cell. What you did here waits, and nothing is lost.";
+const AGAIN = "Run the card's cell again: all that was counted is kept.";
+const LOST = `Still waiting for Python. If it was stopped or started anew: ${AGAIN}`;
+const ALONE = `No Python stands behind this card any more, so it can keep nothing. ${AGAIN}`;
 
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -315,18 +316,20 @@ class Card {
     this.progress = make("progress", { "aria-label": "Answered" });
     this.banner = make("span");
     this.back = button("mc-plain", "Take the chair back", () => this.send({ do: "take chair" }));
+    this.alone = make("p", { class: "mc-alone", role: "note" }, ALONE); // seen only where JupyterLab says so: card.css
     this.sitting = make("div", { class: "mc-banner", role: "note" }, this.banner, this.back);
     this.said = make("p", { class: "mc-said" });
     this.task = make("p", { class: "mc-task" });
     this.promptText = make("p", { class: "mc-text" });
-    this.prompt = make("section", { class: "mc-prompt", role: "group", "aria-label": "Prompt" },
-      make("div", { class: "mc-small", "aria-hidden": "true" }, "Prompt"), this.promptText);
+    this.prompt = make("section", { class: "mc-prompt", role: "group" },
+      make("div", { class: "mc-small", "aria-hidden": "true" }), this.promptText);
     this.stage = make("div", { class: "mc-stage" });
     this.error = make("p", { class: "mc-error", role: "alert" });
     this.actions = make("span", { class: "mc-actions" });
     this.skip = button("mc-plain", "Skip", () => this.answer({ answer: "Skip" }, this.skip));
     this.undo = button("mc-plain mc-undo", "Undo", () => this.send({ do: "undo" }));
     this.hints = make("p", { class: "mc-hints" });
+    this.hints.addEventListener("click", () => this.root.focus({ preventScroll: true }));
     this.status = make("p", { class: "mc-status" });
     this.note = make("p", { class: "mc-note" });
     this.saved = make("p", { class: "mc-small mc-saved" });
@@ -337,14 +340,21 @@ class Card {
     this.seat = make("details", { class: "mc-seat" }, make("summary", {}, "Let a simulated person vote"),
       make("div", { class: "mc-row" }, "Let", this.person, "answer", this.n, "questions",
         button("mc-plain", "Let them vote", () => this.letVote())));
+    this.earlier = make("select", { "aria-label": "Somebody who was here before" });
+    this.goOn = button("mc-plain", "Go on as this person", () => this.send({ do: "seat person", who: this.earlier.value }));
+    this.voter = make("span");
+    this.who = make("details", { class: "mc-seat" }, make("summary", {}, "Not you?"),
+      make("div", { class: "mc-row" }, this.voter,
+        button("mc-plain", "Sit down as a new person", () => this.send({ do: "seat person" })), this.earlier, this.goOn));
     const quietly = { "data-lm-suppress-shortcuts": "true" }; // JupyterLab's shortcuts leave the card's keys alone
     this.root = make("section", { class: "minirlhf-card", role: "region", tabindex: "0", ...quietly },
       make("div", { class: "mc-body" },
+        this.alone,
         make("header", { class: "mc-top" }, this.title, this.count), this.progress, this.sitting, this.said,
         this.task, this.prompt, this.stage, this.error,
         make("div", { class: "mc-row" }, this.actions, this.skip, this.undo),
         make("div", { class: "mc-line" }, this.hints, this.status), this.note,
-        make("footer", { class: "mc-foot" }, this.seat, this.saved)));
+        make("footer", { class: "mc-foot" }, this.seat, this.who, this.saved)));
     this.root.addEventListener("keydown", (event) => this.onKey(event));
   }
 
@@ -364,22 +374,22 @@ class Card {
   }
 
   send(message, chosen = null) {
-    if (this.sending) return;
+    if (this.sending || this.root.closest(".jupyter-widgets-disconnected")) return; // the card says so itself
     const id = newId();
     this.sending = { ...message, id, chosen, within: Boolean(this.focused) };
     chosen?.classList.add("mc-chosen");
     this.lock();
     this.wait(SAVING);
     this.timers = [setTimeout(() => this.wait(BUSY), BUSY_MS), setTimeout(() => this.wait(LOST), LOST_MS)];
-    const lost = (error) => {
+    const lost = () => {
       if (this.sending?.id !== id) return;
       this.settle();
-      this.complain(`This was not sent, so it is not counted (${error}). Try again, or run the card's cell again.`);
+      this.complain(`This was not counted. ${ALONE}`); // trying again cannot help
     };
     try {
       Promise.resolve(this.model.send({ ...message, id })).catch(lost);
-    } catch (error) {
-      lost(error);
+    } catch {
+      lost();
     }
   }
 
@@ -463,6 +473,13 @@ class Card {
     show(this.saved, `kept in ${view.saved_in}`);
     this.n.max = view.total;
     this.seat.hidden = !view.people.length;
+    this.who.hidden = !view.voter || Boolean(view.simulated);
+    show(this.voter, `Your votes are kept under ${view.voter}, which is no name.`);
+    this.earlier.hidden = this.goOn.hidden = !view.others.length;
+    const others = [...this.earlier.options].map((option) => option.value);
+    if (others.join() !== view.others.join()) {
+      this.earlier.replaceChildren(...view.others.map((name) => make("option", {}, name)));
+    }
     if (this.person.options.length !== view.people.length) {
       this.person.replaceChildren(...view.people.map((name) => make("option", {}, name)));
     }
@@ -480,6 +497,8 @@ class Card {
     show(this.task, view.question ? view.task : this.finished(view));
     this.task.classList.toggle("mc-finished", !view.question);
     show(this.promptText, view.prompt.trim());
+    this.prompt.setAttribute("aria-label", view.asked_by);
+    show(this.prompt.firstChild, view.asked_by);
     this.prompt.hidden = !view.question;
     this.stage.replaceChildren(...(built?.stage ?? []));
     this.actions.replaceChildren(...(this.mode?.actions ?? []));
@@ -501,7 +520,10 @@ class Card {
       const shown = keys.map((key) => (key === "to" || key === "…" ? key : make("kbd", {}, key)));
       return make("span", {}, ...shown.flatMap((key) => [key, " "]), label);
     });
-    this.hints.replaceChildren("Keys: ", ...parts);
+    // Keys reach a card that has the focus; after Shift+Enter it is on the next cell, where A and B insert cells.
+    const lead = make("span", { class: "mc-lead" },
+      make("span", { class: "mc-ready" }, "Keys:"), make("span", { class: "mc-arm" }, "Click here to use the keys:"));
+    this.hints.replaceChildren(lead, ...parts);
   }
 
   wait(text) {
@@ -525,7 +547,7 @@ class Card {
   }
 
   finished(view) {
-    return `All ${view.total} answered.${view.simulated ? "" : " Thank you."}`;
+    return `All ${view.total} answered.${view.simulated ? "" : " Thank you. Go on with the next cell."}`;
   }
 
   close() {

@@ -12,7 +12,9 @@ from typing import Any
 
 from traitlets import Bool, Dict, HasTraits
 
+from minirlhf.feedback.agreement import counted
 from minirlhf.feedback.formats.conversation import to_messages
+from minirlhf.feedback.identity import YOU, own_voter, people, pseudonym, sit_down
 from minirlhf.feedback.simulated import PEOPLE, Person, simulate
 from minirlhf.feedback.store import FeedbackStore, StoreError
 from minirlhf.feedback.votes import (
@@ -45,7 +47,7 @@ TASKS = {
 
 RECENT = 10  # how many answers the pace and the notes look back on
 TOO_FAST_MS = 900
-ONE_SIDE = 8  # by lot, so many on one side in a row happen once in 128
+ONE_SIDE = 8  # by chance, so many on one side in a row happen once in 128
 
 PRIVATE = "(Only you see this, and nobody keeps it.)"
 
@@ -63,13 +65,16 @@ class Session(HasTraits):
         self,
         questions: Iterable[Question],
         store: FeedbackStore | None = None,
-        voter: str = "you",
+        voter: str = YOU,
         title: str = TITLE,
         reveal: bool = True,
     ) -> None:
         super().__init__(reveal=reveal)
         self.questions, self.store = list(questions), store if store is not None else FeedbackStore()
-        self.voter, self.title = voter, title
+        self.title, self._named = title, voter != YOU  # a name that was given stays; "you" is whoever sits here
+        self.voter = voter if self._named else own_voter()
+        if not self._named:
+            self.store.take_over(self.voter)
         self._person: Person | None = None
         self._lock, self._said, self._failed, self._heard = RLock(), "", "", ""
         self._sitting: list[Vote] = []  # what was answered since this object was made: for the pace
@@ -86,12 +91,17 @@ class Session(HasTraits):
 
     @property
     def chair(self) -> str:
-        """The pseudonym of whoever votes now."""
+        """What the card calls whoever votes now: you, or a name."""
+        return self._seated if self._person or self._named else YOU
+
+    @property
+    def _seated(self) -> str:
+        """Who votes now, as the store knows them."""
         return self._person.name if self._person else self.voter
 
     def votes(self) -> list[Vote]:
         """The standing votes of the chair on these questions, oldest first; skips are among them."""
-        return self._votes(self.chair)
+        return self._votes(self._seated)
 
     @property
     def question(self) -> Question | None:
@@ -111,8 +121,8 @@ class Session(HasTraits):
         return [question for question in self.questions if question.key not in answered]
 
     def shown(self, question: Question) -> tuple[int, ...]:
-        """The replies' positions from left to right: by lot, but the same lot whenever this voter is asked this."""
-        return sides(self.chair, question)
+        """The replies' positions from left to right: at random, but the same whenever this voter is asked this."""
+        return sides(self._seated, question)
 
     # What a person can do.
 
@@ -211,8 +221,8 @@ class Session(HasTraits):
                 self.store.append(vote)
             self._person, self._sitting = person, []
             skipped = sum(isinstance(vote.answer, Skip) for vote in votes)
-            self._said = f"{person.name} has answered {_questions(len(votes) - skipped)}" + (
-                f" and skipped {_questions(skipped)}, which want something written." if skipped else "."
+            self._said = f"{_sentence(person.name)} has answered {counted(len(votes) - skipped, 'question')}" + (
+                f" and skipped {counted(skipped, 'question')}, which want something written." if skipped else "."
             )
             self._failed = ""
             self.refresh()
@@ -224,11 +234,25 @@ class Session(HasTraits):
             self._person, self._said, self._failed = None, "", ""
             self.refresh()
 
+    def seat_person(self, voter: str | None = None) -> None:
+        """Let somebody else use this computer: a new person, or one of `identity.people()` who was here before.
+
+        Everybody's votes stay where they are, and are asked for again by whom they belong to.
+        """
+        with self._lock:
+            if self._named:
+                raise ValueError(
+                    f"This card was made for {self.voter!r}. Make another with FeedbackCard(…, voter=…), or without."
+                )
+            self.voter, self._person, self._sitting = sit_down(voter), None, []
+            self._said, self._failed = f"Hello. You vote as {pseudonym(self.voter)}, which is no name.", ""
+            self.refresh()
+
     def _require_own_chair(self) -> None:
         if self._person:
             raise ValueError(
-                f"{self._person.name} sits in the chair, and nobody else votes there. Take the chair back first: "
-                "take_chair()."
+                f"{_sentence(self._person.name)} sits in the chair, and nobody else votes there. Take the chair back "
+                "first: take_chair()."
             )
 
     # What a screen says, and what it shows.
@@ -263,6 +287,9 @@ class Session(HasTraits):
                 self.let_vote(person, message.get("n"))
             case "take chair":
                 self.take_chair()
+            case "seat person":
+                known = {pseudonym(voter): voter for voter in people()}
+                self.seat_person(known[message["who"]] if message.get("who") else None)
             case "look":
                 self._failed = ""
                 self.refresh()
@@ -281,6 +308,7 @@ class Session(HasTraits):
                 "mode": question.mode if question else "",
                 "question": question.key if question else "",
                 "prompt": _as_read(question.prompt) if question else "",
+                "asked_by": "Customer" if question and _as_read(question.prompt) != question.prompt else "Prompt",
                 "replies": [question.replies[i] for i in self.shown(question)] if question else [],
                 "answered": len(self.questions) - len(pending),
                 "total": len(self.questions),
@@ -292,6 +320,8 @@ class Session(HasTraits):
                 "heard": self._heard,
                 "simulated": self._person.name if self._person else "",
                 "people": [person.name for person in PEOPLE.values()],
+                "voter": "" if self._named else pseudonym(self.voter),
+                "others": [] if self._named else [pseudonym(one) for one in people() if one != self.voter],
                 "saved_in": self.store.where,
             }
 
@@ -331,7 +361,7 @@ class Session(HasTraits):
         sides = [vote.chose_left for vote in read if vote.chose_left is not None][-ONE_SIDE:]
         if len(sides) == ONE_SIDE and len(set(sides)) == 1:
             side = "left" if sides[0] else "right"
-            return f"Your last {ONE_SIDE} choices were all on the {side}; the sides are drawn by lot. {PRIVATE}"
+            return f"Your last {ONE_SIDE} choices were all on the {side}; the sides are drawn at random. {PRIVATE}"
         return ""
 
 
@@ -341,8 +371,9 @@ def _as_read(prompt: str) -> str:
     return messages[0]["content"] if len(messages) == 1 else prompt
 
 
-def _questions(count: int) -> str:
-    return f"{count} question{'' if count == 1 else 's'}"
+def _sentence(words: str) -> str:
+    """The same words as the beginning of a sentence."""
+    return words[:1].upper() + words[1:]
 
 
 def _told(error: Exception) -> str:

@@ -14,6 +14,7 @@ from traitlets import Dict, dlink
 
 from minirlhf.feedback.card.buttons import plain_card
 from minirlhf.feedback.card.session import TITLE, Session
+from minirlhf.feedback.identity import YOU
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Question
 
@@ -21,7 +22,8 @@ from minirlhf.feedback.votes import Question
 class FeedbackCard(AnyWidget):
     """Ask a list of questions in a notebook cell, and keep every answer on disk at the click.
 
-    Run the cell again, tomorrow or after a crash: the card goes on where it stopped.
+    Run the cell again, tomorrow or after a crash: the card goes on where it stopped. Who votes is whoever sits at this
+    computer, whom the card calls "you"; `voter` is for a pseudonym of your own.
     """
 
     _esm = Path(__file__).with_name("card.js")
@@ -32,7 +34,7 @@ class FeedbackCard(AnyWidget):
         self,
         questions: Iterable[Question],
         store: FeedbackStore | None = None,
-        voter: str = "you",
+        voter: str = YOU,
         title: str = TITLE,
         reveal: bool = True,
     ) -> None:
@@ -54,6 +56,7 @@ class FeedbackCard(AnyWidget):
         self.choose, self.thumb, self.rate = session.choose, session.thumb, session.rate
         self.rank, self.write, self.skip, self.undo = session.rank, session.write, session.skip, session.undo
         self.let_vote, self.take_chair, self.votes = session.let_vote, session.take_chair, session.votes
+        self.seat_person = session.seat_person
 
     @property
     def done(self) -> bool:

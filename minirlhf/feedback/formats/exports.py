@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from minirlhf.feedback.formats.conversation import to_content, to_messages
 from minirlhf.feedback.formats.files import as_path
+from minirlhf.feedback.identity import pseudonym
 from minirlhf.feedback.meaning import Preference, demonstrations, judgements, preferences
 from minirlhf.feedback.texts import require_whole
 from minirlhf.feedback.votes import Vote, vote_to_row
@@ -130,8 +131,9 @@ def export(
 ) -> Exported:
     """Write the three data sets and votes.jsonl into a folder; an empty one is not written, and the notes say so.
 
-    With `anonymous`, people become p1, p2, …; simulated people keep their names, because they are called simulated
-    wherever they appear. Files that are there already are left alone, with an error, unless `overwrite` is given.
+    With `anonymous`, people become p-3f9a2c81d0 and the like, each always the same; simulated people keep their names,
+    because they are called simulated wherever they appear. Files that are there already are left alone, with an error,
+    unless `overwrite` is given.
     """
     folder, votes = as_path(folder), _whole(votes)
     formats = (formats,) if isinstance(formats, str) else formats
@@ -166,10 +168,8 @@ def export(
 
 
 def _anonymous(votes: Sequence[Vote]) -> list[Vote]:
-    """The votes under numbers, in the order in which people first voted."""
-    people = dict.fromkeys(vote.voter for vote in votes if vote.origin != "simulated")
-    names = {voter: f"p{n}" for n, voter in enumerate(people, start=1)}
-    return [vote if vote.origin == "simulated" else replace(vote, voter=names[vote.voter]) for vote in votes]
+    """The votes under pseudonyms, the same in every file."""
+    return [v if v.origin == "simulated" else replace(v, voter=pseudonym(v.voter)) for v in votes]
 
 
 def _content(found: "datasets.Dataset", kind: str) -> bytes:
