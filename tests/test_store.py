@@ -541,7 +541,7 @@ def test_half_an_emoji_that_an_older_store_holds_is_still_read_and_merged(store,
     assert read == replace(kept, answer=Text("thanks \ud83d"))
     other = open_store(tmp_path / "other.db")
     assert other.merge(store) == 1
-    with pytest.raises(ValueError, match=f"vote '{kept.id}' of 'you' on 'Hello.' holds half"):
+    with pytest.raises(ValueError, match=f"vote '{kept.id}' of .* on 'Hello.' holds half"):
         export(other.votes(), tmp_path / "files")
     other.undo(read)
     export(other.votes(), tmp_path / "files")

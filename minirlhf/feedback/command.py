@@ -11,7 +11,7 @@ from minirlhf.feedback.formats import export, import_votes
 from minirlhf.feedback.formats.files import as_path
 from minirlhf.feedback.formats.imports import FORMATS
 from minirlhf.feedback.formats.trl_rows import Fields
-from minirlhf.feedback.store import FeedbackStore, is_store
+from minirlhf.feedback.store import FeedbackStore, is_store, named
 from minirlhf.feedback.texts import listed
 
 Store = Annotated[str | None, tyro.conf.arg(metavar="STORE")]
@@ -65,7 +65,7 @@ class Import:
                 Fields(self.voter, system=self.system),
             )
             print(found)
-            votes += found.votes
+            votes += named(found.votes)
         store = FeedbackStore(self.into)
         new = store.extend(votes)
         print(f"{store.where}: {_count(new, 'new vote')}; {len(votes) - new:,} were there already.")

@@ -168,7 +168,7 @@ class FeedbackStore:
         other file.
         """
         if isinstance(other, FeedbackStore):  # what it has acknowledged is not judged again
-            return self._insert(map(_to_row, _named(other.events(), voter)))
+            return self._insert(map(_to_row, named(other.events(), voter)))
         if "://" not in str(other):
             path = Path(os.path.expanduser(other))
             if path.is_dir():
@@ -176,7 +176,7 @@ class FeedbackStore:
             if not path.is_file():
                 raise StoreError(printable(f"{path} does not exist, so there is nothing to merge. Is its name right?"))
             if not is_store(path):
-                return self.extend(_named(read_votes(path), voter))
+                return self.extend(named(read_votes(path), voter))
             other = path
         source = FeedbackStore(other)
         try:
@@ -243,7 +243,7 @@ class FeedbackStore:
             yield connection
 
 
-def _named(found: Sequence[Event], voter: str | None) -> list[Event]:
+def named(found: Sequence[Event], voter: str | None = None) -> list[Event]:
     """The same events, where "you" is somebody: `voter`, or a person known by their first vote alone."""
     mark = next((event.id for event in found if event.voter == YOU), "")
     somebody = own_voter() if voter == YOU else voter or identity_of(mark)
