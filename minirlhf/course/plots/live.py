@@ -147,7 +147,7 @@ def _stopped(shell: Any, kind: type, stop: BaseException, trace: Any, tb_offset:
 
 def _so_far(reading: "Reading", updates: Sequence[PPORecord]) -> str:
     """The figure's one sentence."""
-    votes = f"{reading.votes} votes"
+    votes = f"{reading.votes:,} vote{'' if reading.votes == 1 else 's'}"
     if not reading.updates:
         return f"{votes}: no word is worth more than another, so there is nothing to learn"
     if not updates:
