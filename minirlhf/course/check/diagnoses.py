@@ -707,11 +707,11 @@ def _in_parts(cases: _Cases) -> Iterator[str]:
     per = "rows" if mask else "examples"
     ways: list[tuple[str, Callable[[Tensor, Tensor], Tensor]]] = [
         (
-            f"This is the mean of the {per}' means. Every token weighs the same: sum over the whole batch, divide once.",
+            f"This is the mean of the {per}' means. Every token weighs the same: sum over the batch, divide once.",
             lambda x, n: x.mean(),
         ),
         (
-            "This is the mean of the rows' means, where rows with nothing in them are left out. Every token weighs the "
+            "This is the mean of the rows' means, empty rows left out. Every token weighs the "
             "same: sum over the whole batch, divide once.",
             lambda x, n: x[n > 0].mean(),
         ),
@@ -726,7 +726,7 @@ def _in_parts(cases: _Cases) -> Iterator[str]:
             lambda x, n: (x * n).sum() / len(x),
         ),
         (
-            "Each row is added up and the rows that have anything in them are averaged. It is one mean over all that "
+            "Each row is added up and the rows that are not empty are averaged. It is one mean over all that "
             "counts.",
             lambda x, n: (x * n).sum() / (n > 0).sum().clamp(min=1),
         ),
