@@ -726,8 +726,7 @@ def _in_parts(cases: _Cases) -> Iterator[str]:
             lambda x, n: (x * n).sum() / len(x),
         ),
         (
-            "Each row is added up and the rows that are not empty are averaged. It is one mean over all that "
-            "counts.",
+            "Each row is added up and the rows that are not empty are averaged. It is one mean over all that counts.",
             lambda x, n: (x * n).sum() / (n > 0).sum().clamp(min=1),
         ),
         ("The largest of the rows is taken, where a mean is asked for.", lambda x, n: x.max()),
