@@ -5,9 +5,9 @@ is a pattern: a thought that it fits speaks of what is wrong.
 """
 
 import ast
-import importlib.util
 import re
 from pathlib import Path
+from runpy import run_path
 
 import pytest
 
@@ -24,14 +24,12 @@ LEAST_NAMED, MOST_MISLED = 0.75, 0.05
 def answers_of(path):
     """Each wrong answer, and the pattern of a good thought."""
     text = path.read_text(encoding="utf-8")
-    spec = importlib.util.spec_from_file_location(f"answers_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    made = run_path(str(path))
     lines = text.splitlines()
     for node in ast.parse(text).body:
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
             last = lines[node.body[0].lineno - 2]
-            yield getattr(module, node.name), last.partition("  # ")[2]
+            yield made[node.name], last.partition("  # ")[2]
 
 
 def outcome(answer, pattern, exercise):

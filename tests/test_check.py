@@ -140,10 +140,9 @@ def test_what_it_changes_for_everybody_is_put_back(tmp_path, monkeypatch):
     relu, mean = F.relu, torch.mean
 
     def state():
-        return (
-            torch.get_default_dtype(), torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(),
-            torch.get_num_threads(), os.getcwd(), sys.getrecursionlimit(), torch.is_grad_enabled(), os.environ["HOME"],
-        )  # fmt: off
+        tensors, arrays = torch.get_rng_state().tolist(), repr(np.random.get_state())
+        settings = (torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled())
+        return tensors, arrays, settings, os.getcwd(), sys.getrecursionlimit(), os.environ["HOME"]
 
     for apart in (True, False):  # in a copy of the process, and where there is none
         monkeypatch.setattr("minirlhf.course.check.apart.CAN_FORK", apart and sys.platform == "linux")
@@ -208,7 +207,8 @@ def test_the_inputs_of_a_wrong_case_can_be_pasted(exercise, monkeypatch):
         result = exercise.solution(*inputs)
         result = result[0] if exercise.stats else result
 
-        def shift(x): return x ^ True if isinstance(x, torch.Tensor) and x.dtype == torch.bool else x * 3 + 7  # fmt: skip
+        def shift(x):
+            return ~x if isinstance(x, torch.Tensor) and x.dtype == torch.bool else x * 3 + 7
 
         return tuple(map(shift, result)) if isinstance(result, tuple) else shift(result)
 

@@ -62,7 +62,7 @@ def brackets_under_root(wins, n):  # bracket
     return max(0, middle - half), min(1, middle + half)
 
 
-def n_not_squared(wins, n):  # squared
+def n_not_squared(wins, n):  # squar
     p, z = wins / n, 1.96
     d = 1 + z**2 / n
     middle = (p + z**2 / (2 * n)) / d
@@ -123,7 +123,7 @@ def no_z2_under_root(wins, n):  # under|term
     return max(0, middle - half), min(1, middle + half)
 
 
-def z_not_squared_below(wins, n):  # squared
+def z_not_squared_below(wins, n):  # squar
     p, z = wins / n, 1.96
     d = 1 + z / n
     middle = (p + z**2 / (2 * n)) / d
@@ -131,7 +131,7 @@ def z_not_squared_below(wins, n):  # squared
     return max(0, middle - half), min(1, middle + half)
 
 
-def z_in_middle_not_squared(wins, n):  # squared
+def z_in_middle_not_squared(wins, n):  # squar
     p, z = wins / n, 1.96
     d = 1 + z**2 / n
     middle = (p + z / (2 * n)) / d

@@ -318,7 +318,8 @@ def for_stages(answer: Callable, exercise: Exercise, verdict: Verdict) -> Callab
 
     kinds = exercise.solution(*exercise.cases()[0].inputs)
     functools.update_wrapper(theirs, answer)
-    vars(theirs)["__name__"] = f"my_{exercise.name}"
+    if find_exercise(answer) is not exercise:  # a lambda, a partial: call it what the lesson calls it
+        theirs.__name__ = f"my_{exercise.name}"
     vars(theirs)["learners_own"] = answer  # what a caption and a second check look for
     return theirs
 

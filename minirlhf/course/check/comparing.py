@@ -209,5 +209,10 @@ def _agree(tried: Tried, known: Trial, found: Difference, bounds: tuple[float, f
         return False
     if found.is_gradient:
         return all_same(tried.yours.gradients, known.gradients)
-    cut = bounds is not None and all_same(tried.yours.outputs, [x.clamp(*bounds) for x in known.outputs])
-    return cut or all_same(tried.yours.outputs, known.outputs)
+    if bounds is not None:
+        low, high = bounds
+        one_side = [known.outputs[0].clamp(min=low), *known.outputs[1:-1], known.outputs[-1].clamp(max=high)]
+        both = [x.clamp(low, high) for x in known.outputs]
+        if any(all_same(tried.yours.outputs, cut) for cut in (one_side, both)):
+            return True
+    return all_same(tried.yours.outputs, known.outputs)

@@ -199,12 +199,20 @@ OUTPUT_CHANGES = (
     Change("Yours is one too little, everywhere.", lambda x: x - 1 if x.dtype != torch.bool else None),
     Change("The right numbers, each one place too early.", _plane(lambda x: moved(x, -1))),
     Change("The right numbers, each one place too late.", _plane(lambda x: moved(x, 1))),
-    Change("The right numbers, each one place too early, and what falls out comes in again at the other end "
-           "(torch.roll goes round).", _plane(lambda x: x.roll(-1, dims=-1))),
-    Change("The right numbers, each one place too late, and what falls out comes in again at the other end "
-           "(torch.roll goes round).", _plane(lambda x: x.roll(1, dims=-1))),
-    Change("The right numbers in the reverse order along each row: turn them round once more, flip(1).",
-           _plane(lambda x: x.flip(-1))),
+    Change(
+        "The right numbers, each one place too early, and what falls out comes in again at the other end "
+        "(torch.roll goes round).",
+        _plane(lambda x: x.roll(-1, dims=-1)),
+    ),
+    Change(
+        "The right numbers, each one place too late, and what falls out comes in again at the other end "
+        "(torch.roll goes round).",
+        _plane(lambda x: x.roll(1, dims=-1)),
+    ),
+    Change(
+        "The right numbers in the reverse order along each row: turn them round once more, flip(1).",
+        _plane(lambda x: x.flip(-1)),
+    ),
     Change("The rows stand in the reverse order.", lambda x: x.flip(0) if x.dim() else None),
     Change("Right, but transposed: rows and columns have changed places.", _plane(lambda x: x.transpose(-1, -2))),
     Change("It is added up along each row once more (cumsum).", _plane(lambda x: x.cumsum(-1))),
@@ -216,7 +224,7 @@ OUTPUT_CHANGES = (
     Change("Its first column is left out: 0 stands there.", _plane(lambda x: _without_column(x, 0))),
     Change("Its last column is left out: 0 stands there.", _plane(lambda x: _without_column(x, -1))),
     Change("A softmax is taken of it once more.", lambda x: x.softmax(-1) if x.dim() else None),
-)  # fmt: off
+)
 
 
 def _times(x: Tensor, factor: int) -> Tensor | None:
@@ -269,18 +277,25 @@ def _by_a_factor(cases: _Cases, wrong: Sequence[int]) -> Iterator[str]:
     options: list[tuple[str, Callable[[dict[str, float]], float]]] = []
     for name in first:
         options += [
-            (f"Yours is ours times {name}: it is still to be divided by that, or is multiplied once too often.",
-             lambda c, n=name: c[n]),
-            (f"Yours is ours divided by {name}: that division is one too much, or a factor is missing.",
-             lambda c, n=name: 1 / c[n]),
+            (
+                f"Yours is ours times {name}: it is still to be divided by that, or is multiplied once too often.",
+                lambda c, n=name: c[n],
+            ),
+            (
+                f"Yours is ours divided by {name}: that division is one too much, or a factor is missing.",
+                lambda c, n=name: 1 / c[n],
+            ),
             (f"Yours is ours times {name}, squared.", lambda c, n=name: c[n] ** 2),
             (f"Yours is ours divided by the root of {name}.", lambda c, n=name: c[n] ** -0.5),
             (f"Yours is ours times the root of {name}.", lambda c, n=name: c[n] ** 0.5),
             (f"It is divided by {name} less one, where {name} itself belongs.", lambda c, n=name: c[n] / (c[n] - 1)),
-            (f"It is divided by the root of {name} less one, and so is a standard deviation unless told otherwise: "
-             "divide by n, not n - 1.", lambda c, n=name: ((c[n] - 1) / c[n]) ** 0.5),
+            (
+                f"It is divided by the root of {name} less one, and so is a standard deviation unless told otherwise: "
+                "divide by n, not n - 1.",
+                lambda c, n=name: ((c[n] - 1) / c[n]) ** 0.5,
+            ),
             (f"It is divided by {name} and one more.", lambda c, n=name: c[n] / (c[n] + 1)),
-        ]  # fmt: off
+        ]
         options += [
             (f"It is divided by {other}, where {name} belongs.", lambda c, n=name, o=other: c[n] / c[o])
             for other in first
@@ -305,8 +320,9 @@ def _by_a_factor(cases: _Cases, wrong: Sequence[int]) -> Iterator[str]:
         return [ratio * x if i in wrong else x for i, x in enumerate(tried.ours.outputs)]
 
     if len([t for t in cases.all if _ratio(t, wrong) is not None]) > 2 and cases.fits(constant):
-        yield _told(f"Yours is {ratio:.4g} times ours, on every case: a factor is wrong, and nothing else.",
-                    names, wrong)  # fmt: off
+        yield _told(
+            f"Yours is {ratio:.4g} times ours, on every case: a factor is wrong, and nothing else.", names, wrong
+        )
 
 
 def _number(factor: Callable, counts: dict[str, float]) -> float | None:
@@ -402,9 +418,11 @@ def _input_changes(cases: _Cases) -> Iterator[Change]:
     inputs = cases.inputs(cases.first)
     for name, x in inputs.items():
         if isinstance(x, Tensor):
-            kind = MASK_CHANGES if x.dtype == torch.bool else PLAIN_CHANGES + (
-                FLOAT_CHANGES if x.is_floating_point() else WHOLE_CHANGES
-            )  # fmt: off
+            kind = (
+                MASK_CHANGES
+                if x.dtype == torch.bool
+                else PLAIN_CHANGES + (FLOAT_CHANGES if x.is_floating_point() else WHOLE_CHANGES)
+            )
             for words, change in kind:
                 yield Change(words.format(f"`{name}`"), lambda given, n=name, c=change: _with(given, n, c(given[n])))
         elif isinstance(x, str):
@@ -442,15 +460,21 @@ MASK_CHANGES: tuple[tuple[str, Callable[[Tensor], Any]], ...] = (
     ("Only the first token that counts is used in each row of {}.", _first_place),
     ("Only the last token that counts is used in each row of {}.", _last_place),
     ("The token after the last one that counts is used as well: {} goes one too far.", lambda m: m | moved(m, 1)),
-    ("The token before the first one that counts is used as well: {} begins one too early.",
-     lambda m: m | moved(m, -1)),
-    ("Everything before the response counts here too: the part before the first True of {} has to stay out.",
-     lambda m: m.flip(-1).cumsum(-1).flip(-1) > 0),
-    ("Everything after the response counts here too: the padding, where {} is False again.",
-     lambda m: m.cumsum(-1) > 0),
+    (
+        "The token before the first one that counts is used as well: {} begins one too early.",
+        lambda m: m | moved(m, -1),
+    ),
+    (
+        "Everything before the response counts here too: the part before the first True of {} has to stay out.",
+        lambda m: m.flip(-1).cumsum(-1).flip(-1) > 0,
+    ),
+    (
+        "Everything after the response counts here too: the padding, where {} is False again.",
+        lambda m: m.cumsum(-1) > 0,
+    ),
     ("The whole batch uses the first row of {}. Each row has its own.", lambda m: m[:1].expand_as(m)),
     ("{} is all False in its effect: nothing counts.", torch.zeros_like),
-)  # fmt: off
+)
 
 PLAIN_CHANGES: tuple[tuple[str, Callable[[Tensor], Any]], ...] = (
     ("{} is not used: this comes out when it is 0 everywhere.", torch.zeros_like),
@@ -461,17 +485,21 @@ PLAIN_CHANGES: tuple[tuple[str, Callable[[Tensor], Any]], ...] = (
     ("{} is shifted by one with torch.roll, which goes round.", _plane(lambda x: x.roll(1, 1))),
     ("{} is read from right to left: its columns are reversed.", _plane(lambda x: x.flip(1))),
     ("The rows of {} are read from last to first.", lambda x: x.flip(0) if x.dim() else None),
-    ("{} is transposed: rows and columns have changed places.",
-     lambda x: x.transpose(0, 1) if x.dim() >= 2 and x.shape[0] == x.shape[1] else None),
+    (
+        "{} is transposed: rows and columns have changed places.",
+        lambda x: x.transpose(0, 1) if x.dim() >= 2 and x.shape[0] == x.shape[1] else None,
+    ),
     ("The first row of {} is used for all rows. Each row has its own.", lambda x: x[:1].expand_as(x)),
     ("The last row of {} is used for all rows. Each row has its own.", lambda x: x[-1:].expand_as(x)),
     ("The first column of {} is used for all columns.", _plane(lambda x: x[:, :1].expand_as(x))),
     ("{} is sorted first. Each number keeps its place here: do not sort.", lambda x: x.sort(dim=-1).values),
-    ("{} is sorted first, from large to small. Each number keeps its place here: do not sort.",
-     lambda x: x.sort(dim=-1, descending=True).values),
+    (
+        "{} is sorted first, from large to small. Each number keeps its place here: do not sort.",
+        lambda x: x.sort(dim=-1, descending=True).values,
+    ),
     ("{} is added up along each row first (cumsum), once too often.", _plane(lambda x: x.cumsum(1))),
     ("Twice {} is used.", lambda x: x * 2),
-)  # fmt: off
+)
 
 FLOAT_CHANGES: tuple[tuple[str, Callable[[Tensor], Any]], ...] = (
     ("The sign of {} is turned round.", torch.neg),
@@ -488,22 +516,28 @@ FLOAT_CHANGES: tuple[tuple[str, Callable[[Tensor], Any]], ...] = (
     ("A tanh of {} is taken first.", torch.tanh),
     ("A softmax of {} is taken along its last axis, once too often.", lambda x: x.softmax(-1)),
     ("A softmax of {} is taken along dim 0, down the batch: rows are dim 0.", lambda x: x.softmax(0)),
-    ("A log_softmax of {} is taken along dim 0, down the batch: the numbers of one place are along its last axis.",
-     lambda x: x.log_softmax(0)),
-    ("A log_softmax of {} is taken along dim 1; the numbers of one place are along its last axis.",
-     lambda x: x.log_softmax(1) if x.dim() == 3 else None),
+    (
+        "A log_softmax of {} is taken along dim 0, down the batch: the numbers of one place are along its last axis.",
+        lambda x: x.log_softmax(0),
+    ),
+    (
+        "A log_softmax of {} is taken along dim 1; the numbers of one place are along its last axis.",
+        lambda x: x.log_softmax(1) if x.dim() == 3 else None,
+    ),
     ("A softmax of {} is taken along dim 1, once too often.", lambda x: x.softmax(1) if x.dim() == 3 else None),
     ("The mean of {} is taken off first: take it as it is.", lambda x: x - x.mean()),
     ("The mean of each row of {} is taken off first.", lambda x: x - x.mean(-1, keepdim=True)),
-    ("The mean of {} stands for all its numbers: take each by itself, and the mean last.",
-     lambda x: x.mean().expand_as(x)),
+    (
+        "The mean of {} stands for all its numbers: take each by itself, and the mean last.",
+        lambda x: x.mean().expand_as(x),
+    ),
     ("The mean of each row of {} stands for all its numbers.", _plane(lambda x: x.mean(-1, keepdim=True).expand_as(x))),
     ("The sum of {} stands for each of its numbers.", lambda x: x.sum().expand_as(x)),
     ("The largest number of {} stands for all.", lambda x: x.max().expand_as(x)),
     ("{} is whitened first: take it as it is.", lambda x: (x - x.mean()) / x.std(correction=0)),
     ("{} is divided by its sum first.", lambda x: x / x.sum(-1, keepdim=True)),
     ("{} is rounded first.", torch.round),
-)  # fmt: off
+)
 
 WHOLE_CHANGES: tuple[tuple[str, Callable[[Tensor], Any]], ...] = (
     ("One is added to {}.", lambda x: x + 1),
@@ -597,21 +631,27 @@ def _all_tensors(inputs: Inputs) -> Iterator[Change]:
     yield Change("Only the last row is looked at. A batch has many.", each(lambda x: x[-1:], 1))
     yield Change("The first column is left out: everything begins at column 1.", each(lambda x: x[:, 1:], 2))
     yield Change("The last column is left out.", each(lambda x: x[:, :-1], 2))
-    yield Change("Rows and columns have changed places: dim 0 is the batch, dim 1 is along a row.",
-                 each(lambda x: x.transpose(0, 1), 2))  # fmt: off
-    yield Change("The whole batch is treated as one long row: each row is a text of its own.",
-                 each(lambda x: x.reshape(1, -1, *x.shape[2:]), 2))  # fmt: off
+    yield Change(
+        "Rows and columns have changed places: dim 0 is the batch, dim 1 is along a row.",
+        each(lambda x: x.transpose(0, 1), 2),
+    )
+    yield Change(
+        "The whole batch is treated as one long row: each row is a text of its own.",
+        each(lambda x: x.reshape(1, -1, *x.shape[2:]), 2),
+    )
     mask = next((n for n, x in inputs.items() if isinstance(x, Tensor) and x.dtype == torch.bool), None)
     if mask is not None:
 
         def zeros_counted(given: Inputs) -> Inputs:
             m = given[mask]
             return {
-                n: torch.ones_like(m) if n == mask
-                else torch.where(m, x, 0.0) if isinstance(x, Tensor) and x.is_floating_point() and x.shape == m.shape
+                n: torch.ones_like(m)
+                if n == mask
+                else torch.where(m, x, 0.0)
+                if isinstance(x, Tensor) and x.is_floating_point() and x.shape == m.shape
                 else x
                 for n, x in given.items()
-            }  # fmt: off
+            }
 
         yield Change(
             f"What does not count is set to 0, and the zeros are counted all the same. Divide by how many "
@@ -666,17 +706,29 @@ def _in_parts(cases: _Cases) -> Iterator[str]:
 
     per = "rows" if mask else "examples"
     ways: list[tuple[str, Callable[[Tensor, Tensor], Tensor]]] = [
-        (f"This is the mean of the {per}' means. Every token weighs the same: sum over the whole batch, divide once.",
-         lambda x, n: x.mean()),
-        ("This is the mean of the rows' means, where rows with nothing in them are left out. Every token weighs the "
-         "same: sum over the whole batch, divide once.", lambda x, n: x[n > 0].mean()),
+        (
+            f"This is the mean of the {per}' means. Every token weighs the same: sum over the batch, divide once.",
+            lambda x, n: x.mean(),
+        ),
+        (
+            "This is the mean of the rows' means, empty rows left out. Every token weighs the "
+            "same: sum over the whole batch, divide once.",
+            lambda x, n: x[n > 0].mean(),
+        ),
         (f"This is the sum over the {per}; the mean is asked for: divide by how many there are.", lambda x, n: x.sum()),
-        ("This is the sum over everything that counts; a mean is asked for: divide by how many count.",
-         lambda x, n: (x * n).sum()),
-        ("Each row is added up and the rows are averaged, so a long row weighs more. It is one mean over all that "
-         "counts.", lambda x, n: (x * n).sum() / len(x)),
-        ("Each row is added up and the rows that have anything in them are averaged. It is one mean over all that "
-         "counts.", lambda x, n: (x * n).sum() / (n > 0).sum().clamp(min=1)),
+        (
+            "This is the sum over everything that counts; a mean is asked for: divide by how many count.",
+            lambda x, n: (x * n).sum(),
+        ),
+        (
+            "Each row is added up and the rows are averaged, so a long row weighs more. It is one mean over all that "
+            "counts.",
+            lambda x, n: (x * n).sum() / len(x),
+        ),
+        (
+            "Each row is added up and the rows that are not empty are averaged. It is one mean over all that counts.",
+            lambda x, n: (x * n).sum() / (n > 0).sum().clamp(min=1),
+        ),
         ("The largest of the rows is taken, where a mean is asked for.", lambda x, n: x.max()),
         ("The smallest of the rows is taken, where a mean is asked for.", lambda x, n: x.min()),
         ("The median is taken, where a mean is asked for.", lambda x, n: x.median()),
@@ -684,7 +736,7 @@ def _in_parts(cases: _Cases) -> Iterator[str]:
         ("Only the last row's number comes back. Is it overwritten in a loop?", lambda x, n: x[-1]),
         ("It is divided by one less than there are.", lambda x, n: x.sum() / (len(x) - 1)),
         ("It is divided by one more than there are.", lambda x, n: x.sum() / (len(x) + 1)),
-    ]  # fmt: off
+    ]
     if scalar:
         for words, how in ways:
             for sign in (1, -1):

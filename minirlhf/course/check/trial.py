@@ -181,10 +181,13 @@ def _as_tensor(x: Any, exercise: Exercise) -> Any:
         return x
     if isinstance(x, np.ndarray | np.generic) and np.asarray(x).dtype.kind in "fiub":
         return torch.from_numpy(np.array(x))  # a copy, for it may be read-only or run backwards
-    plain = isinstance(x, list | tuple) and len(x) > 0
-    if plain and all(isinstance(n, Real) or (isinstance(n, Tensor) and n.dim() == 0) for n in x):
+    if isinstance(x, list | tuple) and len(x) > 0 and all(map(_is_a_number, x)):
         return torch.tensor([n.item() if isinstance(n, Tensor) else n for n in x])
     return x
+
+
+def _is_a_number(x: Any) -> bool:
+    return x.dim() == 0 if isinstance(x, Tensor) else isinstance(x, Real)
 
 
 def _in_shape(output: Any, ours: Tensor | None) -> Any:
