@@ -28,7 +28,7 @@ STAGES = {
     "texts": Box(0.85, 2.9, "people", "people wrote them,\nfor other reasons"),
     "base": Box(3.2, 2.9, "base", "continues any text"),
     "SFT": Box(5.5, 2.9, "SFT", "answers, like an\naverage agent"),
-    "PPO": Box(7.85, 2.9, "PPO", "answers, is scored,\nthe better likelier"),
+    "PPO": Box(7.85, 2.9, "PPO", "answers, is scored,\nimproves a little"),
     "RLHF": Box(10.1, 2.9, "RLHF", "answers as\npeople like"),
     "demonstrations": Box(3.2, 0.8, "people", "people write\ngood answers"),
     "votes": Box(5.5, 0.8, "people", "people choose\nbetween two answers"),
