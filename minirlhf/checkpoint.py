@@ -17,8 +17,7 @@ from torch import nn
 from minirlhf.additive import AdditiveReward
 from minirlhf.files.contents import AnyPath, Unreadable, located
 from minirlhf.files.messages import listed, printable, shown
-from minirlhf.files.parsing import read_json
-from minirlhf.files.saved import AGAIN, Shape, read_as, read_saved, read_tensors, require_fit
+from minirlhf.files.saved import AGAIN, Shape, not_saved_here, read_as, read_saved, read_tensors, require_fit
 from minirlhf.model import GPT, CausalLM, GPTConfig, RewardModel, ValueModel
 from minirlhf.tokenizer import Tokenizer
 from minirlhf.training import TrainState, new_state
@@ -52,7 +51,7 @@ class _State(Shape):
 def save(folder: AnyPath, model: Model, tokenizer: Tokenizer, state: TrainState | None = None) -> None:
     """Write a checkpoint, in the place of an older one if there is one."""
     folder = located(folder)
-    if foreign := _foreign(folder):
+    if foreign := not_saved_here(folder, FILES):
         raise FileExistsError(
             f"{printable(folder)}: holds something that is not a checkpoint's ({listed(foreign)}); "
             "name another folder. Nothing was written."
@@ -155,21 +154,6 @@ def _describe(model: Model) -> dict:
         return {"format": FORMAT, "kind": "additive_reward", "words": model.words, "count_length": model.count_length}
     kind = next(name for name, cls in KINDS.items() if isinstance(model, cls))
     return {"format": FORMAT, "kind": kind, "config": asdict(model.trunk.config)}
-
-
-def _foreign(folder: Path) -> list[str]:
-    """What stands where a checkpoint is to be written and is none, or no part of one."""
-    if not folder.exists():
-        return []
-    if not folder.is_dir():
-        return [folder.name]
-    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-    try:
-        config = read_json(folder / "config.json") if "config.json" in names else None
-    except Unreadable:  # damaged, as ours may be
-        config = {"format": FORMAT}
-    ours = isinstance(config, dict) and "format" in config
-    return [name for name in names if not ours or name not in FILES]
 
 
 def _read_config(path: Path) -> dict:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from minirlhf.files.contents import Unreadable, decoded, read_bytes
+from minirlhf.files.contents import AnyPath, Unreadable, decoded, located, read_bytes
 from minirlhf.files.messages import half_of_a_character, listed, printable, shown
 from minirlhf.files.parsing import parse_json
 
@@ -52,6 +52,23 @@ def read_rows(path: Path, columns: Sequence[str] = ()) -> list[Row]:
     if not found:
         raise Unreadable(f"{printable(path)}: there is no row in it; it needs one JSON object a line.")
     return found
+
+
+def read_checked(path: AnyPath, columns: Sequence[str]) -> list[Row]:
+    """All rows of a file, each of which holds these columns as text."""
+    found = located(path)
+    if not found.is_file():
+        raise FileNotFoundError(
+            f"{printable(path)}: no such file. `minirlhf data` writes the texts that the lessons use."
+        )
+    try:
+        rows = read_rows(found, columns)
+    except Unreadable as error:
+        raise ValueError(f"{error} Nothing was loaded.") from None
+    for row in rows:
+        if problem := find_missing(row.values, columns):
+            raise ValueError(f"{printable(path)}, {row.place}: {problem} Nothing was loaded.")
+    return rows
 
 
 def find_missing(row: dict[str, Any], columns: Sequence[str]) -> str | None:

@@ -69,3 +69,18 @@ def require_fit(
     wrong = [name for name, x in tensors.items() if x.is_floating_point() == (name in whole)]
     if wrong:
         raise Unreadable(f"{printable(path)}: {shown(wrong[0])} holds another kind of number. {AGAIN}")
+
+
+def not_saved_here(folder: Path, files: set[str]) -> list[str]:
+    """What stands where a checkpoint of these files is to be written, and is none or no part of one."""
+    if not folder.exists():
+        return []
+    if not folder.is_dir():
+        return [folder.name]
+    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    try:
+        config = read_json(folder / "config.json") if "config.json" in names else None
+    except Unreadable:  # damaged, as ours may be
+        config = {"format": 1}
+    ours = isinstance(config, dict) and "format" in config
+    return [name for name in names if not ours or name not in files]
