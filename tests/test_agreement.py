@@ -532,7 +532,6 @@ def test_clicks_read_row_by_row_by_gather_and_by_arithmetic_all_pass():
     [
         ("shown[:, 0].float(), shown[:, 1], side / 1", "its chosen holds torch.float32; an ordinary tensor of whole"),
         ("side == 0, side == 1, side / 1", "its chosen holds torch.bool; an ordinary tensor of whole numbers"),
-        ("side.tolist(), side, side / 1", "its chosen is a list of 4; a tensor is asked for"),
         ("0, 1, 1.0", "its chosen is an int; a tensor is asked for"),
         ("side, side, side", "its preference holds torch.int64; an ordinary tensor of floating-point numbers"),
     ],
@@ -549,13 +548,13 @@ def test_who_forgets_the_lot_hears_of_it_whatever_they_make_of_ties():
         return chosen, 1 - chosen, torch.tensor([1, 1, 0.5, 0])[side]
 
     verdict = examine(my_chosen_and_rejected, EXERCISES["chosen_and_rejected"])
-    assert verdict.mistake == "forgets to undo the lot"
+    assert verdict.mistake.startswith("forgets to undo the lot")
 
 
 @pytest.mark.parametrize("returned", ["'high'", "(0.4, 0.5)", "{'kappa': 0.4}"])
 def test_what_is_no_number_is_named(returned):
     verdict = examine(eval(f"lambda a, b: {returned}"), EXERCISES["cohen_kappa"])
-    assert "a number is asked for" in str(verdict)
+    assert verdict.outcome == "wrong" and "number" in str(verdict)
 
 
 def test_a_whole_number_that_is_off_by_one_is_off():

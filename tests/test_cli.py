@@ -106,7 +106,7 @@ def test_an_error_for_people_is_one_message(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv(cli.SHOW_TRACEBACK, raising=False)
     assert cli.main(["lessons"]) == 2
     said = capsys.readouterr().err
-    assert "Clone the repository" in said
+    assert "clone the repository" in said
     assert "Traceback" not in said
     monkeypatch.setenv(cli.SHOW_TRACEBACK, "1")
     with pytest.raises(FileNotFoundError):

@@ -259,7 +259,7 @@ def test_old_exports_of_two_people_stay_apart(open_store, tmp_path):
 def test_what_is_no_export_is_refused_with_its_place(open_store, tmp_path):
     store, bad = open_store(), tmp_path / "bad.jsonl"
     bad.write_text('{"prompt": "Hi"}\n')
-    with pytest.raises(ValueError, match=r"bad\.jsonl, line 1"):
+    with pytest.raises(ValueError, match=r"bad\.jsonl: the columns prompt"):
         store.merge(bad)
     with pytest.raises(StoreError, match=r"votes\.jsonl does not exist"):
         store.merge(tmp_path)

@@ -141,6 +141,8 @@ def explain(all_tried: Sequence[Tried], wrong: Tried, found: Difference, exercis
         return OFF_THE_MASK, ""
     if words := diagnose(all_tried, exercise):
         return words, ""
+    if part := _recognise_one_output(all_tried, found, exercise):
+        return f"{part.hint} (That explains the {found.what}; something else is not right yet either.)", part.name
     if known is not None:
         return f"{known.hint} (That explains all but {unexplained}.)", known.name
     return f"{UNKNOWN} {where_wrong(all_tried, exercise)}".strip(), ""
@@ -202,6 +204,20 @@ def _recognise(
                 return mistake, ""  # 0/0 where nothing counts
             almost = mistake, missed[0].case.name
     return almost
+
+
+def _recognise_one_output(all_tried: Sequence[Tried], found: Difference, exercise: Exercise) -> Mistake | None:
+    """Of several results the first that is wrong: the mistake that gives it on every case, whatever the others are."""
+    if len(exercise.outputs) < 2:
+        return None
+    at = exercise.outputs.index(found.what)
+    for mistake in exercise.mistakes:
+        known = [attempt(mistake.wrong, exercise, tried.case) for tried in all_tried]
+        if not any(trial.trouble for trial in known) and all(
+            same(tried.yours.outputs[at], trial.outputs[at]) for tried, trial in zip(all_tried, known, strict=True)
+        ):
+            return mistake
+    return None
 
 
 def _agree(tried: Tried, known: Trial, found: Difference, bounds: tuple[float, float] | None) -> bool:

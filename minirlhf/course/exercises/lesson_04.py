@@ -72,6 +72,14 @@ def forgets_to_undo_the_lot(shown, side):
 
 
 @CHOSEN_AND_REJECTED.mistake
+def forgets_to_undo_the_lot_and_puts_the_right_first_where_neither_won(shown, side):
+    """These are sides of the screen, not replies. The lot had put some replies the other way round: look up in `shown`
+    who stood on that side."""
+    chosen = side.clamp(max=RIGHT)
+    return chosen, 1 - chosen, _worth(side)
+
+
+@CHOSEN_AND_REJECTED.mistake
 def undoes_the_lot_for_the_chosen_only(shown, side):
     """The chosen one is right; the rejected one is still a side of the screen, so that some replies lose against
     themselves. Both have to be looked up in `shown`."""
