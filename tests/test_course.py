@@ -81,7 +81,7 @@ def lacks_in_the_notebook(path):
         yield f"{file}: below each question, `<details><summary>An answer</summary>…</details>`"
     following = [lesson for lesson in lessons(path.parents[1]) if lesson.name > path.name][:1]
     for lesson in following:
-        if not re.search(rf"\*\*Next:\*\* \[?lesson {lesson.name[:2]}", end):
+        if not re.search(rf"\*\*Next:\*\* \[lesson {lesson.name[:2]}[^\]]*\]\({re.escape(lesson.name)}\)", end):
             yield f"{file}: in the last cell, `**Next:** [lesson {lesson.name[:2]}, …]({lesson.name})`"
     for target in re.findall(r"\]\(([^)\s]+)\)", whole):
         name, _, anchor = target.partition("#")

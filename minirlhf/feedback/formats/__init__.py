@@ -2,10 +2,12 @@
 
 from minirlhf.feedback.formats.exports import Exported, export, preference_dataset, sft_dataset, unpaired_dataset
 from minirlhf.feedback.formats.imports import FORMATS, Imported, LeftOut, detect_format, import_votes, read_votes
+from minirlhf.feedback.formats.trl_rows import Fields
 
 __all__ = [
     "FORMATS",
     "Exported",
+    "Fields",
     "Imported",
     "LeftOut",
     "detect_format",
