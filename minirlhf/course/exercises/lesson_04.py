@@ -73,8 +73,8 @@ def forgets_to_undo_the_lot(shown, side):
 
 @CHOSEN_AND_REJECTED.mistake
 def forgets_to_undo_the_lot_and_puts_the_right_first_where_neither_won(shown, side):
-    """These are sides of the screen, not replies. The lot had put some replies the other way round: look up in `shown`
-    who stood on that side."""
+    """A side of the screen is no reply: some pairs were shown the other way round, and `shown` says which reply stood
+    on a side. (Where neither won, the reply on the left is to come first.)"""
     chosen = side.clamp(max=RIGHT)
     return chosen, 1 - chosen, _worth(side)
 
