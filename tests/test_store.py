@@ -933,3 +933,9 @@ def test_rows_are_plain_enough_for_any_sqlite_browser(store):
     assert json.loads(row["replies"]) == ["yes", "no"]
     assert json.loads(row["choice"]) == {"answer": "Better", "winner": 1}
     assert row["time"] == "2026-03-02T12:00:01.000000+00:00"
+
+
+def test_a_server_without_its_driver_is_one_sentence_with_the_remedy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(StoreError, match=r"psycopg is missing.*pip install"):
+        FeedbackStore("postgresql+psycopg://somebody@localhost/votes")

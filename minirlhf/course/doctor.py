@@ -158,8 +158,10 @@ def load() -> Iterator[Finding]:
 
 def folders() -> Iterator[Finding]:
     """Whether the learner's folders can be written to."""
+    # Who has only the wheel works where they are.
+    home = Path.cwd() if paths.notebooks_folder().is_relative_to(paths.IN_WHEEL) else paths.notebooks_folder().parent
     for name in ("my_lessons", "runs"):
-        folder = paths.notebooks_folder().parent / name
+        folder = home / name
         try:
             folder.mkdir(exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=folder):

@@ -282,7 +282,13 @@ def _read_url(where: str | Path) -> sa.URL:
 def _make_engine(url: sa.URL) -> sa.Engine:
     if url.get_backend_name() != "sqlite":
         wait = {"connect_timeout": BUSY_SECONDS} if url.get_driver_name().startswith("psycopg") else {}
-        return sa.create_engine(url, pool_pre_ping=True, connect_args=wait)
+        try:
+            return sa.create_engine(url, pool_pre_ping=True, connect_args=wait)
+        except ModuleNotFoundError as missing:
+            raise StoreError(
+                f"{missing.name} is missing, without which no vote reaches a database server. Install it: "
+                "pip install 'psycopg[binary]'"
+            ) from None
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
 
     @listens_for(engine, "connect")
