@@ -209,7 +209,7 @@ def test_runs_from_top_to_bottom_with_every_exercise_solved(path, own_folder):
 @pytest.mark.timeout(HANGS)
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_runs_in_short_untried_then_mistaken_and_again_where_it_keeps_votes(path, own_folder, monkeypatch):
-    """In short, in one kernel: each exercise is left as it is, then tried with a mistake; either way the lesson goes on.
+    """In short, in one kernel: each exercise is left as it is, then tried with a mistake, and the lesson goes on.
     Where votes are kept, the learner then solves everything and runs the lesson again, with all that was left."""
     monkeypatch.setenv("MINIRLHF_SECONDS", SHORT)
     asked = asked_in(lesson(path))
