@@ -45,6 +45,7 @@ import os, secrets, sys
 print("drawn once:", secrets.token_hex(8))
 print("votes:", os.environ["MINIRLHF_VOTES"], "progress:", os.environ["MINIRLHF_PROGRESS"])
 print(f"{5}/10", file=sys.stderr)
+print("a line as long as some are " * 9)
 """
 LESSON = (
     new_markdown_cell("# 00 · A first lesson\n\nA [reward model](glossary.ipynb#Reward-model) gives $s_A - s_B$."),
@@ -96,6 +97,7 @@ def test_the_contents_list_lessons_words_and_notes(made):
     contents = page(made, "book/index.html")
     places = [contents.index(f'href="{name}.html"') for name in ("00_first", "glossary", "teaching/00")]
     assert places == sorted(places)
+    assert importlib.metadata.version("minirlhf") in contents and "MIT" in contents
 
 
 def test_the_search_index_knows_every_part(made):
@@ -266,6 +268,8 @@ def test_a_reader_opens_the_book_as_a_file_and_searches(made, scheme):
         fold.locator("summary").click()
         expect(fold).to_have_attribute("open", "")
         assert reader.page.locator("math").first.bounding_box()["width"] > 20
+        sideways = "each => each.some(pre => pre.scrollWidth > pre.clientWidth)"
+        assert not reader.page.locator("pre").evaluate_all(sideways)
         reader.page.locator('a[href^="glossary.html#"]').click()
         expect(reader.page.locator(":target", has_text="reward model")).to_be_visible()
         reader.leave()

@@ -205,33 +205,31 @@ def test_runs_from_top_to_bottom_with_every_exercise_solved(path, own_folder):
     assert 0.05 < peak < MOST_MEMORY
 
 
-@each_lesson
 @pytest.mark.slow
 @pytest.mark.timeout(HANGS)
-def test_runs_in_short_untried_and_with_mistakes_and_again_where_it_keeps_votes(path, own_folder, monkeypatch):
-    """In short, in one kernel: untried, then a session anew with a mistake in every exercise. Where votes are kept, the
-    learner then solves everything and runs the lesson again, with all that the run before has left behind."""
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_runs_in_short_untried_then_mistaken_and_again_where_it_keeps_votes(path, own_folder, monkeypatch):
+    """In short, in one kernel: each exercise is left as it is, then tried with a mistake, and the lesson goes on.
+    Where votes are kept, the learner then solves everything and runs the lesson again, with all that was left."""
     monkeypatch.setenv("MINIRLHF_SECONDS", SHORT)
+    asked = asked_in(lesson(path))
+    mistaken = answered(lesson(path), known_mistake)
+    first = nbformat.v4.new_notebook()
+    for cell, wrong in zip(lesson(path).cells, mistaken.cells, strict=True):
+        first.cells += [cell, wrong] if cell.source != wrong.source else [cell]
+    assert len(first.cells) == len(mistaken.cells) + len(asked), "each exercise has a cell of its own"
     anew = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(NEW_SESSION)])
-    untried, mistaken, solved = (
-        lesson(path),
-        answered(lesson(path), known_mistake),
-        answered(lesson(path), packages_own),
-    )
-    notebook = one_after_another(untried, anew, mistaken, *([solved] if keeps_state(path) else []))
+    again = [anew, answered(lesson(path), packages_own)] if keeps_state(path) else []
+    notebook = one_after_another(first, *again)
     execute(notebook, own_folder)
 
-    first, second = len(untried.cells), len(untried.cells) + 1 + len(mistaken.cells)
-    told_untried, told_mistaken, told_solved = (
-        said(cells) for cells in (notebook.cells[:first], notebook.cells[first:second], notebook.cells[second:])
-    )
-    asked = asked_in(lesson(path))
-    assert told_untried.count("not tried yet") == len(asked)
+    told, told_again = said(notebook.cells[: len(first.cells)]), said(notebook.cells[len(first.cells) :])
+    assert told.count("not tried yet") == len(asked)
     for name in asked:
-        assert f"✗ my_{name} is not right yet." in told_mistaken
-        assert f"The thought: {EXERCISES[name].mistakes[0].hint}" in told_mistaken
+        assert f"✗ my_{name} is not right yet." in told
+        assert f"The thought: {EXERCISES[name].mistakes[0].hint}" in told
     if keeps_state(path):
-        assert not [name for name in asked if f"✓ my_{name} is right" not in told_solved]
+        assert not [name for name in asked if f"✓ my_{name} is right" not in told_again]
 
 
 def test_the_lessons_that_keep_state_are_found():

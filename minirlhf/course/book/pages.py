@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,6 +11,7 @@ import nbformat
 from nbformat import NotebookNode
 from sphinx.cmd.build import build_main
 
+from minirlhf import __version__
 from minirlhf.course.book.links import relinked
 
 MARK = ".made_by_minirlhf"  # in every folder that may be replaced
@@ -18,6 +20,9 @@ FRONT = """# How a language model is tuned by people
 Supervised fine-tuning and reinforcement learning from human feedback, in lessons that were run from top to bottom to
 make this book. What moves in a notebook stands still here: sliders and strips of tokens show one of their states.
 To try, to vote and to write the exercises, open the notebooks: `make lessons`.
+
+By the minirlhf authors; version {version}, bound on {today}. Text, code and figures may be used, changed and passed on
+under the MIT licence. The works that are cited stand at the end of the [glossary](glossary.ipynb).
 """
 
 
@@ -45,14 +50,15 @@ def write_source(lessons: Mapping[str, NotebookNode], teaching: Sequence[Path], 
         nbformat.write(page, source / f"{name}.ipynb")
     for note in teaching:
         shutil.copy(note, source / "teaching" / note.name)
-    words = [name for name in lessons if not name[0].isdigit()]
+    words = [name for name in lessons if name == "glossary"]
     parts = {
         "Lessons": [name for name in lessons if name not in words],
         "Words": words,
         "For teachers": [f"teaching/{note.stem}" for note in teaching],
     }
     lists = "".join(_contents(caption, pages) for caption, pages in parts.items() if pages)
-    (source / "index.md").write_text(FRONT + lists, encoding="utf-8")
+    front = FRONT.format(version=__version__, today=date.today().isoformat())
+    (source / "index.md").write_text(front + lists, encoding="utf-8")
 
 
 def require_ours(target: Path) -> None:
