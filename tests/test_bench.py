@@ -176,6 +176,14 @@ def test_a_partner_that_stops_is_an_error_and_no_answer(counter):
             once()
 
 
+def test_a_partner_that_no_longer_listens_is_that_error_and_nothing_else(tmp_path, monkeypatch):
+    (tmp_path / "deaf.py").write_text("import os; os.close(0); print('{}', flush=True)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with partner("deaf") as once, pytest.raises(ChildProcessError, match="deaf stopped"):
+        while True:
+            once()
+
+
 def test_rivals_wait_as_ours_does_and_others_as_nobody_told_them_to(counter):
     with partner(counter) as rival, partner(counter, environment=spinning()) as other:
         assert (rival()["waits"], other()["waits"]) == ("PASSIVE", None)

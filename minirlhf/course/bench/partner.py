@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event
 from typing import IO, Any
 
@@ -48,8 +48,10 @@ def partner(
         assert asks and says
 
         def once() -> dict[str, Any]:
-            asks.write("next\n")
-            answer = says.readline()
+            answer = ""
+            with suppress(BrokenPipeError):  # it may stop before it is asked or after
+                asks.write("next\n")
+                answer = says.readline()
             if not answer:
                 where = f"in {log.name}" if log else "above"
                 raise ChildProcessError(f"{module} stopped before its last turn; the reason stands {where}.")
@@ -59,6 +61,8 @@ def partner(
             yield once
         finally:
             process.kill()
+            with suppress(BrokenPipeError):  # what it was not told any more
+                asks.close()
 
 
 def answer(work: Once) -> None:
