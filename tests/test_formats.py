@@ -1071,7 +1071,7 @@ def test_another_kind_of_file_is_named_in_a_line_that_mends_it(case, tmp_path):
 def test_a_small_file_that_unpacks_to_a_huge_one_is_refused(tmp_path, monkeypatch):
     from minirlhf.feedback.formats import files
 
-    monkeypatch.setattr(files, "MOST_BYTES", 10_000)
+    monkeypatch.setattr(files, "LARGEST", 10_000)
     path = tmp_path / "votes.jsonl.gz"
     path.write_bytes(gzip.compress(json_lines([PREFERENCE] * 999)))
     with pytest.raises(ValueError, match=r"more than a gigabyte; split it"):

@@ -8,11 +8,11 @@ import tyro
 from tyro.conf import Positional
 
 from minirlhf.feedback.formats import export, import_votes
-from minirlhf.feedback.formats.files import as_path
 from minirlhf.feedback.formats.imports import FORMATS
 from minirlhf.feedback.formats.trl_rows import Fields
 from minirlhf.feedback.store import FeedbackStore, is_store, named
 from minirlhf.feedback.texts import listed
+from minirlhf.files.contents import located
 
 Store = Annotated[str | None, tyro.conf.arg(metavar="STORE")]
 
@@ -54,7 +54,7 @@ class Import:
             raise ValueError(f"No file was named; the formats are {', '.join(FORMATS)}. Nothing was imported.")
         votes, stores = [], []
         for name in self.files:
-            path = as_path(name)
+            path = located(name)
             if is_store(path):
                 stores.append(path)
                 continue

@@ -32,8 +32,9 @@ from minirlhf.feedback.formats.imports import read_votes
 from minirlhf.feedback.formats.own import read_vote
 from minirlhf.feedback.formats.rows import moment, required
 from minirlhf.feedback.identity import YOU, identity_of, own_voter
-from minirlhf.feedback.texts import printable, require_whole
+from minirlhf.feedback.texts import require_whole
 from minirlhf.feedback.votes import Event, Undo, Vote, vote_to_row
+from minirlhf.files.messages import printable
 from minirlhf.paths import VOTES_ELSEWHERE, votes_file
 
 SCHEMA = 1

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from minirlhf.feedback.votes import Event, Undo, Vote
+from minirlhf.files.messages import half_of_a_character
 
 SHOWN = 60
 NAMED = 12
@@ -24,26 +25,12 @@ def listed(names: Iterable[Any]) -> str:
     return ", ".join([*map(str, first), *more])
 
 
-def printable(text: str) -> str:
-    """A text that every screen and file takes: half a character, which UTF-8 cannot say, becomes its number."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def is_whole(text: str) -> bool:
-    """Whether every character is one: browsers and other programs can cut an emoji in two."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def require_whole(event: Event) -> None:
     """Say which vote holds half a character, which neither a file nor a tokenizer can say."""
     said = vars(event) | (vars(event.question) | vars(event.answer) if isinstance(event, Vote) else {})
     for column, value in said.items():
         for text in value if isinstance(value, tuple) else (value,):
-            if isinstance(text, str) and not is_whole(text):
+            if isinstance(text, str) and half_of_a_character(text):
                 about = "" if isinstance(event, Undo) else f" on {shown(event.question.prompt)}"
                 kind = "undo" if isinstance(event, Undo) else "vote"
                 raise ValueError(
@@ -55,5 +42,5 @@ def require_whole(event: Event) -> None:
 
 def _around_half(text: str) -> str:
     """The words about the first half of a character, which may stand far behind in a text."""
-    at = next(n for n, letter in enumerate(text) if not is_whole(letter))
+    at = next(n for n, letter in enumerate(text) if half_of_a_character(letter))
     return text[max(at - SHOWN // 2, 0) :]

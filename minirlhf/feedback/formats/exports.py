@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minirlhf.feedback.formats.conversation import to_content, to_messages
-from minirlhf.feedback.formats.files import as_path
 from minirlhf.feedback.identity import pseudonym
 from minirlhf.feedback.meaning import Preference, demonstrations, judgements, preferences
 from minirlhf.feedback.texts import require_whole
 from minirlhf.feedback.votes import Vote, vote_to_row
+from minirlhf.files.contents import located
 
 if TYPE_CHECKING:
     import datasets
@@ -135,7 +135,7 @@ def export(
     because they are called simulated wherever they appear. Files that are there already are left alone, with an error,
     unless `overwrite` is given.
     """
-    folder, votes = as_path(folder), _whole(votes)
+    folder, votes = located(folder), _whole(votes)
     formats = (formats,) if isinstance(formats, str) else formats
     if unknown := set(formats) - set(FILES):
         raise ValueError(f"There is no format {', '.join(sorted(unknown))}; there are {', '.join(FILES)}.")

@@ -4,9 +4,7 @@ They are told apart by what is in the file, not by its name. A row that cannot b
 says why, so that whoever reads may leave it out; a file of another kind is refused in one line that says what it is.
 """
 
-import bz2
 import csv
-import gzip
 import json
 import lzma
 import re
@@ -14,15 +12,14 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from io import BytesIO, StringIO
-from os.path import expanduser
 from pathlib import Path
 from typing import Any
 
-from minirlhf.feedback.texts import listed, printable, shown
+from minirlhf.feedback.texts import listed, shown
+from minirlhf.files.contents import LARGEST, PACKED
+from minirlhf.files.messages import printable
 
 NOTHING = "Nothing was imported."
-MOST_BYTES = 1 << 30  # unpacked, since a small gzip file may hold more than this machine
-PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 DEEPEST = 64  # brackets in brackets: votes need five, and parsers die of a hundred thousand
 
 Place = str
@@ -56,11 +53,6 @@ BY_COLUMNS = (
     "a table that is not written row by row; write it by rows: in pandas "
     'df.to_json("votes.jsonl", orient="records", lines=True), in datasets dataset.to_json("votes.jsonl")'
 )
-
-
-def as_path(path: Any) -> Path:
-    """A path as everywhere in Python: text or Path, and ~ is the home folder."""
-    return Path(expanduser(path))
 
 
 def refused(path: Path, what: str, place: Place = "") -> ValueError:
@@ -99,7 +91,7 @@ def _content(path: Path) -> bytes:
             raise refused(path, "this is a folder; name one of the files in it.")
         if not path.is_file():
             raise FileNotFoundError(printable(f"{path}: no such file; is its name right? {NOTHING}"))
-        if path.stat().st_size > MOST_BYTES:
+        if path.stat().st_size > LARGEST:
             raise refused(path, "it holds more than a gigabyte; split it.")
         return path.read_bytes()
     except FileNotFoundError:
@@ -112,10 +104,10 @@ def _unpacked(path: Path, content: bytes) -> bytes:
     if unpack := next((opened for mark, opened in PACKED.items() if content.startswith(mark)), None):
         try:
             with unpack(BytesIO(content)) as packed:
-                content = packed.read(MOST_BYTES + 1)
+                content = packed.read(LARGEST + 1)
         except (OSError, EOFError, zlib.error, lzma.LZMAError):
             raise refused(path, "the packed file is damaged or cut off; download or copy it again.") from None
-        if len(content) > MOST_BYTES:
+        if len(content) > LARGEST:
             raise refused(path, "unpacked it holds more than a gigabyte; split it.")
     return content.removeprefix(b"\xef\xbb\xbf")  # Windows likes to begin a file with a mark, which says nothing
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from warnings import warn
 
-from minirlhf.feedback.formats.files import Rows, as_path, printable, read_rows, refused
+from minirlhf.feedback.formats.files import Rows, read_rows, refused
 from minirlhf.feedback.formats.foreign import (
     ASSISTANT,
     argilla_votes,
@@ -26,8 +26,10 @@ from minirlhf.feedback.formats.foreign import (
 )
 from minirlhf.feedback.formats.own import read_vote
 from minirlhf.feedback.formats.trl_rows import NO_TIME, Fields, preference_votes, sft_votes, unpaired_votes
-from minirlhf.feedback.texts import is_whole, listed, require_whole, shown
+from minirlhf.feedback.texts import listed, require_whole, shown
 from minirlhf.feedback.votes import Vote, answer_to_row
+from minirlhf.files.contents import located
+from minirlhf.files.messages import half_of_a_character, printable
 
 ON_BAD_ROWS = ("refuse", "skip")
 NAMED = 100  # places, or runs of them, in one message; how many there are is always said
@@ -157,12 +159,12 @@ def import_votes(
     path: str | Path, format: str | None = None, on_bad_rows: str = "refuse", fields: Fields | None = None
 ) -> Imported:
     """What `read_votes` reads, with each row that was left out and why."""
-    path, fields = as_path(path), fields or Fields()
+    path, fields = located(path), fields or Fields()
     if format is not None and format not in FORMATS:
         raise refused(path, f"there is no format {shown(format)}; there are {', '.join(FORMATS)}.")
     if on_bad_rows not in ON_BAD_ROWS:
         raise refused(path, f"on_bad_rows={on_bad_rows!r} is not known; it can be {' or '.join(ON_BAD_ROWS)}.")
-    if not is_whole(fields.voter):
+    if half_of_a_character(fields.voter):
         raise refused(path, f"voter={shown(fields.voter)} holds half of a character; write it anew.")
     rows = read_rows(path)
     unreadable = [LeftOut(place, str(row)) for place, row in rows if isinstance(row, ValueError)]
@@ -197,7 +199,7 @@ def import_votes(
 
 def detect_format(path: str | Path) -> str:
     """The name of a file's format, by its columns; ValueError that lists what is known, where it is none of them."""
-    path = as_path(path)
+    path = located(path)
     return _detected(path, read_rows(path))
 
 

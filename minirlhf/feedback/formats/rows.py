@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
-from minirlhf.feedback.texts import is_whole, listed, shown
+from minirlhf.feedback.texts import listed, shown
+from minirlhf.files.messages import half_of_a_character
 
 LARGEST = 2**63 - 1  # that a database can hold
 
@@ -43,7 +44,7 @@ def text(row: dict[str, Any], column: str) -> str:
     found = required(row, column, str)
     if not found.strip():
         raise ValueError(f"'{column}' is empty; fill it in, or drop the row.")
-    if not is_whole(found):
+    if half_of_a_character(found):
         raise ValueError(f"'{column}' holds half of a character, {shown(found)}; fix it, or drop the row.")
     return found
 
