@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from math import exp
 from random import Random
 
-POLITE_ONE = "the polite one (simulated)"
 LAPSE = 0.1  # how often the polite one's choice is a coin's
 
 DISHES = (
