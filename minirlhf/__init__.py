@@ -17,7 +17,13 @@ Read in this order; each file needs only those above it:
     reward         stage 2: a score from people's choices (Bradley-Terry)
     ppo            stage 3: move the policy towards the score, near its reference
 
-That is SFT, reward model and PPO. The other stages, and what a trained model is asked:
+That is SFT, reward model and PPO. What came after:
+
+    dpo            votes train the policy itself: no reward model, no sampling
+    kto            the same with thumbs
+    grpo           PPO without a value model: a group of replies is its own baseline
+
+The other stages, and what a trained model is asked:
 
     additive       a reward model for sixty votes: a weight for every word
     reinforce      PPO's simpler parent: one batch, one step, no value model
@@ -27,7 +33,8 @@ That is SFT, reward model and PPO. The other stages, and what a trained model is
     classify       learning from labels: pictures, moods
     intervals      how sure a count makes us
     evaluate       is it good: win rates, exact KL, calibration
-    metrics        what each reported number means, and TRL's name for it
+    verifiers      programs that say whether a reply is right
+    metrics/       what each reported number means, and TRL's name for it
     checkpoint     save, load, resume
     paths          where data, lessons and votes are
 
@@ -35,8 +42,7 @@ And all of it put together:
 
     worlds/        the small worlds that the models talk about
     feedback/      votes: store, meaning, agreement, selection; card/ on the screen, formats/ in and out
-    pipeline       the whole line in one go
-    taste          from your own votes to a changed model
+    recipes/       stages put together: pipeline, the whole line in one go; taste, from your votes to a changed model
     course/        all that exists only for the lessons: show and check, exercises, figures, book, bench
     cli            the command `minirlhf`
 
@@ -51,10 +57,11 @@ __version__ = "0.1.0"
 # Every public module, and the names in it that `from minirlhf import …` finds.
 # A name stands in one place only, and is never the name of a module.
 PUBLIC = {
-    "ops": "last_true masked_mean masked_sum masked_whiten pairwise_wins predicting_positions token_kl token_log_probs",
-    "losses": "approval_loss bradley_terry_loss clipped_policy_loss clipped_value_loss cross_entropy "
-    "policy_gradient_loss sft_loss",
-    "advantages": "gae leave_one_out token_rewards",
+    "ops": "constant_mean last_true masked_mean masked_sum masked_whiten pairwise_wins predicting_positions "
+    "sequence_mean token_kl token_log_probs",
+    "losses": "approval_loss bradley_terry_loss clipped_policy_loss clipped_value_loss cross_entropy dpo_loss "
+    "implicit_reward k1 k2 k3 kto_loss policy_gradient_loss sft_loss",
+    "advantages": "centred_advantages gae group_advantages leave_one_out standardised_advantages token_rewards",
     "tokenizer": "Tokenizer",
     "model": "CausalLM Classifier GPT GPTConfig RewardModel ValueModel",
     "data": "Comparisons Demonstrations Judgements Prompts collate",
@@ -68,15 +75,19 @@ PUBLIC = {
     "reward": "RewardConfig normalise train_reward",
     "additive": "AdditiveReward fit_additive",
     "ppo": "Estimate PPOConfig adapt_beta ppo_update train_ppo",
+    "dpo": "DPOConfig train_dpo",
+    "kto": "KTOConfig train_kto",
+    "grpo": "GRPOConfig train_grpo",
+    "verifiers": "mentions_remedy right_remedy score_by well_formed",
     "reinforce": "ReinforceConfig train_reinforce",
     "bandit": "Bandit bandit_gradient train_bandit",
     "best_of_n": "best_of_n_kl best_of_n_score draw_candidates",
     "ensemble": "Ensemble pessimistic resample",
     "intervals": "wilson_interval",
-    "evaluate": "Replies accuracy_ceiling calibration compare exact_kl pair_accuracy score_pairs win_rate",
+    "evaluate": "Replies accuracy_ceiling calibration compare exact_kl pair_accuracy pass_at_k score_pairs win_rate",
     "checkpoint": "load_policy load_state",
-    "pipeline": "load_shipped tune",
-    "taste": "Reading Taste TasteConfig learn_taste",
+    "recipes.pipeline": "load_shipped tune",
+    "recipes.taste": "Reading Taste TasteConfig learn_taste",
     "feedback.votes": "Question Vote",
     "feedback.store": "FeedbackStore",
     "feedback.card.widget": "FeedbackCard",
@@ -97,6 +108,8 @@ HOME_OF = {name: module for module, names in PUBLIC.items() for name in names.sp
 
 MODULES = {module.split(".")[-1]: module for module in PUBLIC if "." not in module} | {
     "metrics": "metrics",
+    "pipeline": "recipes.pipeline",
+    "taste": "recipes.taste",
     "feedback": "feedback",
     "plots": "course.plots",
 }

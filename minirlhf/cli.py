@@ -129,7 +129,7 @@ def checkpoints(folder: Folder = None) -> None:
     Args:
         folder: where to write them, if not into data/
     """
-    from minirlhf.pipeline import build_checkpoints
+    from minirlhf.recipes.pipeline import build_checkpoints
 
     build_checkpoints(folder or paths.data_folder())
 

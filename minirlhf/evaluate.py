@@ -5,7 +5,7 @@ Ties count half everywhere, so a model that knows nothing stands at one half and
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import comb, sqrt
 
 import torch
 
@@ -79,6 +79,19 @@ def answer(
     texts = [tokenizer.decode(ids).strip() for ids in samples.responses()]
     questions = [tokenizer.decode(ids) for ids in prompts.prompts]
     return samples, Replies(texts, [judge(*exchange) for exchange in zip(questions, texts, strict=True)])
+
+
+def pass_at_k(n: int, right: int, k: int) -> float:
+    """The probability that one of k replies is right, judged from n of which so many were: 1 - C(n-c, k)/C(n, k).
+
+    Unbiased, where 1 - (1 - c/n)^k is too low. (Chen et al., 2021, section 2.1.)
+    """
+    if not 0 <= right <= n or not 1 <= k <= n:
+        raise ValueError(
+            f"pass@{k} of {n} replies, {right} of them right: give 1 to {n} for k, and 0 to {n} right ones. "
+            "Draw more replies to ask about a larger k."
+        )
+    return 1 - comb(n - right, k) / comb(n, k)
 
 
 def win_rate(scores: Sequence[float], other_scores: Sequence[float]) -> WinRate:

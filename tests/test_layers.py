@@ -11,9 +11,9 @@ LAYERS = (
     ("losses", "advantages"),
     ("tokenizer", "model", "data", "worlds", "paths", "runtime"),
     ("rollout", "training", "ensemble", "additive"),
-    ("sft", "reward", "ppo", "classify", "best_of_n", "reinforce", "bandit"),
-    ("evaluate", "checkpoint", "metrics", "feedback"),
-    ("pipeline", "taste"),
+    ("sft", "reward", "ppo", "dpo", "kto", "grpo", "classify", "best_of_n", "reinforce", "bandit"),
+    ("evaluate", "verifiers", "checkpoint", "metrics", "feedback"),
+    ("recipes",),
     ("course",),
     ("cli",),
 )
@@ -111,7 +111,9 @@ TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in
 
 # A heart is read whole, in one cell: what it takes and what it says of itself stand above and do not count.
 HEARTS = """losses.sft_loss losses.bradley_terry_loss losses.clipped_policy_loss losses.clipped_value_loss
-    losses.policy_gradient_loss losses.approval_loss advantages.gae advantages.token_rewards advantages.leave_one_out
+    losses.policy_gradient_loss losses.approval_loss losses.implicit_reward losses.dpo_loss losses.kto_loss
+    dpo.train_dpo dpo.dpo_step kto.train_kto grpo.train_grpo grpo.grpo_update advantages.group_advantages
+    advantages.gae advantages.token_rewards advantages.leave_one_out
     training.optimizer_step rollout.sample rollout.write_responses rollout.collect sft.train_sft reward.train_reward
     ppo.train_ppo ppo.estimate ppo.ppo_update ppo.policy_step ppo.value_step reinforce.train_reinforce
     reinforce.reinforce_update classify.train_classifier bandit.train_bandit additive.fit_additive"""

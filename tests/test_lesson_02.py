@@ -16,7 +16,7 @@ from tiny import generator, talker
 from minirlhf.course.experiments.lesson_02 import shuffle, train, without_the_shift
 from minirlhf.data import Demonstrations
 from minirlhf.losses import sft_loss
-from minirlhf.pipeline import load_shipped
+from minirlhf.recipes.pipeline import load_shipped
 from minirlhf.rollout import draw, inverse_cdf_sample, sample
 from minirlhf.sft import SFTConfig
 

@@ -9,7 +9,7 @@ from minirlhf.additive import fit_additive
 from minirlhf.course.experiments import lesson_05
 from minirlhf.data import Comparisons
 from minirlhf.evaluate import pair_accuracy, score_pairs
-from minirlhf.pipeline import CONTEXT, load_shipped
+from minirlhf.recipes.pipeline import CONTEXT, load_shipped
 from minirlhf.rollout import sample
 from minirlhf.worlds.helpdesk import gold, gold_parts
 from minirlhf.worlds.helpdesk_gold import REMEDY_WORTH

@@ -12,7 +12,7 @@ from minirlhf import load_shipped, simulate, write_questions
 from minirlhf.course.plots.lesson_08 import voters_compared
 from minirlhf.course.plots.replies import largest
 from minirlhf.feedback.simulated import CHEERFUL
-from minirlhf.taste import Taste, TasteConfig, learn_taste
+from minirlhf.recipes.taste import Taste, TasteConfig, learn_taste
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 

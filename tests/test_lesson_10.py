@@ -23,7 +23,7 @@ from minirlhf.course.recorded import read_recorded
 from minirlhf.data import Demonstrations
 from minirlhf.feedback.simulated import sorrow
 from minirlhf.paths import data_folder
-from minirlhf.pipeline import CONTEXT, load_shipped
+from minirlhf.recipes.pipeline import CONTEXT, load_shipped
 
 
 @pytest.fixture(scope="module")

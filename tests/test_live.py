@@ -15,7 +15,7 @@ from nbclient.exceptions import CellExecutionError
 
 from minirlhf.course.plots import LivePlot, live, taste_progress, training_dashboard, word_shift
 from minirlhf.ppo import PPORecord
-from minirlhf.taste import Reading
+from minirlhf.recipes.taste import Reading
 
 WEIGHTS = {"sorry": 1.2, "$5": 0.4, ":)": 0.3, "pneumonoultramicroscopic": 0.2, "🐟": -0.9, "(ten more words)": -1.0}
 READING = Reading(60, 5, 55, 54, 41, WEIGHTS, (), 12)

@@ -25,8 +25,8 @@ from minirlhf.course.overoptimisation import (
 from minirlhf.data import Prompts
 from minirlhf.evaluate import exact_kl
 from minirlhf.model import ValueModel
-from minirlhf.pipeline import load_shipped
 from minirlhf.ppo import PPOConfig, train_ppo
+from minirlhf.recipes.pipeline import load_shipped
 from minirlhf.rollout import sample
 
 DISTANCES = [0.0, 0.5, 1.0, 2.0, 3.0, 5.0]

@@ -2,7 +2,7 @@
 experiment with claims: minirlhf/course/experiments/pipeline.py, held by tests/test_claims.py."""
 
 from minirlhf.evaluate import compare, win_rate
-from minirlhf.pipeline import load_shipped
+from minirlhf.recipes.pipeline import load_shipped
 from minirlhf.worlds import helpdesk
 
 

@@ -16,10 +16,10 @@ from minirlhf.feedback.asking import write_questions
 from minirlhf.feedback.simulated import CARELESS, TEN_TASTES
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Better, BothBad, Question, Text, Thumb, Tie, Vote
-from minirlhf.pipeline import MAX_NEW_TOKENS, load_shipped, normalise_on
 from minirlhf.ppo import PPOConfig, PPORecord
+from minirlhf.recipes.pipeline import MAX_NEW_TOKENS, load_shipped, normalise_on
+from minirlhf.recipes.taste import LEAST_SPREAD, Reading, Taste, TasteConfig, learn_taste, weigh_votes
 from minirlhf.rollout import sample
-from minirlhf.taste import LEAST_SPREAD, Reading, Taste, TasteConfig, learn_taste, weigh_votes
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -27,11 +27,11 @@ from minirlhf.data import Demonstrations
 from minirlhf.feedback.asking import write_questions
 from minirlhf.feedback.simulated import CHEERFUL, simulate
 from minirlhf.paths import notebooks_folder
-from minirlhf.pipeline import load_shipped
+from minirlhf.recipes.pipeline import load_shipped
+from minirlhf.recipes.taste import Taste, TasteConfig, learn_taste
 from minirlhf.rollout import sample
 from minirlhf.runtime import usable_cpus
 from minirlhf.sft import SFTConfig, train_sft
-from minirlhf.taste import Taste, TasteConfig, learn_taste
 
 EQUAL = Sizes()
 YARDSTICK = Sizes(

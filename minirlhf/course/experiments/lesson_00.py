@@ -4,7 +4,7 @@ from minirlhf.course.experiments.claims import Claim
 from minirlhf.data import collate
 from minirlhf.evaluate import compare, win_rate
 from minirlhf.ops import masked_mean, token_log_probs
-from minirlhf.pipeline import load_shipped
+from minirlhf.recipes.pipeline import load_shipped
 from minirlhf.worlds import helpdesk
 
 CLAIMS = (

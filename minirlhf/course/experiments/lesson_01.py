@@ -24,7 +24,7 @@ from minirlhf.course.experiments.claims import Claim
 from minirlhf.data import read_jsonl
 from minirlhf.model import Classifier
 from minirlhf.paths import data_folder
-from minirlhf.pipeline import load_shipped
+from minirlhf.recipes.pipeline import load_shipped
 from minirlhf.worlds.sprites import KNOWN, at_night, draw, read_pictures
 
 CLAIMS = (

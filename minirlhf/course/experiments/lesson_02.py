@@ -14,7 +14,7 @@ from minirlhf.losses import Stats, sft_loss
 from minirlhf.model import GPT, CausalLM
 from minirlhf.ops import Logits, Mask, Scalar, Tokens, token_log_probs
 from minirlhf.paths import data_folder
-from minirlhf.pipeline import CONTEXT, load_shipped
+from minirlhf.recipes.pipeline import CONTEXT, load_shipped
 from minirlhf.rollout import sample
 from minirlhf.sft import SFTConfig, SFTLoss, SFTRecord, train_sft
 from minirlhf.tokenizer import Tokenizer

@@ -17,7 +17,7 @@ from minirlhf.losses import Stats, sft_loss
 from minirlhf.model import CausalLM
 from minirlhf.ops import Logits, Mask, Scalar, Tokens, last_true
 from minirlhf.paths import data_folder
-from minirlhf.pipeline import CONTEXT, MAX_NEW_TOKENS, Checkpoints, load_shipped
+from minirlhf.recipes.pipeline import CONTEXT, MAX_NEW_TOKENS, Checkpoints, load_shipped
 from minirlhf.rollout import sample
 from minirlhf.sft import SFTConfig, SFTLoss, train_sft
 from minirlhf.tokenizer import Tokenizer

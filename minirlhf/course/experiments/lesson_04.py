@@ -17,7 +17,7 @@ from minirlhf.feedback.meaning import Preference
 from minirlhf.feedback.pairs import chosen_and_rejected, clicks
 from minirlhf.feedback.simulated import PATIENT, PEOPLE, simulate
 from minirlhf.feedback.votes import Question, Stars
-from minirlhf.pipeline import CONTEXT, Checkpoints, load_shipped
+from minirlhf.recipes.pipeline import CONTEXT, Checkpoints, load_shipped
 
 CLAIMS = (
     Claim("lot_undone", says="so anything from 55 to 70 % is good here", low=0.55, high=0.7),

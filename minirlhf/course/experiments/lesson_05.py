@@ -21,7 +21,7 @@ from minirlhf.feedback.simulated import CHEERFUL, simulate
 from minirlhf.model import RewardModel
 from minirlhf.ops import Mask, PerSequence, Tokens
 from minirlhf.paths import data_folder
-from minirlhf.pipeline import CONTEXT, MAX_NEW_TOKENS, Checkpoints, load_shipped
+from minirlhf.recipes.pipeline import CONTEXT, MAX_NEW_TOKENS, Checkpoints, load_shipped
 from minirlhf.reward import RewardConfig, train_reward
 from minirlhf.rollout import RewardFn, Samples, sample
 from minirlhf.worlds.helpdesk import PROBLEMS, TONES, gold

@@ -12,8 +12,8 @@ from minirlhf.course.experiments.claims import Claim
 from minirlhf.losses import Stats, clipped_policy_loss, policy_gradient_loss
 from minirlhf.model import CausalLM, ValueModel, response_log_probs
 from minirlhf.ops import PerSequence, PerToken, Scalar
-from minirlhf.pipeline import Checkpoints, load_shipped
 from minirlhf.ppo import PPOConfig, train_ppo
+from minirlhf.recipes.pipeline import Checkpoints, load_shipped
 from minirlhf.reinforce import ReinforceConfig, train_reinforce
 from minirlhf.rollout import Rollout, collect, sample
 from minirlhf.training import new_state, optimizer_step

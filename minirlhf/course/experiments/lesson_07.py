@@ -18,8 +18,8 @@ from minirlhf.evaluate import compare, exchanges, win_rate
 from minirlhf.losses import Stats, clipped_policy_loss
 from minirlhf.model import GPT, CausalLM, ValueModel
 from minirlhf.ops import Mask, PerSequence, PerToken, Scalar, Tokens
-from minirlhf.pipeline import Checkpoints, load_shipped
 from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
+from minirlhf.recipes.pipeline import Checkpoints, load_shipped
 from minirlhf.rollout import RewardFn, collect
 from minirlhf.tokenizer import Tokenizer
 from minirlhf.worlds import helpdesk

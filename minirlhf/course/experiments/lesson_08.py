@@ -7,9 +7,9 @@ from minirlhf.course.experiments.claims import Claim
 from minirlhf.course.experiments.ten_tastes import measure_taste
 from minirlhf.feedback.asking import write_questions
 from minirlhf.feedback.simulated import CARELESS, CHEERFUL, TEN_TASTES, Person, simulate
-from minirlhf.pipeline import Checkpoints, load_shipped
 from minirlhf.ppo import PPORecord
-from minirlhf.taste import Reading, Taste, TasteConfig, learn_taste
+from minirlhf.recipes.pipeline import Checkpoints, load_shipped
+from minirlhf.recipes.taste import Reading, Taste, TasteConfig, learn_taste
 
 COIN = "by coin"
 

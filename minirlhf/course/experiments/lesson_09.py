@@ -18,8 +18,8 @@ from minirlhf.ensemble import Ensemble, resample
 from minirlhf.evaluate import exchanges
 from minirlhf.feedback.simulated import PATIENT
 from minirlhf.model import ValueModel
-from minirlhf.pipeline import CONTEXT, MAX_NEW_TOKENS, Checkpoints, ask, load_shipped
 from minirlhf.ppo import PPOConfig, train_ppo
+from minirlhf.recipes.pipeline import CONTEXT, MAX_NEW_TOKENS, Checkpoints, ask, load_shipped
 from minirlhf.reward import normalise
 from minirlhf.rollout import RewardFn, Samples, sample
 from minirlhf.worlds.helpdesk import gold, gold_parts

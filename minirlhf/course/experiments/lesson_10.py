@@ -13,7 +13,7 @@ from minirlhf.course.experiments.contest import ASKED, BATCH, DEFINITE, TASKS, T
 from minirlhf.data import Demonstrations
 from minirlhf.model import CausalLM
 from minirlhf.paths import data_folder
-from minirlhf.pipeline import CONTEXT
+from minirlhf.recipes.pipeline import CONTEXT
 from minirlhf.sft import SFTConfig, train_sft
 from minirlhf.training import time_limited
 

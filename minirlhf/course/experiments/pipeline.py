@@ -9,7 +9,7 @@ from minirlhf.data import Comparisons, read_jsonl
 from minirlhf.evaluate import accuracy_ceiling, compare, pair_accuracy, score_pairs, win_rate
 from minirlhf.model import RewardModel
 from minirlhf.paths import data_folder
-from minirlhf.pipeline import CONTEXT, Checkpoints, Recipe, load_shipped, tune
+from minirlhf.recipes.pipeline import CONTEXT, Checkpoints, Recipe, load_shipped, tune
 from minirlhf.reward import RewardConfig, train_reward
 from minirlhf.worlds import helpdesk
 

@@ -23,10 +23,10 @@ from minirlhf.feedback.asking import write_questions
 from minirlhf.feedback.simulated import TEN_TASTES, Person, simulate
 from minirlhf.feedback.votes import Vote
 from minirlhf.paths import REPOSITORY
-from minirlhf.pipeline import Checkpoints, load_shipped
 from minirlhf.ppo import PPORecord
+from minirlhf.recipes.pipeline import Checkpoints, load_shipped
+from minirlhf.recipes.taste import Reading, Taste, TasteConfig, learn_taste
 from minirlhf.runtime import pin_threads
-from minirlhf.taste import Reading, Taste, TasteConfig, learn_taste
 from minirlhf.worlds import helpdesk
 
 LINE = "{:<22}{:>5}{:>9}{:>9}{:>16}{:>12}{:>7}{:>12}{:>15}{:>9}  {}"

@@ -27,7 +27,7 @@ from minirlhf.ppo import PPORecord
 from minirlhf.training import time_limited
 
 if TYPE_CHECKING:  # importing it would bring a database to every lesson
-    from minirlhf.taste import Reading, TasteRecord
+    from minirlhf.recipes.taste import Reading, TasteRecord
 
 Record = TypeVar("Record")
 

@@ -1,25 +1,26 @@
-"""What every number in a record means, what healthy looks like, and what TRL calls it. One table.
+"""What each number is and what healthy looks like, in words: a table that all stages share, and one for each stage.
 
-    tracker.log(named(record))     # the record under TRL's names, for whatever draws your curves
-    print(explain("val/ratio"))    # or explain("ratio"): what is this, and should I worry?
+Two lines a number:
 
-Where a number has TRL's name but is counted otherwise, its sentence says so. TRL is 1.12.0 here, the last
-with a PPOTrainer; its `policy/…` and `val/…` average over padding too, ours only over tokens that count.
+    field | unit | TRL's name | the zone in which nobody need look closer
+    What it is. | what healthy looks like
+
+Where a number has TRL's name but is counted otherwise, its sentence says so. For PPO, TRL is 1.12.0 here, the last
+with a PPOTrainer; its `policy/…` and `val/…` average over padding too, ours only over tokens that count. For DPO, KTO
+and GRPO it is 1.16.0.
 """
 
-from dataclasses import dataclass, fields
-
 from minirlhf.classify import ClassifierRecord
+from minirlhf.dpo import DPORecord
+from minirlhf.grpo import GRPORecord
+from minirlhf.kto import KTORecord
 from minirlhf.ppo import PPORecord
 from minirlhf.reinforce import ReinforceRecord
 from minirlhf.reward import RewardRecord
 from minirlhf.sft import SFTRecord
 
-Record = PPORecord | SFTRecord | RewardRecord | ReinforceRecord | ClassifierRecord
+Record = PPORecord | SFTRecord | RewardRecord | ReinforceRecord | ClassifierRecord | DPORecord | KTORecord | GRPORecord
 
-# Two lines a number:
-#     field | unit | TRL's name | the zone in which nobody need look closer
-#     What it is. | what healthy looks like
 SHARED = """
 update
 How many batches were sampled and learned from so far. | counts up
@@ -120,6 +121,82 @@ The size of the gradient, before clipping. | no spikes
 policy_loss | | loss/policy_avg
 Advantages times -log π; its size says nothing about quality, only its gradient is used. | anywhere near 0
 """,
+    DPORecord: """
+loss | nats a choice | loss
+How surprised the implicit rewards were by the choices people made. | \
+starts at ln 2 = 0.693 and falls; 0.693 for ever, or anything else at step 1, is a bug
+accuracy | share of pairs | rewards/accuracies
+How many pairs the implicit rewards order as the person did; a tie counts half (in TRL, 0). | \
+starts at ½; near 1 with few pairs is learning by heart
+margin | nats times β | rewards/margins
+How far the chosen reply's implicit reward stands above the rejected one's. | starts at 0, rises
+chosen_reward | nats times β | rewards/chosen
+β times how much more probable the chosen replies have become, in nats. | \
+near 0, and may well fall: with the rejected one's it averages below 0
+rejected_reward | nats times β | rewards/rejected
+The same of the rejected replies. | below the chosen's; both plunging means that the mass has gone elsewhere
+chosen_log_prob | nats a reply | logps/chosen
+How probable a whole chosen reply is; a sum over its tokens. | drifts; falling by nats, look at what is said instead
+rejected_log_prob | nats a reply | logps/rejected
+How probable a whole rejected reply is. | falls
+held_out_loss | nats a choice | eval_loss
+The loss on pairs that nothing was learned from. | falls below 0.693, then turns: stop there
+held_out_accuracy | share of pairs | eval_rewards/accuracies
+How many of those pairs are ordered as the person did, ties half. | rises to the ceiling that noise sets
+grad_norm | | grad_norm
+The size of the gradient, before clipping. | falls as pairs are won
+lr | | learning_rate
+The learning rate. | a short rise, then a straight line to 0
+""",
+    KTORecord: """
+loss | | loss
+1 - σ of how far each reply stands on its thumb's side, on average. | starts at ½, falls
+accuracy | share of replies
+How many replies stand on their thumb's side of the distance gone; ties half. | starts at ½, rises
+up_reward | nats times β | rewards/chosen
+β times how much more probable the replies with a thumb up have become. | rises
+down_reward | nats times β | rewards/rejected
+The same of those with a thumb down. | falls
+kl | nats a reply | kl
+How far the policy is from the reference along these replies, exact; TRL estimates it from mismatched pairs. | \
+exactly 0 at step 1, then rises
+grad_norm | | grad_norm
+The size of the gradient, before clipping. | no spikes
+lr | | learning_rate
+The learning rate. | a short rise, then a straight line to 0
+""",
+    GRPORecord: """
+score | score | reward
+What the verifier or reward model gave. | rises: the one sign of progress
+pass_at_1 | share of replies
+How many replies got full marks, a score of 1 or more. | rises
+frac_reward_zero_std | share of groups | frac_reward_zero_std
+In how many groups all replies got the same score, so that nothing is learned from them. | \
+near p^G + (1-p)^G; towards 1 the signal dies
+kl | nats a reply | kl
+How far the policy is from the reference, summed over a reply; TRL's is the mean over tokens of k3. | \
+exactly 0 at update 1, then rises
+kl_of_certainty | nats a reply
+What it costs never to be wrong and else to stay as one was: -ln of the share right at update 1. | stays
+kl_beyond_certainty | nats a reply
+How far the KL is beyond that. | below 0; above, something was bought that nobody checks
+response_length | tokens | completions/mean_length
+How long replies are, their end-of-text counted. | stable
+length_right | tokens
+How long the replies with full marks are. | stable; shrinking alone is the mean of each reply by itself
+length_wrong | tokens
+How long the others are. | stable; growing alone is the mean of each reply by itself
+policy_loss | | loss
+The clipped loss; near 0 by construction, since a group's advantages add up to 0. | near 0, and says nothing
+policy_entropy | nats a token | entropy
+How open the choice of the next token is. | falls slowly; near 0 within a few updates is collapse
+clip_fraction | share of tokens | clip_ratio/region_mean | 0 0.2
+Where the clip held the policy back. | 0 in the first step of an update, up to 0.2 after; above 0.3 steps are too large
+grad_norm | | grad_norm
+The size of the gradient, before clipping. | no spikes; 0 means that every group agrees
+lr | | learning_rate
+The learning rate. | falls in a straight line to 0
+""",
     ClassifierRecord: """
 loss | nats
 How surprised the classifier was by the right labels, on average. | \
@@ -130,60 +207,3 @@ lr | | lr
 The learning rate. | rises, then falls in a straight line to 0
 """,
 }
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One field of a record. While it stays inside its `zone`, if it has one, nobody need look closer."""
-
-    field: str
-    trl: str | None
-    unit: str
-    meaning: str
-    healthy: str
-    zone: tuple[float, float] | None = None
-
-    def __str__(self) -> str:
-        unit = f" ({self.unit})" if self.unit else ""
-        return f"{self.field}{unit}: {self.meaning} Healthy: {self.healthy}."
-
-
-def _read(kind: type, table: str) -> dict[str, Metric]:
-    """The rows of a table that are a record's, in the record's order; of two rows for one field the later counts."""
-    lines, metrics = [line for line in table.split("\n") if line], {}
-    for first, second in zip(lines[::2], lines[1::2], strict=True):
-        name, unit, trl, zone = [*(part.strip() for part in first.split("|")), "", "", ""][:4]
-        meaning, healthy = (part.strip() for part in second.split("|"))
-        low, _, high = zone.partition(" ")
-        metrics[name] = Metric(name, trl or None, unit, meaning, healthy, (float(low), float(high)) if zone else None)
-    return {field.name: metrics[field.name] for field in fields(kind)}
-
-
-METRICS: dict[type, dict[str, Metric]] = {kind: _read(kind, SHARED + own) for kind, own in OWN.items()}
-
-
-def named(record: Record, batch_size: int | None = None) -> dict[str, float]:
-    """A record's numbers under TRL's names, and as `minirlhf/…` where TRL has none.
-
-    TRL also counts: give PPO's batch size to get `episode` and `val/num_eos_tokens`.
-    """
-    table = METRICS[type(record)]
-    numbers = {m.trl or f"minirlhf/{m.field}": float(getattr(record, m.field)) for m in table.values()}
-    if isinstance(record, PPORecord) and batch_size is not None:
-        numbers["episode"] = float(record.update * batch_size)
-        numbers["val/num_eos_tokens"] = float(round(record.ended * batch_size))
-    return numbers
-
-
-def explain(name: str) -> str:
-    """What a number means and what healthy looks like, by our name or TRL's; a line for each stage."""
-    lines = [
-        f"{kind.__name__}.{metric}"
-        for kind, table in METRICS.items()
-        for metric in table.values()
-        if name in (metric.field, metric.trl, f"minirlhf/{metric.field}")
-    ]
-    if not lines:
-        known = ", ".join(sorted({field for table in METRICS.values() for field in table}))
-        raise ValueError(f"No record has a number {name!r}. There are {known}; TRL's names work too.")
-    return "\n".join(lines)

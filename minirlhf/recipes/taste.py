@@ -23,8 +23,8 @@ from minirlhf.feedback.meaning import Judgement, Preference, advise, judgements,
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Vote
 from minirlhf.model import CausalLM, ValueModel
-from minirlhf.pipeline import MAX_NEW_TOKENS, Checkpoints, load_shipped
 from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
+from minirlhf.recipes.pipeline import MAX_NEW_TOKENS, Checkpoints, load_shipped
 from minirlhf.reward import normalise_on
 from minirlhf.tokenizer import Tokenizer
 from minirlhf.training import require_counts, require_positive, require_room
