@@ -16,9 +16,9 @@ from math import isfinite, log
 
 import torch
 
-from minirlhf.advantages import GroupAdvantageFn, group_advantages
 from minirlhf.data import Prompts
-from minirlhf.losses import KLEstimator, PolicyLoss, Stats, clipped_policy_loss
+from minirlhf.groups import GroupAdvantageFn, KLEstimator, group_advantages
+from minirlhf.losses import PolicyLoss, Stats, clipped_policy_loss
 from minirlhf.model import CausalLM, response_log_probs
 from minirlhf.ops import PerSequence, masked_mean
 from minirlhf.rollout import RewardFn, Rollout, collect
