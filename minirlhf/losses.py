@@ -25,6 +25,7 @@ from minirlhf.ops import (
 )
 
 Stats = dict[str, float]
+PerPair = Float[Tensor, "N"]  # where the B = 2N rows of a batch are the chosen above and the rejected below
 
 
 @runtime_checkable
@@ -57,7 +58,7 @@ class DPOLoss(Protocol):
     """DPO's loss of pairs, the chosen in the upper half of the rows: `dpo_loss`, or yours."""
 
     def __call__(
-        self, log_probs: PerToken, ref_log_probs: PerToken, mask: Mask, beta: float, preference: PerSequence, /
+        self, log_probs: PerToken, ref_log_probs: PerToken, mask: Mask, beta: float, preference: PerPair, /
     ) -> tuple[Scalar, Stats]: ...
 
 
@@ -129,7 +130,7 @@ def implicit_reward(log_probs: PerToken, ref_log_probs: PerToken, mask: Mask, be
 
 
 def dpo_loss(
-    log_probs: PerToken, ref_log_probs: PerToken, mask: Mask, beta: float, preference: PerSequence | None = None
+    log_probs: PerToken, ref_log_probs: PerToken, mask: Mask, beta: float, preference: PerPair | None = None
 ) -> tuple[Scalar, Stats]:
     """Bradley-Terry's loss where the score of a response is its implicit reward. (Rafailov et al., 2023, eq. 7.)
 
