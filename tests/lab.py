@@ -36,9 +36,11 @@ CONNECTED = """async ([address, name, token]) => {
 # From here on the page remembers whether a cell has begun to run: on a busy machine, that is a while after the click.
 WATCH = """() => {
     delete document.body.dataset.begun;
-    const waits = () => [...document.querySelectorAll('.jp-InputPrompt')].some((each) => each.textContent.includes('*'));
     new MutationObserver((_, observer) => {
-        if (waits()) { document.body.dataset.begun = 'yes'; observer.disconnect(); }
+        const prompts = [...document.querySelectorAll('.jp-InputPrompt')].map((each) => each.textContent);
+        if (!prompts.some((text) => text.includes('*'))) return;
+        document.body.dataset.begun = 'yes';
+        observer.disconnect();
     }).observe(document.body, { subtree: true, childList: true, characterData: true });
 }"""
 
@@ -66,7 +68,7 @@ def running_lab(folder: Path, theme: str = "light"):
             env=os.environ | private,
         )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180  # seconds: two started at once on a busy machine took more than 60
         while not (found := re.search(r"(http://127\.0\.0\.1:\d+)/lab\S*\?(token=\w+)", said.read_text())):
             assert server.poll() is None and time.monotonic() < deadline, said.read_text()
             time.sleep(0.05)
@@ -136,7 +138,7 @@ class Reader:
     def run_all(self, seconds: float = 120) -> None:
         self.page.evaluate(WATCH)
         self.menu("Run", "Run All Cells")
-        expect(self.page.locator("body[data-begun]")).to_have_count(1)
+        expect(self.page.locator("body[data-begun]")).to_have_count(1, timeout=60_000)
         self.wait_until_idle(seconds)
 
     def run_cells(self, until: str, seconds: float = 120) -> None:
