@@ -151,7 +151,7 @@ def sft(rounds: int = 50) -> Iterator[Row]:
 def dpo(rounds: int = 9) -> Iterator[Row]:
     """One step on 64 pairs, the reference's log-probabilities at hand."""
     sizes, policy = Sizes(episodes=64), new_policy(Sizes())
-    config = DPOConfig(steps=rounds + 1, batch_size=sizes.episodes, lr=sizes.learning_rate)
+    config = DPOConfig(steps=rounds + 1, batch_size=sizes.episodes, lr=sizes.learning_rate, warmup=0)
     steps = train_dpo(policy, deepcopy(policy), new_pairs(sizes), config)
     with trl("dpo", sizes, rounds + 1) as their_step:
         yield _against_trl("DPO step", their_step, lambda: next(steps), rounds)

@@ -90,13 +90,14 @@ def settings(folder: str, sizes: Sizes, steps: int) -> dict[str, Any]:
 def dpo(sizes: Sizes, steps: int, folder: str):
     """A DPOTrainer that takes this many steps on random pairs."""
     from datasets import Dataset
-    from trl import DPOConfig, DPOTrainer
+    from trl.trainer.dpo_config import DPOConfig
+    from trl.trainer.dpo_trainer import DPOTrainer
 
     pairs = new_pairs(sizes)
     # TRL adds the end of text by itself.
     texts = [
         [words(prompt) for prompt in pairs.prompts],
-        *([words(r[:-1]) for r in side] for side in (pairs.chosen, pairs.rejected)),
+        *([" " + words(r[:-1]) for r in side] for side in (pairs.chosen, pairs.rejected)),
     ]
     columns = dict(zip(("prompt", "chosen", "rejected"), texts, strict=True))
     return DPOTrainer(
@@ -115,14 +116,15 @@ def dpo(sizes: Sizes, steps: int, folder: str):
 def grpo(sizes: Sizes, updates: int, folder: str):
     """A GRPOTrainer that makes this many updates on random prompts; the score is how often a reply says 1."""
     from datasets import Dataset
-    from trl import GRPOConfig, GRPOTrainer
+    from trl.trainer.grpo_config import GRPOConfig
+    from trl.trainer.grpo_trainer import GRPOTrainer
 
-    def count(completions: list[str], **_: object) -> list[float]:
+    def count(completions: list[str], **_: object) -> list[float | None]:
         return [float(text.split().count("1")) for text in completions]
 
     return GRPOTrainer(
         model=model(sizes, folder),
-        reward_funcs=count,
+        reward_funcs=count,  # pyright: ignore[reportArgumentType]
         args=GRPOConfig(
             **settings(folder, sizes, updates * sizes.epochs * sizes.minibatches),
             per_device_train_batch_size=sizes.episodes // sizes.minibatches,
