@@ -1,10 +1,12 @@
 """Figures say what they show, in the course's colours, without touching anything global."""
 
 import math
+import re
 import subprocess
 import sys
 import warnings
 from dataclasses import fields, replace
+from pathlib import Path
 from threading import Thread
 
 import matplotlib
@@ -29,7 +31,7 @@ from minirlhf.course.plots import (
     voters_compared,
     word_bars,
 )
-from minirlhf.course.plots.style import drawable, ink, luminance
+from minirlhf.course.plots.style import contrast, dimmed, drawable, ink, luminance
 from minirlhf.course.plots.table import changed
 from minirlhf.course.plots.table_figure import measure, wrap
 from minirlhf.evaluate import CalibrationBin, Replies
@@ -135,10 +137,19 @@ def test_the_same_thing_has_the_same_colour():
     assert kl.lines[0].get_color() == COLOURS["RLHF"]
 
 
-def test_names_can_be_read_on_white():
+def test_names_can_be_read_on_paper_and_where_a_dark_theme_dims_it():
     assert (luminance("#000000"), luminance("#FFFFFF")) == (0, pytest.approx(1))
     assert luminance("#0000FF") == pytest.approx(0.0722)  # WCAG 2's own weights
-    assert all(1.05 / (luminance(ink(name)) + 0.05) >= 4.5 for name in [*COLOURS, "a new model"])
+    assert contrast("#000000", "#FFFFFF") == contrast("#FFFFFF", "#000000") == pytest.approx(21)
+    for tone in (style.INK, style.PALE, *map(ink, [*COLOURS, "a new model"])):
+        assert contrast(tone, "#FFFFFF") >= contrast(dimmed(tone), dimmed("#FFFFFF")) >= 4.5
+
+
+def test_figures_strips_and_the_books_pictures_are_dimmed_alike():
+    course = Path(style.__file__).parents[1]
+    sheets = [style.LIGHT, *((course / name).read_text() for name in ("plots/strip.css", "book/book.css"))]
+    assert {share for sheet in sheets for share in re.findall(r"brightness\(([\d.]+)\)", sheet)} == {f"{style.DIM}"}
+    assert all("brightness" in sheet for sheet in sheets)
 
 
 def test_seeds_are_all_drawn_with_a_band():
