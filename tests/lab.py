@@ -96,9 +96,9 @@ class Reader:
         self.page.on("request", lambda r: None if OWN.match(r.url) else self.strangers.append(r.url))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
-    def open(self, name: str) -> None:
-        """Open a notebook of the lab, and wait until its kernel is ready."""
-        self.page.goto(f"{self.lab.address}/lab/tree/{name}?reset&{self.lab.token}")
+    def open(self, name: str, anew: bool = True) -> None:
+        """Open a notebook of the lab, and wait until its kernel is ready; anew: whatever was open before."""
+        self.page.goto(f"{self.lab.address}/lab/tree/{name}?{'reset&' * anew}{self.lab.token}")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
         self.wait_until_idle()
 
