@@ -230,7 +230,8 @@ def still(view: Mapping[str, Any], shade: Mapping[str, Any], told: int) -> str:
     )
     note = f": {shade['note']}" if shade["note"] else ""
     detail = f"token {told}: {view['pieces'][told]}\n{view['details'][told]}"
-    return (
-        f'{style.LIGHT}<div class="{style.PAPER}" style="{CARD}"><b>{escape(view["title"])}</b><div>{escape(shade["name"] + note)}</div>'
-        f'<div>{boxes}</div><pre style="{PANEL}">{escape(detail)}</pre></div>'
+    return style.sheet(
+        CARD,
+        f"<b>{escape(view['title'])}</b><div>{escape(shade['name'] + note)}</div>"
+        f'<div>{boxes}</div><pre style="{PANEL}">{escape(detail)}</pre>',
     )

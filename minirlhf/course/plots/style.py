@@ -135,12 +135,19 @@ def drawn(figure: Figure, **how: Any) -> bytes:
     return png.getvalue()
 
 
+def sheet(look: str, content: str, role: str = "") -> str:
+    """HTML on a sheet of paper of this look, in CSS."""
+    said = f' role="{role}"' if role else ""
+    return f'{LIGHT}<div class="{PAPER}"{said} style="{look}">{content}</div>'
+
+
 def picture(png: bytes, alt: str) -> str:
     """A PNG as HTML, never wider than the page. With its size known beforehand nothing jumps while it is read."""
     width, height = struct.unpack(">II", png[16:24])
     return (
-        f'{LIGHT}<img class="{PAPER}" width="{width}" height="{height}" style="display:block;max-width:100%;height:auto" '
-        f'decoding="sync" alt="{escape(alt)}" src="data:image/png;base64,{b64encode(png).decode()}">'
+        f'{LIGHT}<img class="{PAPER}" width="{width}" height="{height}" '
+        f'style="display:block;max-width:100%;height:auto" decoding="sync" '
+        f'alt="{escape(alt)}" src="data:image/png;base64,{b64encode(png).decode()}">'
     )
 
 

@@ -85,14 +85,15 @@ class BeforeAfter:
             f'<td style="{CELL}background:{style.tint(name)}"><b>{"<br>".join(map(escape, lines))}</b></td>'
             for name, lines in self.summary().items()
         )
-        return (
-            f'{style.LIGHT}<div class="{style.PAPER}" style="{CARD}padding:10px;overflow-x:auto"><table style="{CARD}{TABLE}">'
+        return style.sheet(
+            f"{CARD}padding:10px;overflow-x:auto",
+            f'<table style="{CARD}{TABLE}">'
             f'<caption style="{CARD}caption-side:bottom;text-align:left;padding-top:8px">'
             f"{escape(self.caption)}</caption>"
             f'<thead><tr><th scope="col" style="{CELL}border-top-color:#fff">customer</th>{head}</tr></thead>'
             f"<tbody>{body}</tbody>"
             f'<tfoot><tr><th scope="row" style="{CELL}">all {len(self.prompts)}</th>{foot}</tr></tfoot>'
-            "</table></div>"
+            "</table>",
         )
 
     def __str__(self) -> str:
