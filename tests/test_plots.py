@@ -328,7 +328,7 @@ def test_a_voter_stands_in_one_row_of_every_panel_and_who_sits_here_stands_first
 def test_agreement_stands_where_two_people_meet_and_darker_is_more():
     ax = agreement_matrix(KAPPAS).axes[0]
     said = {text.get_position(): text.get_text() for text in ax.texts}
-    assert (said[0.5, 1.5], said[0.5, 2.5], said[1.5, 2.5]) == ("1.00", "-0.25", "?")
+    assert (said[0.5, 1.5], said[0.5, 2.5], said[1.5, 2.5]) == ("1.00", "−0.25", "?")
     alike, apart, unknown = ax.patches
     assert luminance(to_hex(alike.get_facecolor())) < luminance(to_hex(apart.get_facecolor()))
     assert to_hex(unknown.get_facecolor()) not in (to_hex(apart.get_facecolor()), "#ffffff")
