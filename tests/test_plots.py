@@ -273,6 +273,14 @@ def test_letters_are_legible_where_a_notebook_is_700_pixels_wide(width):
                 assert text.get_window_extent().x1 <= whole.x1 + 1, text.get_text()
 
 
+def test_a_headline_breaks_nowhere_between_two_numbers():
+    for words in range(1, 12):
+        text = "so and " * words + "50 % → 62 % → 70 % of all"
+        figure = style.headline(style.new_figure(4.0, 3.0), text)
+        said = figure.get_suptitle()
+        assert said.replace("\n", " ") == text and "\n→" not in said and "→\n" not in said
+
+
 def test_every_figure_is_listed_and_can_be_fetched():
     assert {"learning_curve", "microscope", "LivePlot"} <= set(dir(plots))
     for name in dir(plots):

@@ -1,6 +1,7 @@
 """The map of the course: what becomes what, and what people give at each step."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -31,7 +32,7 @@ STAGES = {
     "PPO": Box(7.85, 2.9, "PPO", "answers, is scored,\nimproves a little"),
     "RLHF": Box(10.1, 2.9, "RLHF", "answers as\npeople like"),
     "demonstrations": Box(3.2, 0.8, "people", "people write\ngood answers"),
-    "votes": Box(5.5, 0.8, "people", "people choose\nbetween two answers"),
+    "votes": Box(5.5, 0.8, "people", "people choose\none of two"),
     "reward model": Box(7.85, 0.8, "proxy", "a number for\nany answer"),
     "reference": Box(7.85, 5.0, "SFT", "the SFT model,\nfrozen", dashed=True),
 }
@@ -80,11 +81,13 @@ def _draw(ax: Axes, title: str, box: Box, active: bool) -> None:
     )
     ax.add_patch(shape)
     text = "white" if active else style.INK
-    style.note(ax, title, (box.x, box.y + 0.22), color=text, size=LETTERS + 2, weight="bold", ha="center")
+    size = LETTERS + 2 - (len(title) > 12)  # a long one would touch the edges
+    style.note(ax, title, (box.x, box.y + 0.22), color=text, size=size, weight="bold", ha="center")
     style.note(ax, box.says, (box.x, box.y - 0.17), color=text, size=LETTERS, ha="center", linespacing=1.2)
     if active:
         corner = (box.x - WIDTH / 2, box.y + HEIGHT / 2 + 0.08)
-        style.note(ax, "you are here", corner, color=style.ink(box.of), size=LETTERS, va="baseline")
+        look: dict[str, Any] = {"color": style.ink(box.of), "size": LETTERS, "va": "baseline", "bbox": style.BEHIND}
+        style.note(ax, "you are here", corner, **look)  # the leash passes behind it
 
 
 def _arrow(ax: Axes, start: str, end: str, says: str, dashed: bool = False, tip: str = "-|>") -> None:

@@ -190,7 +190,9 @@ def headline(figure: Figure, text: str) -> Figure:
 
 
 def _wrapped(text: str, letters: float) -> str:
-    return "\n".join(fill(line, int(letters)) for line in text.split("\n"))
+    """The text in lines of so many letters at most; what goes from one number to another stays together."""
+    joined = text.replace(" → ", "\u00a0→\u00a0")
+    return "\n".join(fill(line, int(letters)) for line in joined.split("\n")).replace("\u00a0", " ")
 
 
 def caption(figure: Figure, text: str) -> None:
