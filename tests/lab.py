@@ -119,9 +119,9 @@ class Reader:
         select = asked.get_by_role("button", name="Select Kernel", exact=True)
         self.page.add_locator_handler(asked, lambda: select.click())
 
-    def open(self, name: str) -> None:
-        """Open a notebook of the lab, and wait until its kernel is ready."""
-        self.page.goto(f"{self.lab.address}/lab/tree/{name}?reset&{self.lab.token}")
+    def open(self, name: str, anew: bool = True) -> None:
+        """Open a notebook of the lab, and wait until its kernel is ready; anew: whatever was open before."""
+        self.page.goto(f"{self.lab.address}/lab/tree/{name}?{'reset&' * anew}{self.lab.token}")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
         self.page.wait_for_function(
             CONNECTED, arg=[self.lab.address, name, self.lab.token], timeout=60_000, polling=200

@@ -30,6 +30,7 @@ from minirlhf.course.exercises import EXERCISES
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 LONGEST_RUN = 180  # seconds on two threads; a lesson aims at half of it, and `make bench` measures them
 LONGEST_CELL = 15  # lines
+WIDEST_LINE = 100  # letters: so many JupyterLab shows on a screen of 1024 pixels, and notebooks/ruff.toml says so too
 MOST_MEMORY = 1.2  # GB that a lesson's kernel may ever hold
 LARGEST_FILE = 100_000  # bytes
 HANGS = 600  # seconds after which nobody waits any longer; workers share the cores
@@ -77,7 +78,10 @@ def test_is_stripped(path):
 @each_notebook
 def test_cells_are_short(path):
     for number, cell in enumerate(code_cells(path)):
-        assert len(cell.source.splitlines()) <= LONGEST_CELL, f"code cell {number}"
+        lines = cell.source.splitlines()
+        assert len(lines) <= LONGEST_CELL, f"code cell {number}"
+        wide = [line for line in lines if len(line) > WIDEST_LINE]
+        assert not wide, f"code cell {number} has lines that must be scrolled to be read: {wide}"
 
 
 @each_notebook
