@@ -57,7 +57,7 @@ def pipeline_map(active: str | None = None) -> Figure:
     ax.set(xlim=(0, ACROSS), ylim=(-0.35, 5.9))
     ax.set_axis_off()
     style.note(ax, "How people tune a language model", (0.15, 5.4), size=16, weight="bold", va="baseline")
-    key = "Yellow: what people supply. Dashed: the leash.\nIn lesson 12 a program that checks takes the\nreward model's place."
+    key = "Yellow: what people supply. Dashed: the leash.\nIn lesson 12 a program takes the reward model's place."
     style.note(ax, key, (0.15, 5.25), color=style.PALE, size=LETTERS, va="top", linespacing=1.3)
     for name, box in STAGES.items():
         _draw(ax, TITLES.get(name, name), box, name == active)
