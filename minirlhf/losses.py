@@ -132,7 +132,7 @@ def implicit_reward(log_probs: PerToken, ref_log_probs: PerToken, mask: Mask, be
 
 
 def dpo_loss(
-    log_probs: PerToken, ref_log_probs: PerToken, mask: Mask, beta: float, preference: PerSequence | None = None
+    log_probs: PerToken, ref_log_probs: PerToken, mask: Mask, beta: float, preference: Float[Tensor, "N"] | None = None
 ) -> tuple[Scalar, Stats]:
     """Bradley-Terry's loss where the score of a response is its implicit reward. (Rafailov et al., 2023, eq. 7.)
 
