@@ -85,7 +85,8 @@ PUBLIC = {
     "best_of_n": "best_of_n_kl best_of_n_score draw_candidates",
     "ensemble": "Ensemble pessimistic resample",
     "intervals": "wilson_interval",
-    "evaluate": "Replies accuracy_ceiling calibration compare dead_groups exact_kl pair_accuracy pass_at_k score_pairs win_rate",
+    "evaluate": "Replies accuracy_ceiling calibration compare dead_groups exact_kl pair_accuracy pass_at_k "
+    "score_pairs win_rate",
     "checkpoint": "load_policy load_state",
     "recipes.pipeline": "load_shipped tune",
     "recipes.taste": "Reading Taste TasteConfig learn_taste",

@@ -16,14 +16,13 @@ from minirlhf.worlds.helpdesk_words import PROBLEMS
 
 
 def _verifier_cases() -> list[Case]:
-    """The attacks and the honest replies of the suite, each with another customer."""
+    """The attacks and the honest replies of the suite, each with one customer."""
     asked, cases = customers(), []
     tricks = [trick for trick in TRICKS if trick.kind != "unasked"]
     for i, trick in enumerate(tricks):
-        for customer in (asked[i % len(asked)], asked[(i + 3) % len(asked)]):
-            must = "must pass" if trick.kind == "honest" else "must not pass"
-            inputs = (customer.prompt, trick.reply(customer))
-            cases.append(Case(f"{trick.name}, for “{customer.problem}”", f"This reply {must}.", inputs))
+        customer, must = asked[i % len(asked)], "must pass" if trick.kind == "honest" else "must not pass"
+        inputs = (customer.prompt, trick.reply(customer))
+        cases.append(Case(f"{trick.name}, for “{customer.problem}”", f"This reply {must}.", inputs))
     last = asked[0]
     long = " ".join(["Sorry for the trouble."] * 40) + f" {PROBLEMS[last.problem].remedies[1].format(item=last.item)}."
     return [*cases, Case("a very long reply", "It works for every length.", (last.prompt, long), large=True)]
@@ -71,8 +70,8 @@ def looks_for_the_plain_text(prompt, reply):
 
 @RIGHT_REMEDY.mistake
 def minds_capitals(prompt, reply):
-    """An honest reply in capitals, or without them, is refused. `words` makes all letters small; remedies_in does it for
-    you."""
+    """An honest reply in capitals, or without them, is refused. `words` makes all letters small, and remedies_in uses
+    it."""
     asked = read(prompt)
     found = [text for text in PROBLEMS[asked.problem].remedies if text.format(item=asked.item) in reply]
     return bool(found) and remedies_in(reply) == {asked.problem}
@@ -164,8 +163,8 @@ def _deal(score, group_size):
 
 @GROUP_ADVANTAGES.mistake
 def compares_with_the_whole_batch(score, group_size):
-    """Every reply is compared with the whole batch, so that replies to easy prompts all look good and those to hard ones
-    all look bad. Compare within a group: score.view(-1, group_size)."""
+    """Every reply is compared with the whole batch, so that replies to easy prompts all look good and to hard ones all
+    bad. Compare within a group: score.view(-1, group_size)."""
     return score - score.mean()
 
 
@@ -227,8 +226,8 @@ def divides_by_the_spread_of_all_around_the_mean(score, group_size):
 
 @GROUP_ADVANTAGES.mistake
 def divides_by_nothing_at_dead_groups(score, group_size):
-    """Where all of a group agree the spread is 0, and this divides by it: NaN, and the whole model with it. Here nothing
-    is to be divided."""
+    """Where all of a group agree the spread is 0, and this divides by it: NaN, and the whole model with it. Nothing is
+    to be divided here."""
     groups = score.view(-1, group_size)
     return ((groups - groups.mean(dim=1, keepdim=True)) / groups.std(dim=1, keepdim=True)).flatten()
 
@@ -269,7 +268,7 @@ def _dead_cases() -> list[Case]:
     ]
 
 
-DEAD_GROUPS = Exercise(dead_groups, outputs=("share",), cases=_dead_cases, calls=500, bounds=(0.0, 1.0))
+DEAD_GROUPS = Exercise(dead_groups, outputs=("share",), cases=_dead_cases, calls=500)
 
 
 @DEAD_GROUPS.mistake
@@ -310,7 +309,7 @@ def raises_the_sum(p, group_size):
 
 @DEAD_GROUPS.mistake
 def asks_about_one_reply_fewer(p, group_size):
-    """The first reply is taken as given and the others have to be like it: that is p^(G−1) only where the first is right.
+    """The first reply is taken as given and the others have to be like it: p^(G−1) holds only where the first is right.
     Weigh by how often it is: p · p^(G−1) + (1 − p) · (1 − p)^(G−1)."""
     return p ** (group_size - 1) + (1 - p) ** (group_size - 1)
 
@@ -371,8 +370,8 @@ def gives_the_share(n, right, k):
 
 @PASS_AT_K.mistake
 def multiplies_the_share(n, right, k):
-    """Chances do not add up: with 60 in 100 right, two tries would be right 120 times. Two tries may both be right; count
-    the ways to miss instead."""
+    """Chances do not add up: with 60 in 100 right, two tries would be right 120 times. Both may be right; count what
+    misses instead."""
     return k * right / n
 
 

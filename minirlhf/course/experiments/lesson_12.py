@@ -19,11 +19,11 @@ from minirlhf.best_of_n import draw_candidates
 from minirlhf.course.experiments.claims import Claim
 from minirlhf.data import Demonstrations, Ids
 from minirlhf.evaluate import answer, dead_groups, exchanges, pass_at_k
-from minirlhf.feedback.agreement import left_bias
+from minirlhf.feedback.agreement import cohen_kappa, left_bias
 from minirlhf.feedback.asking import write_questions
 from minirlhf.feedback.judges import BothOrders, Judge
-from minirlhf.feedback.simulated import simulate
-from minirlhf.feedback.votes import Tie
+from minirlhf.feedback.simulated import PATIENT, simulate
+from minirlhf.feedback.votes import Better, Tie, Vote
 from minirlhf.grpo import GRPOConfig, GRPORecord, train_grpo
 from minirlhf.losses import KLEstimator, clipped_policy_loss, k1, k2, k3
 from minirlhf.model import CausalLM
@@ -34,7 +34,7 @@ from minirlhf.rollout import RewardFn, collect
 from minirlhf.sft import SFTConfig, train_sft
 from minirlhf.verifiers import Verifier, right_remedy, score_by
 from minirlhf.worlds import helpdesk
-from minirlhf.worlds.helpdesk_gold import read, repeats, words
+from minirlhf.worlds.helpdesk_gold import read, words
 
 BOTH_WAYS: dict[str, Any] = {"updates": 8, "lr": 1e-3, "beta": 0.0}
 COUNTED: dict[str, Any] = {"updates": 16, "lr": 1e-3, "beta": 0.0}
@@ -203,7 +203,7 @@ def come_home(leash: KLEstimator | None, seed: int = 0, steps: int = 150, lr: fl
 
 
 def checked_learners(seeds: Sequence[int]) -> list[dict[str, Any]]:
-    """GRPO with a verifier, and what must stand beside it: a coin, imitation of one's own right replies, of people's."""
+    """GRPO with a verifier, and what must stand beside it: a coin, and the imitation of right replies."""
     shipped, rows = load_shipped(), []
     for seed in seeds:
         rows.append({"way": "base", "seed": seed} | _measured(shipped.base, shipped, seed))
@@ -275,55 +275,110 @@ def _measured(policy: CausalLM, shipped: Checkpoints, seed: int) -> dict[str, fl
 # ---- what the text claims
 
 RUBRIC = {"names the right remedy": 2.0, "says sorry": 1.0, "is short": 0.5}
-CLAIMS = (Claim("empty_replies", says="nobody is told anything", low=0.9, high=1.01),)
+CLAIMS = (
+    Claim("silent_before", says="about one time in twenty", low=0.02, high=0.08),
+    Claim("silent_after", says="nobody is told anything", low=0.95, high=1.01),
+    Claim("points", says="The points at least doubled", low=2.0, high=8.0),
+    Claim("gold_of_points", says="the gold score fell", low=-3.0, high=-0.2),
+    Claim("right_base", says="the base model is right a third of the time", low=0.28, high=0.40),
+    Claim("right_sft", says="which is right eight times in ten", low=0.73, high=0.86),
+    Claim("above_the_line", says="on the line or a little above it", low=-0.01, high=0.07),
+    Claim("right_learned", says="about nine in ten", low=0.84, high=0.97),
+    Claim("beyond_certainty", says="Here that is more than a nat", low=1.0, high=6.0),
+    Claim("of_sixteen", says="both find it for nearly every customer", low=0.97, high=1.01),
+    Claim("coin", says="away from what was right", low=-0.35, high=-0.03),
+    Claim("imitated", says="does about as well as GRPO here", low=-0.09, high=0.09),
+    Claim("gold_of_answers", says="give more gold", low=0.1, high=1.0),
+    Claim("right_shrink", says="Right replies shrink", low=1.0, high=6.0),
+    Claim("wrong_grow", says="wrong ones grow", low=14.0, high=60.0),
+    Claim("others_stay", says="both stay", low=0.0, high=1.5),
+    Claim("k1_in_the_loss", says="by which the policy walks about", low=0.15, high=1.8),
+    Claim("other_leashes", says="k2 and k3 hold as losses", low=-0.001, high=0.05),
+    Claim("left", says="it mostly chooses a seat", low=0.7, high=1.0),
+    Claim("ties", says="most of its verdicts", low=0.5, high=0.9),
+    Claim("kappa_rise", says="κ is far higher", low=0.2, high=1.1),
+)
 
 
 def measure(seed: int) -> dict[str, float]:
     """The lesson's own runs with this seed."""
     shipped = load_shipped()
-    tokenizer, strangers = shipped.tokenizer, shipped.prompts("held_out", first=100)
-    texts = [tokenizer.decode(ids) for ids in strangers.prompts]
-    silent, _ = tune(shipped, shipped.base, score_by(either_way_round, tokenizer), BOTH_WAYS, seed)
-    said = answer(silent, strangers, tokenizer, either_way_round)[1]
-    counted, points = tune(shipped, shipped.sft, points_by(count_words, tokenizer), COUNTED, seed)
-    again = answer(counted, strangers, tokenizer, right_remedy)[1]
-    learned, records = tune(shipped, shipped.base, score_by(right_remedy, tokenizer), CHECKED, seed)
-    base, sft, tuned = (verdicts(model, shipped, seed=seed) for model in (shipped.base, shipped.sft, learned))
-    p = {name: fmean(map(fmean, rows)) for name, rows in {"base": base, "sft": sft, "tuned": tuned}.items()}
-    lengths = {name: list(learn_to_stop(way, seed))[-1] for name, way in AGGREGATES.items()}
-    home = {name: list(come_home(leash, seed))[-1] for name, leash in LEASHES.items()}
-    questions = write_questions(shipped.sft, shipped.prompts("train"), tokenizer, 60, seed=12 + seed)
-    judge = Judge("a seated judge (a program)", RUBRIC, seat=1.0)
-    votes = simulate(questions, BothOrders(judge))
+    rows = {row["way"]: row for row in checked_learners([seed])}
+    learned, base = rows["GRPO, the verifier"], rows["base"]
+    sft = verdicts(shipped.sft, shipped, seed=seed)
+    judged = {"base": verdicts(shipped.base, shipped, seed=seed), "sft": sft}
+    above = [
+        dead_share(v, size) - dead_groups(fmean(map(fmean, v)), size) for v in judged.values() for size in (2, 4, 8)
+    ]
+    records = tune(shipped, shipped.base, score_by(right_remedy, shipped.tokenizer), CHECKED, seed)[1]
     return {
-        "empty_replies": sum(not text.strip() for text in said.texts) / len(texts),
-        "points_first": points[0].score,
-        "points_last": points[-1].score,
-        "repeats": fmean(map(repeats, again.texts)),
-        "right_counted": again.mean,
-        "kl_silent": 0.0,
-        "score_last": records[-1].pass_at_1,
-        "kl": records[-1].kl,
-        "beyond": records[-1].kl_beyond_certainty,
-        **{f"p_{k}": v for k, v in p.items()},
-        **{
-            f"dead_{name}_{G}": dead_share(rows, G)
-            for name, rows in {"base": base, "sft": sft}.items()
-            for G in (2, 4, 8)
-        },
-        **{f"formula_{name}_{G}": dead_groups(p[name], G) for name in ("base", "sft") for G in (2, 4, 8)},
-        **{
-            f"pass16_{n}": fmean(pass_at_k(16, sum(r), 16) for r in rows)
-            for n, rows in {"base": base, "tuned": tuned}.items()
-        },
-        **{
-            f"pass4_{n}": fmean(pass_at_k(16, sum(r), 4) for r in rows)
-            for n, rows in {"base": base, "tuned": tuned}.items()
-        },
-        **{f"right {name}": x for name, (x, _) in lengths.items()},
-        **{f"wrong {name}": x for name, (_, x) in lengths.items()},
-        **{f"home {name}": x for name, x in home.items()},
-        "left": left_bias(simulate(questions, judge)).rate,
-        "left_cured": left_bias(votes).rate,
-        "ties": sum(isinstance(v.answer, Tie) for v in votes) / 60,
+        **_cheats(shipped, seed),
+        "right_base": base["pass@1"],
+        "right_sft": fmean(map(fmean, sft)),
+        "above_the_line": max(above, key=abs),
+        "right_learned": learned["pass@1"],
+        "beyond_certainty": records[-1].kl_beyond_certainty,
+        "of_sixteen": min(base["pass@16"], learned["pass@16"]),
+        "coin": rows["GRPO, a coin"]["pass@1"] - base["pass@1"],
+        "imitated": rows["expert iteration"]["pass@1"] - learned["pass@1"],
+        "gold_of_answers": rows["SFT on right answers"]["gold"] - learned["gold"],
+        **_toys(seed),
+        **_judged(shipped, seed),
     }
+
+
+def _cheats(shipped: Checkpoints, seed: int) -> dict[str, float]:
+    """Silence where the verifier looks both ways, repeats where words are counted."""
+    tokenizer, strangers = shipped.tokenizer, shipped.prompts("held_out", first=100)
+    customers = Prompts(shipped.prompts("train").draw(600, torch.Generator().manual_seed(seed)))
+    silent = tune(shipped, shipped.base, score_by(either_way_round, tokenizer), BOTH_WAYS, seed)[0]
+    quiet = {
+        name: fmean(not text.strip() for text in answer(model, prompts, tokenizer, right_remedy, seed=seed)[1].texts)
+        for name, model, prompts in (("before", shipped.base, customers), ("after", silent, strangers))
+    }
+    wordy, records = tune(shipped, shipped.sft, points_by(count_words, tokenizer), COUNTED, seed)
+    gold = {
+        name: answer(model, strangers, tokenizer, helpdesk.gold)[1].mean
+        for name, model in (("SFT", shipped.sft), ("RLHF", wordy))
+    }
+    return {
+        "silent_before": quiet["before"],
+        "silent_after": quiet["after"],
+        "points": records[-1].score / records[0].score,
+        "gold_of_points": gold["RLHF"] - gold["SFT"],
+    }
+
+
+def _toys(seed: int) -> dict[str, float]:
+    """What the lesson draws of them: three seeds of lengths, five of leashes; here others."""
+    (right, wrong), *others = (
+        [fmean(list(learn_to_stop(way, 3 * seed + k))[-1][side] for k in range(3)) for side in (0, 1)]
+        for way in AGGREGATES.values()
+    )
+    kl = {name: fmean(list(come_home(leash, 5 * seed + k))[-1] for k in range(5)) for name, leash in LEASHES.items()}
+    return {
+        "right_shrink": right,
+        "wrong_grow": wrong,
+        "others_stay": max(abs(length - 10) for pair in others for length in pair),
+        "k1_in_the_loss": kl["k1 in the loss"],
+        "other_leashes": max(value for name, value in kl.items() if name != "k1 in the loss"),
+    }
+
+
+def _judged(shipped: Checkpoints, seed: int) -> dict[str, float]:
+    """A judge with a seat, and what is left of its verdicts when it is asked in both orders."""
+    questions = write_questions(shipped.sft, shipped.prompts("train"), shipped.tokenizer, 60, seed=12 + seed)
+    judge, person = Judge("my judge (a program)", RUBRIC, seat=1.0), simulate(questions, PATIENT)
+    once, twice = simulate(questions, judge), simulate(questions, BothOrders(judge))
+    return {
+        "left": left_bias(once).rate,
+        "ties": fmean(isinstance(vote.answer, Tie) for vote in twice),
+        "kappa_rise": kappa(twice, person) - kappa(once, person),
+    }
+
+
+def kappa(votes: Sequence[Vote], others: Sequence[Vote]) -> float:
+    """Cohen's κ of two voters on the pairs on which both made a choice."""
+    both = [(a.answer, b.answer) for a, b in zip(votes, others, strict=True)]
+    chosen = [pair for pair in both if all(isinstance(answer, Better) for answer in pair)]
+    return cohen_kappa(*zip(*chosen, strict=True))

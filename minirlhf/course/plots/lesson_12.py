@@ -95,26 +95,26 @@ def group_card(
     """One prompt's group: each reply, its reward, the mean of the others, and the advantage that is left."""
     rows = range(group * group_size, (group + 1) * group_size)
     score = [rollout.score[row].item() for row in rows]
-    figure, ax = style.panel(8.0, 1.7 + 0.42 * group_size, "advantage", "", grid="x")
+    figure, ax = style.panel(8.0, 1.9 + 0.4 * group_size, "", "", grid="x")
     first = rows[0]
     prompt = tokenizer.decode(rollout.tokens[first][: int(rollout.response_mask[first].nonzero()[0])].tolist())
     for y, row in enumerate(rows):
         text = tokenizer.decode(rollout.tokens[row][rollout.response_mask[row]].tolist()).strip() or "(nothing)"
         mine, others = advantages[row].item(), (sum(score) - score[y]) / (group_size - 1)
         ax.barh(y, mine, 0.55, color=style.colour(GOOD if mine > 0 else BAD))
-        style.note(ax, f"{style.drawable(shorten(text, 46, placeholder='…'))}", (-3.6, y), parse_math=False)
-        style.note(ax, f"{score[y]:.0f} − {others:.2f} = {style.signed(mine, 2)}", (1.15, y))
+        style.note(ax, style.drawable(shorten(text, 60, placeholder="…")), (-5.6, y), parse_math=False)
+        style.note(ax, f"{score[y]:.0f} − {others:.2f} = {style.signed(mine, 2)}", (2.6, y), ha="right")
     ax.axvline(0, color=style.INK, linewidth=1)
-    ax.set(xlim=(-3.65, 1.9), ylim=(group_size - 0.4, -1.4))
+    ax.set(xlim=(-5.7, 2.65), ylim=(group_size - 0.4, -1.4))
     ax.set_yticks([])
-    ax.set_xticks([-1, -0.5, 0, 0.5, 1])
-    ax.spines["left"].set_visible(False)
-    style.note(ax, "reply", (-3.6, -1), weight="bold")
-    style.note(ax, "reward − mean of the others", (0.75, -1), weight="bold")
-    asked = shorten(prompt.split("\n")[0], 60, placeholder="…")
-    right = sum(x >= 1 for x in score)
-    title = f"{asked} {right} of {group_size} right" + (f" ({by})" if by else "")
-    return style.headline(figure, title)
+    ax.set_xticks([-1, 0, 1])
+    ax.spines[["left", "bottom"]].set_visible(False)
+    style.note(ax, "reply", (-5.6, -1), weight="bold")
+    style.note(ax, "advantage", (0, -1), weight="bold", ha="center")
+    style.note(ax, "reward − others", (2.6, -1), weight="bold", ha="right")
+    asked = prompt.split("\n")[0].removeprefix("Customer: ")
+    style.caption(figure, f"advantages by {by}" if by else "reward less the mean reward of the other replies")
+    return style.headline(figure, f"“{asked}” {sum(x >= 1 for x in score)} of {group_size} right")
 
 
 @dataclass(frozen=True)
@@ -196,9 +196,8 @@ def dead_curve(
         chosen = size == group_size
         tone, width = (style.INK, 2.4) if chosen else ("#BBBBBB", 1.0)
         ax.plot(CHANCES, line, color=tone, linewidth=width, zorder=3 if chosen else 1)
-        style.note(
-            ax, f"G = {size}", (0.5, formula(0.5, size)), (0, 5), ha="center", color=tone if chosen else style.PALE
-        )
+        ink = tone if chosen else style.PALE
+        style.note(ax, f"G = {size}", (0.1, formula(0.1, size)), ha="center", color=ink, bbox=style.BEHIND)
     dots = []
     for name, verdicts in measured.items():
         p, dead = fmean(map(fmean, verdicts)), dead_share(verdicts, group_size)
@@ -209,14 +208,16 @@ def dead_curve(
         dots.append(f"{name} {dead:.0%}")
     ax.set(xlim=(0, 1.08), ylim=(-0.02, 1.05))
     title = f"G = {group_size}: groups that teach nothing: {', '.join(dots)}"
-    return style.headline(figure, title + (f" (line: {by})" if by else ""))
+    if by:
+        style.caption(figure, f"the lines: {by}")
+    return style.headline(figure, title)
 
 
 def step_sizes(ways: Mapping[str, GroupAdvantageFn], group_size: int) -> Figure:
     """How large a step each way takes, on average, for a prompt of success p, in units of the slope of p."""
     figure, ax = style.panel(8.0, 4.2, "p, the share of replies that are right (hard … easy)", "weight of the prompt")
     ends = []
-    for (name, way), tone in zip(ways.items(), (SILENT, BAD, GOOD), strict=False):
+    for (name, way), tone in zip(ways.items(), (BAD, GOOD, SILENT), strict=False):
         line = [step_for(float(p), group_size, way) for p in CHANCES]
         ax.plot(CHANCES, line, color=style.colour(tone), linewidth=2.4)
         ends.append((1.0, line[-1], f"{name}\n{line[49]:.2f} in the middle", style.ink(tone)))
@@ -224,8 +225,8 @@ def step_sizes(ways: Mapping[str, GroupAdvantageFn], group_size: int) -> Figure:
     ax.set_xlim(0, 1)
     style.name_ends(ax, ends, gap=0.15)
     edges = {name: step_for(0.05, group_size, way) / step_for(0.5, group_size, way) for name, way in ways.items()}
-    said = ", ".join(f"{name} × {x:.2f}" for name, x in edges.items())
-    return style.headline(figure, f"G = {group_size}: a prompt of p = .05, against one of ½: {said}")
+    said = ", ".join(f"{x:.2f} times ({name})" for name, x in edges.items())
+    return style.headline(figure, f"G = {group_size}: a prompt of p = .05 counts as one of ½, {said}")
 
 
 def stop_lengths(runs: Mapping[str, Sequence[Sequence[tuple[float, float]]]]) -> Figure:
@@ -254,15 +255,16 @@ def leash_walks(runs: Mapping[str, Sequence[Sequence[float]]]) -> Figure:
     panels = figure.subplots(1, len(runs), sharey=True, squeeze=False)[0]
     ended = {}
     for i, (ax, (name, seeds)) in enumerate(zip(panels, runs.items(), strict=True)):
-        style.dress(ax, name.replace(" in ", "\nin "), "step", "" if i else "KL (nats a reply)")
+        ended[name] = fmean(run[-1] for run in seeds)
+        title = name.replace(" in ", "\nin ") + f":\n{ended[name]:.2f} at the end"
+        style.dress(ax, title, "step", "" if i else "KL (nats a reply)")
         tone = BAD if name == "k1 in the loss" else "SFT"
         lines = [[(float(n), y) for n, y in enumerate(run)] for run in seeds]
         style.draw_runs(ax, lines, style.colour(tone))
-        ended[name] = fmean(run[-1] for run in seeds)
-        style.note(
-            ax, f"ends at {ended[name]:.2f}", (0.97, 0.96), of="axes", ha="right", va="top", color=style.ink(tone)
-        )
-        style.at_least(ax, -0.02, 1.0)
+    panels[0].set_ylim(-0.02, max(1.0, 1.05 * max(y for seeds in runs.values() for run in seeds for y in run)))
+    style.caption(
+        figure, "thin: a seed each; thick: their mean. Nobody draws the KL: it is exact, over all six replies."
+    )
     far = max(ended, key=lambda name: ended[name])
     return style.headline(figure, f"A leash and nothing to earn: all come home but “{far}”")
 
@@ -281,7 +283,9 @@ def pass_at_k_curves(
     ax.set_xticks(range(len(tries)), [str(k) for k in tries])
     style.at_least(ax, 0, 1.03)
     style.name_ends(ax, ends, gap=0.08)
-    return style.headline(figure, f"pass@1 → pass@16: {', '.join(said)}" + (f" ({by})" if by else ""))
+    if by:
+        style.caption(figure, f"by {by}")
+    return style.headline(figure, f"pass@1 → pass@16: {', '.join(said)}")
 
 
 def checked_ways(rows: Rows, live: Mapping[str, float] | None = None) -> Figure:
@@ -318,14 +322,14 @@ def judge_seats(shares: Mapping[str, Share], ties: Mapping[str, int] | None = No
         tone = style.colour("RLHF" if share.excludes_half else "best-of-n")
         ax.plot([share.low, share.high], [y, y], color=tone, linewidth=3)
         ax.plot(share.rate, y, "o", color=tone, markersize=10)
-        words = f"{share.count} of {share.n}" + (f", {ties[name]} ties" if ties else "")
+        words = f"{share.count} of {share.n}" + (f", ties: {ties[name]}" if ties else "")
         style.note(ax, words, (1.02, y))
     ax.axvline(0.5, color=style.INK, linewidth=1.2, linestyle=style.DASHED, zorder=1)
     style.name_rows(ax, list(shares))
     ax.set_xlim(0, 1.35)
     ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
-    left = [name for name, share in shares.items() if share.excludes_half]
-    return style.headline(figure, f"Whose choice hangs on the seat? {', '.join(left) or 'nobody’s'}")
+    said = "; ".join(f"{name}, {share.count} of {share.n}" for name, share in shares.items())
+    return style.headline(figure, f"Choices that fell on the left: {said}")
 
 
 def _out(x: float) -> str:
