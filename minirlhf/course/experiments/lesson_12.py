@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 
-from minirlhf.groups import (GroupAdvantageFn, KLEstimator, constant_mean, group_advantages, k1, k2, k3, sequence_mean)
 from minirlhf.best_of_n import draw_candidates
 from minirlhf.course.experiments.claims import Claim
 from minirlhf.data import Demonstrations, Ids
@@ -24,10 +23,11 @@ from minirlhf.feedback.asking import write_questions
 from minirlhf.feedback.judges import BothOrders, Judge
 from minirlhf.feedback.simulated import PATIENT, simulate
 from minirlhf.feedback.votes import Better, Tie, Vote
+from minirlhf.groups import GroupAdvantageFn, KLEstimator, constant_mean, group_advantages, k1, k2, k3, sequence_mean
 from minirlhf.grpo import GRPOConfig, GRPORecord, train_grpo
-from minirlhf.losses import (clipped_policy_loss)
+from minirlhf.losses import clipped_policy_loss
 from minirlhf.model import CausalLM
-from minirlhf.ops import (Mask, PerSequence, PerToken, Scalar, Tokens, masked_mean)
+from minirlhf.ops import Mask, PerSequence, PerToken, Scalar, Tokens, masked_mean
 from minirlhf.paths import data_folder
 from minirlhf.recipes.pipeline import CONTEXT, Checkpoints, load_shipped
 from minirlhf.rollout import RewardFn, collect
