@@ -23,8 +23,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from minirlhf.feedback.texts import shown
 from minirlhf.feedback.votes import Better, BothBad, Ranking, Skip, Stars, Text, Thumb, Tie, Vote
+from minirlhf.files.messages import shown
 from minirlhf.tokenizer import split_words
 
 YES_STARS, NO_STARS = (4, 5), (1, 2)

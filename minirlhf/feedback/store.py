@@ -30,10 +30,10 @@ from sqlalchemy.schema import CreateTable
 from minirlhf.feedback.formats.exports import SIDE_TABLE
 from minirlhf.feedback.formats.imports import read_votes
 from minirlhf.feedback.formats.own import read_vote
-from minirlhf.feedback.formats.rows import moment, required
 from minirlhf.feedback.identity import YOU, identity_of, own_voter
 from minirlhf.feedback.texts import require_whole
 from minirlhf.feedback.votes import Event, Undo, Vote, vote_to_row
+from minirlhf.files.columns import moment, required
 from minirlhf.files.messages import printable
 from minirlhf.paths import VOTES_ELSEWHERE, votes_file
 

@@ -49,7 +49,7 @@ def put_in_frame(rows: Rows, replies: tuple[str, ...], frame: str) -> Rows:
 
 def note_missing_frame(path: object, rows: Rows, replies: tuple[str, ...], tokenizer: Pieces) -> None:
     """Warn where replies run into their prompts, and where the help desk's models are asked outside their frame."""
-    joined = [where for where, row in rows if any(_runs_together(row["prompt"], row[name]) for name in replies)]
+    joined = [where for where, row in rows if any(runs_together(row["prompt"], row[name]) for name in replies)]
     unframed = [where for where, row in rows if not row["prompt"].rstrip(" ").endswith("\nAgent:")]
     if 2 * len(unframed) > len(rows) and _learned_at_the_help_desk(tokenizer):
         what = (
@@ -69,7 +69,8 @@ def _warn(path: object, found: list[str], rows: Rows, what: str, remedy: str) ->
     )
 
 
-def _runs_together(prompt: str, reply: str) -> bool:
+def runs_together(prompt: str, reply: str) -> bool:
+    """Whether a reply's first word is read as a part of its prompt's last one."""
     return bool(WORD_AFTER_WORD.fullmatch(prompt[-1:] + reply[:1]))
 
 

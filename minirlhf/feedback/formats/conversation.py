@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import count
 
-from minirlhf.feedback.texts import shown
+from minirlhf.files.messages import shown
 
 Message = dict[str, str]
 

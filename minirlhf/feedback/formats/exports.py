@@ -22,6 +22,7 @@ from minirlhf.feedback.meaning import Preference, demonstrations, judgements, pr
 from minirlhf.feedback.texts import require_whole
 from minirlhf.feedback.votes import Vote, vote_to_row
 from minirlhf.files.contents import located
+from minirlhf.files.messages import counted
 
 if TYPE_CHECKING:
     import datasets
@@ -116,7 +117,7 @@ class Exported:
 
     def __str__(self) -> str:
         counts = [(path, self.rows[path.stem]) for path in self.paths]
-        wrote = [f"{path}: {n} row{'' if n == 1 else 's'}" for path, n in counts]
+        wrote = [f"{path}: {counted(n, 'row')}" for path, n in counts]
         return "\n".join([*wrote, *self.notes])
 
 

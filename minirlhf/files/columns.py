@@ -1,14 +1,13 @@
 """The questions that every reader asks of a row: is a column there, is it what it must be.
 
-An error says what is wrong and what to do; the place, and that nothing was imported, is said by whoever reads the file.
+An error says what is wrong and what to do; the place, and what was not done, is said by whoever reads the file.
 """
 
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
-from minirlhf.feedback.texts import listed, shown
-from minirlhf.files.messages import half_of_a_character
+from minirlhf.files.messages import half_of_a_character, listed, shown
 
 LARGEST = 2**63 - 1  # that a database can hold
 
@@ -28,7 +27,7 @@ def required(row: dict[str, Any], column: str, kind: type, inside: type | None =
     if type(value) is kind and kind in (str, dict, bool):  # most are; a store asks this of every vote it reads
         return value
     if value is None:
-        have = listed(name for name, other in row.items() if other is not None) or "nothing"
+        have = listed(name for name, other in row.items() if other is not None)
         raise ValueError(f"'{column}' is missing (there is: {have}); fill it in, or drop the row.")
     if not _is(value, kind) or (inside and not all(_is(item, inside) for item in value)):
         wanted = KINDS[kind] + (f" in which each item is {KINDS[inside]}" if inside else "")
