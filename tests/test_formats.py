@@ -341,7 +341,7 @@ def test_what_is_not_written_is_said(tmp_path):
     assert [path.name for path in wrote.paths] == ["preference.jsonl", "votes.jsonl"]
     assert wrote.rows == {"preference": 1, "unpaired": 0, "sft": 0, "votes": 3}
     said = str(wrote)
-    for part in ("preference.jsonl: 1 row", "unpaired was not written", "sft was not written", "Ties", "Attention"):
+    for part in ("preference.jsonl: 1 row", "unpaired was not written", "sft was not written", "1 tie:", "1 attention check:"):
         assert part in said
     nothing = export([], tmp_path / "none")
     assert nothing.paths == () and "there is no vote" in str(nothing)

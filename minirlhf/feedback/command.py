@@ -68,7 +68,7 @@ class Import:
             votes += named(found.votes)
         store = FeedbackStore(self.into)
         new = store.extend(votes)
-        print(f"{store.where}: {counted(new, 'new vote')}; {len(votes) - new:,} were there already.")
+        print(f"{store.where}: {counted(new, 'new vote')}, {counted(len(votes) - new, 'vote')} there already.")
         for path in stores:
             print(f"{path}: {counted(store.merge(path), 'new event')}.")
 

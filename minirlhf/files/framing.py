@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import regex
 
-from minirlhf.files.messages import printable, shown
+from minirlhf.files.messages import counted, printable, shown
 from minirlhf.files.words import UNSPACED
 
 Rows = list[tuple[str, dict[str, Any]]]  # each with the name of its place
@@ -63,7 +63,8 @@ def note_missing_frame(path: object, rows: Rows, replies: tuple[str, ...], token
 
 def _warn(path: object, found: list[str], rows: Rows, what: str, remedy: str) -> None:
     warnings.warn(
-        f"{printable(path)}: {len(found)} of {len(rows)} rows (the first: {found[0].rpartition(', ')[2]}) have {what}. "
+        f"{printable(path)}: {what}, in {len(found)} of {counted(len(rows), 'row')} (the first: "
+        f"{found[0].rpartition(', ')[2]}). "
         f"They were loaded as they stand; frame={remedy!r} puts them right.",
         stacklevel=5,  # where the file was loaded
     )

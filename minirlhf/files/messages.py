@@ -23,9 +23,9 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join([*said[:first], *more]) or "nothing"
 
 
-def counted(n: int, what: str) -> str:
-    """So many of something, one or more: "1 row", "2,304 rows"."""
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
+def counted(n: int, what: str, more: str = "") -> str:
+    """So many of something: "0 votes", "1 vote", "2,304 votes"; `more` is the word for several that is no `what`s."""
+    return f"{n:,} {what if n == 1 else more or what + 's'}"
 
 
 def shortened(text: str, most: int = MOST) -> str:

@@ -9,7 +9,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from minirlhf.files.contents import Unreadable
-from minirlhf.files.messages import printable, shown
+from minirlhf.files.messages import counted, printable, shown
 from minirlhf.files.parsing import read_json
 
 AGAIN = "Make the checkpoint anew, or copy it again."
@@ -61,7 +61,7 @@ def require_fit(
     if odd:
         raise Unreadable(
             path,
-            f"these weights are for another model; they differ in {len(odd)} tensors, first in "
+            f"these weights are for another model; they differ in {counted(len(odd), 'tensor')}, first in "
             f"{shown(odd[0])} (here {found.get(odd[0], 'missing')}, wanted {wanted.get(odd[0], 'nothing')}). "
             f"{AGAIN} Nothing was loaded.",
         )

@@ -211,7 +211,7 @@ def _notes(votes: Sequence[Vote], rows: dict[str, int], stars: str) -> tuple[str
     }
     notes = [f"{name} was not written: {why}." for name, why in reasons.items() if not rows[name]]
     if ties := sum(found.preference != 1 for found in _compared(votes, stars)):
-        notes.append(f"Ties have no row in preference, which cannot say ½; {SIDE_TABLE} holds all {ties} of them.")
+        notes.append(f"Only {SIDE_TABLE} holds {counted(ties, 'tie')}: preference has no row that could say ½.")
     if checks := sum(vote.question.purpose == "gold" for vote in votes):
-        notes.append(f"Attention checks say nothing about taste; {SIDE_TABLE} alone holds all {checks} of them.")
+        notes.append(f"Only {SIDE_TABLE} holds {counted(checks, 'attention check')}: they say nothing about taste.")
     return tuple(notes)

@@ -276,9 +276,8 @@ def _manners(votes: Sequence[tuple[Vote, str]]) -> list[str]:
     notes = []
     if foreign:
         notes.append(
-            f"{counted(foreign, 'vote')} of {len(votes):,} have a prompt without the help desk's frame "
-            "(“Customer: …”, then “Agent:”), the only one that its models have read; a tokenizer and models of "
-            "your own read any."
+            f"{counted(foreign, 'prompt')} of {len(votes):,} without the help desk's frame (“Customer: …”, then "
+            "“Agent:”), the only one that its models have read; a tokenizer and models of your own read any."
         )
     if joined:
         notes.append(
@@ -301,7 +300,7 @@ def _refusal(path: Path, wrong: Sequence[LeftOut], rows: int) -> ValueError:
     more = [f"{_places(places)}: {reason}" for reason, places in kinds.items()]
     if len(more) > NAMED:
         rest = sum(len(places) for places in list(kinds.values())[NAMED:])
-        more = [*more[:NAMED], f"and {rest:,} bad rows of other kinds, which on_bad_rows='skip' would name."]
+        more = [*more[:NAMED], f"and {counted(rest, 'bad row')} of other kinds, which on_bad_rows='skip' would name."]
     good = rows - len({each.place for each in wrong})
     bad = [f"{len(wrong):,} of {rows:,} rows are bad."] if others else []
     offer = [f"on_bad_rows='skip' imports the other {counted(good, 'row')}."] if good else []
