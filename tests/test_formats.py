@@ -7,6 +7,7 @@ import json
 import lzma
 import re
 import shutil
+import warnings
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from io import BytesIO
@@ -341,7 +342,13 @@ def test_what_is_not_written_is_said(tmp_path):
     assert [path.name for path in wrote.paths] == ["preference.jsonl", "votes.jsonl"]
     assert wrote.rows == {"preference": 1, "unpaired": 0, "sft": 0, "votes": 3}
     said = str(wrote)
-    for part in ("preference.jsonl: 1 row", "unpaired was not written", "sft was not written", "1 tie:", "1 attention check:"):
+    for part in (
+        "preference.jsonl: 1 row",
+        "unpaired was not written",
+        "sft was not written",
+        "1 tie:",
+        "1 attention check:",
+    ):
         assert part in said
     nothing = export([], tmp_path / "none")
     assert nothing.paths == () and "there is no vote" in str(nothing)
@@ -860,6 +867,31 @@ def test_dates_numbers_and_truths_in_texts_stay_texts(tmp_path):
     paths = [written(tmp_path, rows), *(table(tmp_path, rows, between) for between in ",;\t")]
     for path in paths:
         assert [words(p) for p in preferences(read_votes(path))] == [tuple(row.values()) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("row", "noted"),
+    [
+        ({"prompt": "Customer: Hi\nAgent:", "chosen": "Yes.", "rejected": " No."}, True),
+        ({"prompt": "Is it so?", "completion": "Yes.", "label": True}, True),
+        ({"prompt": "Is it so?", "completion": "Yes."}, True),
+        ({"prompt": "Is it so?", "completion": " Yes."}, False),
+        ({"prompt": "Is it so?\n", "completion": "Yes."}, False),
+        ({"prompt": "是吗？", "completion": "是的。"}, False),
+        (TALK, False),
+        (HH, False),
+        (own(choice={"answer": "Better", "winner": 0}, replies=["Yes.", "No."]), False),  # were here before
+    ],
+)
+def test_a_reply_that_runs_into_its_prompt_is_noted_with_place_and_remedy(row, noted, tmp_path):
+    path = written(tmp_path, [row])
+    notes = [note for note in import_votes(path).notes if "without a space" in note]
+    assert len(notes) == noted
+    assert all("line 1" in note and "space before each reply" in note for note in notes)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        read_votes(path)
+    assert [str(warning.message).endswith(note) for warning, note in zip(told, notes, strict=True)] == [True] * noted
 
 
 def test_votes_that_stand_twice_count_once_and_it_is_said(tmp_path):

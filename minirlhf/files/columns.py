@@ -1,11 +1,11 @@
-"""The questions that every reader asks of a row: is a column there, is it what it must be.
+"""A row of a file, and the questions that every reader asks of it: is a column there, is it what it must be.
 
 An error says what is wrong and what to do; the place, and what was not done, is said by whoever reads the file.
 """
 
 from datetime import UTC, datetime
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from minirlhf.files.messages import half_of_a_character, listed, shown
 
@@ -19,6 +19,19 @@ KINDS = {
     list: "a list",
     dict: "an object",
 }
+
+
+class Row(NamedTuple):
+    """One row, and where it stands: line 3 of a file, item 3 of a list, row 3 of a table; or why there is none."""
+
+    unit: str
+    number: int
+    values: dict[str, Any]
+    problem: str = ""
+
+    @property
+    def place(self) -> str:
+        return f"{self.unit} {self.number}"
 
 
 def required(row: dict[str, Any], column: str, kind: type, inside: type | None = None) -> Any:

@@ -4,44 +4,26 @@ A row that cannot be read stands there with the reason, for whoever reads may le
 refused in one line, which says what it is and what turns it into rows.
 """
 
-import csv
-import io
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import dropwhile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from minirlhf.files.columns import text
-from minirlhf.files.contents import NOT_UTF8, UNDECODED, AnyPath, Unreadable, decoded, located, read_bytes
-from minirlhf.files.messages import counted, listed, shown
+from minirlhf.files.columns import Row, text
+from minirlhf.files.contents import NOT_UTF8, AnyPath, Unreadable, decoded, located, read_bytes
+from minirlhf.files.messages import shown
 from minirlhf.files.parsing import parse_json
+from minirlhf.files.tables import BY_ROWS, find_delimiter, read_parquet, read_table
 
 # What an object with the rows calls them.
 LISTS = ("data", "rows", "examples", "train", "records", "items", "instances")
 ONE_A_LINE = 'write an object for each row, on a line of its own, such as {"prompt": "…", …}'
-BY_ROWS = 'write it by rows: in pandas df.to_json("rows.jsonl", orient="records", lines=True)'
-MOST_ROWS = 10_000_000  # a Parquet file says the same row so often in a few bytes
-
-
-class Row(NamedTuple):
-    """One row, and where it stands: line 3 of a file, item 3 of a list, row 3 of a table; or why there is none."""
-
-    unit: str
-    number: int
-    values: dict[str, Any]
-    problem: str = ""
-
-    @property
-    def place(self) -> str:
-        return f"{self.unit} {self.number}"
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> list[Row]:
     """All rows of a file, none of them looked into. A table, or one row alone, is known by having some of `columns`."""
     content = read_bytes(path)
-    found = _parquet(path, content) if content.startswith(b"PAR1") else _written(path, content, columns)
+    found = read_parquet(path, content) if content.startswith(b"PAR1") else _written(path, content, columns)
     if not found:
         raise Unreadable(path, f"there is no row in it; {ONE_A_LINE}.")
     return found
@@ -53,13 +35,13 @@ def _written(path: Path, content: bytes, columns: Sequence[str]) -> list[Row]:
         raise Unreadable(path, f"the file is empty; {ONE_A_LINE}.")
     if written.lstrip()[0] in "[{":
         return _json(path, written, columns)
-    if delimiter := _delimiter(written, columns):
-        return _table(path, written, delimiter, columns)
+    if delimiter := find_delimiter(written, columns):
+        return read_table(path, written, delimiter, columns)
     rows = _lines(written)
     if any(not row.problem for row in rows) or written.lstrip()[0] == '"':
         return rows
     if re.search(r"\.[ct]sv(\.\w+)?$", path.name.lower()):
-        return _table(path, written, _delimiter(written, ()) or ",", columns)
+        return read_table(path, written, find_delimiter(written, ()) or ",", columns)
     if rows[0].problem == NOT_UTF8:
         raise Unreadable(path, NOT_UTF8, rows[0].place)
     begins = shown(written.lstrip().split("\n", 1)[0])
@@ -96,7 +78,7 @@ def _require(path: Path, row: Row, columns: Sequence[str]) -> None:
 def _json(path: Path, written: str, columns: Sequence[str]) -> list[Row]:
     """JSON lines where the first line is a value by itself; else one value, unless only damage makes it seem so."""
     lines = _numbered(written)
-    if len(lines) > 1 and not _row("line", *lines[0]).problem:
+    if len(lines) > 1 and not _row(*lines[0]).problem:
         return _lines(written)
     try:
         found = parse_json(written, path)
@@ -117,7 +99,7 @@ def _json(path: Path, written: str, columns: Sequence[str]) -> list[Row]:
 
 
 def _lines(written: str) -> list[Row]:
-    return [_row("line", number, line) for number, line in _numbered(written)]
+    return [_row(number, line) for number, line in _numbered(written)]
 
 
 def _numbered(written: str) -> list[tuple[int, str]]:
@@ -131,11 +113,11 @@ def _items(path: Path, items: list[Any]) -> list[Row]:
     return [_object("item", n, item) for n, item in enumerate(items, start=1)]
 
 
-def _row(unit: str, number: int, written: str) -> Row:
+def _row(number: int, written: str) -> Row:
     try:
-        return _object(unit, number, parse_json(written, ""))
+        return _object("line", number, parse_json(written, ""))
     except Unreadable as error:
-        return Row(unit, number, {}, error.problem)
+        return Row("line", number, {}, error.problem)
 
 
 def _object(unit: str, number: int, found: Any) -> Row:
@@ -159,124 +141,3 @@ def _by_columns(found: dict[str, Any]) -> bool:
 
 def _any(kind: type, items: Sequence[Any]) -> bool:
     return any(isinstance(item, kind) for item in items)
-
-
-# Tables.
-
-PLAIN_NAME = re.compile(r"[\w .:/()-]{0,60}")
-LABELS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-NUMBERS = ("preference", "score_chosen", "score_rejected", "margin")
-MESSAGES = re.compile(r"""\s*\[\s*\{\s*(['"])(role|content)\1""")
-
-
-def _delimiter(written: str, columns: Sequence[str]) -> str | None:
-    """What parts the columns of a table, by the names on top, one of `columns` among them; None where it is none."""
-    header = re.split("[\r\n]", written.lstrip()[:10_000], maxsplit=1)[0]
-    names = {mark: [name.strip() for name in next(csv.reader([header], delimiter=mark))] for mark in "\t,;"}
-    if columns:
-        names = {mark: given for mark, given in names.items() if all(map(PLAIN_NAME.fullmatch, given))}
-        names = {mark: given for mark, given in names.items() if set(columns) & {name.lower() for name in given}}
-    return max(names, key=lambda mark: len(names[mark]), default=None)
-
-
-def _table(path: Path, written: str, delimiter: str, columns: Sequence[str]) -> list[Row]:
-    records = _records(path, written, delimiter)
-    (line, header), *rows = dropwhile(lambda record: not "".join(record[1]).strip(), records)
-    names = [name.strip() for name in header]
-    if UNDECODED.search("".join(names)):
-        raise Unreadable(path, NOT_UTF8, f"line {line}")
-    _require_once(path, names, f"line {line}")
-    if not rows:
-        raise Unreadable(path, f"the table has columns ({listed(names)}) and no row; fill in some.")
-    return [_record(line, names, cells, columns) for line, cells in rows]
-
-
-def _records(path: Path, written: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The records of a table that are not blank, each with the line on which it begins."""
-    reader, begins = csv.reader(io.StringIO(written, newline=""), delimiter=delimiter, strict=True), 1
-    try:
-        for cells in reader:
-            if cells:
-                yield begins, cells
-            begins = reader.line_num + 1
-    except csv.Error as error:
-        problem = f"not valid CSV ({error}); is a quote left open, or not doubled? Fix it there."
-        raise Unreadable(path, problem, f"line {begins}") from None
-
-
-def _require_once(path: Path, names: Sequence[str], place: str = "") -> None:
-    if twice := [name for name, times in Counter(names).items() if times > 1]:
-        raise Unreadable(path, f"the column {shown(twice[0])} stands there twice; rename or drop one.", place)
-
-
-def _record(line: int, names: Sequence[str], cells: Sequence[str], columns: Sequence[str]) -> Row:
-    """A row of a table as JSON would have it: only texts are texts there."""
-    problem = ""
-    if UNDECODED.search("".join(cells)):
-        problem = NOT_UTF8
-    elif len(cells) != len(names):
-        problem = (
-            f"{counted(len(cells), 'cell')} under {counted(len(names), 'name')}; put a text that holds the sign "
-            'between columns, quotes or lines between double quotes ("…"), or drop the row.'
-        )
-    if problem:
-        return Row("line", line, {}, problem)
-    try:
-        return Row("line", line, {n: _cell(n, cell, n in columns) for n, cell in zip(names, cells, strict=True)})
-    except Unreadable as error:
-        return Row("line", line, {}, error.problem)
-
-
-def _cell(name: str, cell: str, wanted: bool) -> Any:
-    if name == "label":
-        return LABELS.get(cell.strip().lower(), cell)
-    if name in NUMBERS:
-        try:
-            return float(cell) if cell.strip() else None
-        except ValueError:
-            return cell
-    if not wanted or not (found := MESSAGES.match(cell)):
-        return cell
-    if found[1] == "'":
-        raise Unreadable("", f"'{name}' holds messages as Python prints them; save them as JSON, or {BY_ROWS}.")
-    try:
-        return parse_json(cell, "")
-    except Unreadable as error:
-        raise Unreadable("", f"in the messages of '{name}': {error.problem}") from None
-
-
-# Parquet.
-
-
-def _parquet(path: Path, content: bytes) -> list[Row]:
-    import pyarrow  # here and not above: it takes a while to import, and few files need it
-    from pyarrow import parquet
-
-    faults = (pyarrow.ArrowException, OSError, ValueError, ArithmeticError)
-    try:
-        file = parquet.ParquetFile(io.BytesIO(content))
-        _require_once(path, file.schema_arrow.names)
-        if file.metadata.num_rows > MOST_ROWS:
-            raise Unreadable(path, f"more than {MOST_ROWS:,} rows; split it into several files.")
-        table = file.read()
-    except Unreadable:
-        raise
-    except faults as error:
-        problem = f"a Parquet file that cannot be read ({_first_line(error)}); write or download it anew."
-        raise Unreadable(path, problem) from None
-
-    def row(n: int) -> Row:
-        try:
-            return Row("row", n + 1, table.slice(n, 1).to_pylist()[0])
-        except faults as error:
-            problem = f"a value that Python cannot hold ({_first_line(error)}); fix it, or drop the row."
-            return Row("row", n + 1, {}, problem)
-
-    try:
-        return [Row("row", n, values) for n, values in enumerate(table.to_pylist(), start=1)]
-    except faults:  # a time beyond Python's, half a character: slowly, row by row
-        return [row(n) for n in range(table.num_rows)]
-
-
-def _first_line(error: Exception) -> str:
-    return shown(str(error).split("\n")[0], 200)

@@ -67,10 +67,7 @@ def sft_dataset(votes: Iterable[Vote], conversational: bool = False) -> "dataset
 
 def _whole(votes: Iterable[Vote]) -> list[Vote]:
     """The votes, of which an older store may hold one with half an emoji, which no file can."""
-    votes = list(votes)
-    for vote in votes:
-        require_whole(vote)
-    return votes
+    return [require_whole(vote) for vote in votes]
 
 
 def _dataset(

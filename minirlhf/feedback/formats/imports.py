@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 from warnings import warn
 
+from minirlhf.feedback.formats.conversation import ASSISTANT
 from minirlhf.feedback.formats.foreign import (
-    ASSISTANT,
     argilla_votes,
     hh_rlhf_votes,
     is_ranking,
@@ -66,17 +66,12 @@ def _is_scored(sample: dict[str, Any]) -> bool:
     return _has(*columns)(sample) and isinstance(sample["chosen"], list)
 
 
-def _whole(vote: Vote) -> Vote:
-    require_whole(vote)
-    return vote
-
-
 # In the order in which they are tried: what asks for more columns comes before what asks for fewer.
 FORMATS = {
     "votes": Format(
         "votes.jsonl of this package: id, pair, voter, prompt, replies, shown, choice, …",
         _has("replies", "shown", "choice"),
-        lambda row, _: [_whole(read_vote(row))],
+        lambda row, _: [require_whole(read_vote(row))],
     ),
     "label-studio": Format(
         "JSON export of Label Studio with a <Pairwise> tag: data, annotations",
