@@ -92,6 +92,7 @@ def test_a_file_that_holds_no_rows_is_refused_alike_by_all_who_read(kind, tmp_pa
 ROWS = {
     "no JSON": ("{no}", "fix or drop"),
     "Python's quotes": ("{'prompt': 'a'}", "json.dumps"),
+    "Python's list": ("[{'prompt': 'a'}]", "json.dumps"),
     "two on a line": (LINE + LINE, "line of its own"),
     "a list": ("[1]", "must be a JSON object"),
     "a number": ("3", "must be a JSON object"),
@@ -117,6 +118,14 @@ def test_a_bad_line_is_one_row_wherever_it_stands(kind, tmp_path):
         assert [each.place for each in found.left_out] == bad(rows) and len(found.votes) == 2
         with pytest.raises(ValueError, match=f"{bad(rows)[0]}: "):
             Comparisons.load(tmp_path / "theirs", small_tokenizer(), 64)
+
+
+def test_where_no_row_can_be_read_the_first_is_named_and_not_the_columns(tmp_path):
+    for content in ('"a"\n"b"', TABLE.replace("Hi", "Grüß").encode("latin-1"), "[3, 4]"):
+        (first, *_) = (row.place for row in read(tmp_path, content))
+        for on_bad_rows in ("refuse", "skip"):
+            with pytest.raises(ValueError, match=f"theirs, {first}: .*(fix|save)"):
+                import_votes(tmp_path / "theirs", on_bad_rows=on_bad_rows)
 
 
 def test_a_bad_record_of_a_table_is_one_row(tmp_path):
@@ -175,6 +184,7 @@ def test_labels_numbers_and_messages_are_what_json_has(tmp_path):
     [
         TABLE,
         "\ufeff" + TABLE,
+        "\ufeff\ufeff" + TABLE,
         TABLE.replace("\n", "\r\n"),
         TABLE.replace("\n", "\r"),
         "\n\n" + TABLE,

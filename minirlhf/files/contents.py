@@ -19,7 +19,11 @@ NOT_UTF8 = "not UTF-8; save the file as UTF-8 (Excel calls that 'CSV UTF-8')."
 # How a file begins that holds no rows, what it is, and what turns it into rows.
 FOREIGN = (
     (rb"version https://git-lfs", "only a pointer, because Git LFS keeps the file elsewhere", "run `git lfs pull`"),
-    (rb"\s*<(?i:!doctype|html|head|body|!--)", "a web page", "download the file itself (“raw” on most pages)"),
+    (
+        rb"\s*<(?i:!doctype|!--|html|head|body|div|script)",
+        "a web page",
+        "download the file itself (“raw” on most pages)",
+    ),
     (rb"\s*<\?xml", "XML, as of a web page", "download the file itself, or write its rows as JSON lines"),
     (rb"PK\x03\x04(?s:.*?)xl/", "an Excel workbook", "save it in Excel as 'CSV UTF-8'"),
     (rb"PK\x03\x04(?s:.{26})mimetype.*opendocument", "a workbook or document", "save its table as CSV in UTF-8"),
@@ -85,7 +89,7 @@ def decoded(path: Path, content: bytes) -> str:
     for begins, what, remedy in FOREIGN:
         if re.match(rb"(?:\xef\xbb\xbf)?(?:" + begins + rb")", content):
             raise Unreadable(path, f"this is {what}; {remedy}.")
-    return content.decode("utf-8-sig", "surrogateescape")
+    return content.decode("utf-8", "surrogateescape").lstrip("\ufeff")
 
 
 def read_text(path: Path) -> str:

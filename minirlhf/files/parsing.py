@@ -70,6 +70,6 @@ def _whole_number(digits: str) -> int:
 
 def _hint(text: str, error: json.JSONDecodeError) -> str:
     """What people mean who write this."""
-    if text.lstrip()[:2] in ("{'", "['"):
+    if re.match(r"[\s\[{]+'", text):
         return "JSON has double quotes, and json.dumps writes them; "
     return "give each object a line of its own, or put a list around all; " if error.msg == "Extra data" else ""

@@ -207,10 +207,13 @@ def refused(path: Path, what: str, place: str = "") -> ValueError:
 
 def _rows(path: Path) -> list[Row]:
     try:
-        return read_rows(path, COLUMNS)
+        rows = read_rows(path, COLUMNS)
     except (Unreadable, FileNotFoundError) as error:
         kind = ValueError if isinstance(error, Unreadable) else FileNotFoundError
         raise kind(f"{error} Nothing was imported.") from None
+    if all(row.problem for row in rows):
+        raise _refusal(path, [LeftOut(row.place, row.problem) for row in rows], len(rows))
+    return rows
 
 
 def _detected(path: Path, rows: list[Row]) -> str:
