@@ -154,7 +154,9 @@ def _take(result: Any, exercise: Exercise, like: Trial | None) -> tuple[list[Ten
         return [], "it returns nothing (None). Is a `return` missing at its end?"
     outputs = [_as_tensor(x, exercise) for x in _outputs(result, exercise)]
     if len(outputs) != len(exercise.outputs):
-        wanted = f"{counted(len(exercise.outputs), 'tensor')} asked for, {' and '.join(exercise.outputs)}"
+        n = len(exercise.outputs)
+        are = "is" if n == 1 else "are"
+        wanted = f"{counted(n, 'tensor')} {are} asked for, {' and '.join(exercise.outputs)}"
         return [], f"it returns {_describe(result)}; {wanted}."
     for i, name in enumerate(exercise.outputs):
         ours = None if like is None else like.outputs[i]
