@@ -190,7 +190,7 @@ def come_home(leash: KLEstimator | None, seed: int = 0, steps: int = 150, lr: fl
         now = logits.log_softmax(dim=0)
         yield (now.exp() * (now - reference)).sum().item()
         drawn = torch.multinomial(now.exp().detach(), 8, replacement=True, generator=generator)
-        log_probs, ref = now[drawn], reference[drawn]
+        log_probs, ref = now[drawn].unsqueeze(1), reference[drawn].unsqueeze(1)  # a reply is one token
         if leash is None:  # the price is part of the reward: a number, weighed with log π
             price = (log_probs - ref).detach()
             loss = ((price - price.mean()) * log_probs).mean()

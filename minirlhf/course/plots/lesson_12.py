@@ -221,7 +221,7 @@ def step_sizes(ways: Mapping[str, GroupAdvantageFn], group_size: int) -> Figure:
         line = [step_for(float(p), group_size, way) for p in CHANCES]
         ax.plot(CHANCES, line, color=style.colour(tone), linewidth=2.4)
         ends.append((1.0, line[-1], f"{name}\n{line[49]:.2f} in the middle", style.ink(tone)))
-    style.at_least(ax, 0, 2.8)
+    style.at_least(ax, 0.0, 2.8)
     ax.set_xlim(0, 1)
     style.name_ends(ax, ends, gap=0.15)
     edges = {name: step_for(0.05, group_size, way) / step_for(0.5, group_size, way) for name, way in ways.items()}
@@ -241,7 +241,7 @@ def stop_lengths(runs: Mapping[str, Sequence[Sequence[tuple[float, float]]]]) ->
             x, y = style.draw_runs(ax, lines, style.colour(tone))
             ends.append((x, y, f"{what} {y:.0f}", style.ink(tone)))
         ax.axhline(10, color=style.PALE, linewidth=1, linestyle=style.DASHED)
-        style.at_least(ax, 0, 20)
+        style.at_least(ax, 0.0, 20.0)
         style.name_ends(ax, ends, gap=0.08)
     style.caption(figure, "dashed: where all begin; thin: a seed each. Whether a reply is right is a coin's throw.")
     right, wrong = (fmean(run[-1][side] for run in next(iter(runs.values()))) for side in (0, 1))
@@ -281,7 +281,7 @@ def pass_at_k_curves(
         ends.append((len(tries) - 1, line[-1], name, style.ink(name)))
         said.append(f"{name} {line[0]:.2f} → {line[-1]:.2f}")
     ax.set_xticks(range(len(tries)), [str(k) for k in tries])
-    style.at_least(ax, 0, 1.03)
+    style.at_least(ax, 0.0, 1.03)
     style.name_ends(ax, ends, gap=0.08)
     if by:
         style.caption(figure, f"by {by}")
