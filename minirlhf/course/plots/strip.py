@@ -27,7 +27,10 @@ Numbers = Iterable[Any]  # float, int, bool or None; a tensor too
 
 CARD = f"max-width:960px;background:#fff;color:{style.INK};padding:14px 18px;font-size:14px;line-height:1.4"
 BOX = "display:inline-block;margin:2px;padding:2px 6px;border:1px solid #8a8a8a;border-radius:6px;text-align:center"
-PANEL = f"margin:10px 0 0;padding:10px 14px;background:#f4f5f7;color:{style.INK};white-space:pre-wrap;font-size:13px"
+PANEL = (
+    f"margin:10px 0 0;padding:10px 14px;background:#f4f5f7;color:{style.INK};font-size:13px;"
+    "white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
+)
 
 
 class TokenStrip(AnyWidget):
@@ -227,7 +230,8 @@ def still(view: Mapping[str, Any], shade: Mapping[str, Any], told: int) -> str:
     )
     note = f": {shade['note']}" if shade["note"] else ""
     detail = f"token {told}: {view['pieces'][told]}\n{view['details'][told]}"
-    return (
-        f'<div style="{CARD}"><b>{escape(view["title"])}</b><div>{escape(shade["name"] + note)}</div>'
-        f'<div>{boxes}</div><pre style="{PANEL}">{escape(detail)}</pre></div>'
+    return style.sheet(
+        CARD,
+        f"<b>{escape(view['title'])}</b><div>{escape(shade['name'] + note)}</div>"
+        f'<div>{boxes}</div><pre style="{PANEL}">{escape(detail)}</pre>',
     )

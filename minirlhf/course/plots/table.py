@@ -18,7 +18,7 @@ from minirlhf.course.plots import style
 from minirlhf.course.plots.table_figure import Row, Words, draw
 from minirlhf.evaluate import Replies, WinRate, win_rate
 
-CARD = f"background:#fff;color:{style.INK};"  # a white card, in JupyterLab's dark theme too
+CARD = f"background:#fff;color:{style.INK};"  # paper in JupyterLab's dark theme too
 TABLE = "border-collapse:collapse;table-layout:auto;width:100%;font-size:13px;line-height:1.35;"
 CELL = CARD + "text-align:left;vertical-align:top;padding:6px 10px;border-top:1px solid #ddd;"
 
@@ -85,14 +85,15 @@ class BeforeAfter:
             f'<td style="{CELL}background:{style.tint(name)}"><b>{"<br>".join(map(escape, lines))}</b></td>'
             for name, lines in self.summary().items()
         )
-        return (
-            f'<div style="{CARD}padding:10px;overflow-x:auto"><table style="{CARD}{TABLE}">'
+        return style.sheet(
+            f"{CARD}padding:10px;overflow-x:auto",
+            f'<table style="{CARD}{TABLE}">'
             f'<caption style="{CARD}caption-side:bottom;text-align:left;padding-top:8px">'
             f"{escape(self.caption)}</caption>"
             f'<thead><tr><th scope="col" style="{CELL}border-top-color:#fff">customer</th>{head}</tr></thead>'
             f"<tbody>{body}</tbody>"
             f'<tfoot><tr><th scope="row" style="{CELL}">all {len(self.prompts)}</th>{foot}</tr></tfoot>'
-            "</table></div>"
+            "</table>",
         )
 
     def __str__(self) -> str:
