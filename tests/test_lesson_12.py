@@ -5,7 +5,6 @@ from math import comb, log, sqrt
 import pytest
 import torch
 
-from minirlhf.advantages import centred_advantages, group_advantages, standardised_advantages
 from minirlhf.course.experiments import lesson_12
 from minirlhf.course.experiments.lesson_12 import (
     AGGREGATES,
@@ -21,8 +20,8 @@ from minirlhf.course.experiments.lesson_12 import (
 )
 from minirlhf.course.plots import lesson_12 as figures
 from minirlhf.course.plots.style import said_of
-from minirlhf.evaluate import dead_groups
 from minirlhf.feedback.agreement import Share
+from minirlhf.groups import centred_advantages, dead_groups, group_advantages, standardised_advantages
 from minirlhf.grpo import GRPOConfig, train_grpo
 from minirlhf.recipes.pipeline import load_shipped
 from minirlhf.rollout import collect

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from minirlhf.evaluate import dead_groups
+from minirlhf.groups import dead_groups
 from minirlhf.recipes.pipeline import load_shipped
 from minirlhf.rollout import sample
 from minirlhf.verifiers import mentions_remedy, right_remedy, score_by, well_formed

@@ -15,20 +15,30 @@ from typing import Any
 
 import torch
 
-from minirlhf.advantages import GroupAdvantageFn, group_advantages
 from minirlhf.best_of_n import draw_candidates
 from minirlhf.course.experiments.claims import Claim
 from minirlhf.data import Demonstrations, Ids, Prompts
-from minirlhf.evaluate import answer, dead_groups, exchanges, pass_at_k
+from minirlhf.evaluate import answer, exchanges, pass_at_k
 from minirlhf.feedback.agreement import cohen_kappa, left_bias
 from minirlhf.feedback.asking import write_questions
 from minirlhf.feedback.judges import BothOrders, Judge
 from minirlhf.feedback.simulated import PATIENT, simulate
 from minirlhf.feedback.votes import Better, Tie, Vote
+from minirlhf.groups import (
+    GroupAdvantageFn,
+    KLEstimator,
+    constant_mean,
+    dead_groups,
+    group_advantages,
+    k1,
+    k2,
+    k3,
+    sequence_mean,
+)
 from minirlhf.grpo import GRPOConfig, GRPORecord, train_grpo
-from minirlhf.losses import KLEstimator, clipped_policy_loss, k1, k2, k3
+from minirlhf.losses import clipped_policy_loss
 from minirlhf.model import CausalLM
-from minirlhf.ops import Mask, PerSequence, PerToken, Scalar, Tokens, constant_mean, masked_mean, sequence_mean
+from minirlhf.ops import Mask, PerSequence, PerToken, Scalar, Tokens, masked_mean
 from minirlhf.paths import data_folder
 from minirlhf.recipes.pipeline import CONTEXT, Checkpoints, load_shipped
 from minirlhf.rollout import RewardFn, collect

@@ -23,14 +23,14 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from minirlhf.advantages import GroupAdvantageFn
 from minirlhf.course.experiments.lesson_12 import dead_share, step_for
 from minirlhf.course.plots import style
 from minirlhf.course.plots.lesson_07_microscope import UNSPOKEN, pieces_of
 from minirlhf.course.plots.rows import Rows, distinct, select
 from minirlhf.course.plots.strip import TokenStrip
-from minirlhf.evaluate import dead_groups, pass_at_k
+from minirlhf.evaluate import pass_at_k
 from minirlhf.feedback.agreement import Share
+from minirlhf.groups import GroupAdvantageFn, dead_groups
 from minirlhf.grpo import GRPOConfig, GRPORecord
 from minirlhf.losses import clipped_policy_loss
 from minirlhf.model import CausalLM, response_log_probs
