@@ -50,21 +50,20 @@ NOTES = {
 
 
 def paid_and_right(
-    records: Sequence[GRPORecord], right: Sequence[float], updates: int | None = None, unit: str = "share of replies"
+    records: Sequence[GRPORecord], true: Sequence[float], updates: int | None = None, truth: str = "truly right"
 ) -> Figure:
-    """What the verifier pays at each update, and how many replies are truly right, which nobody trains on."""
-    figure, ax = style.panel(8.0, 4.0, "update", unit)
+    """What the verifier pays at each update, and what is true, which nobody trains on; `truth`: what it is called."""
+    figure, ax = style.panel(8.0, 4.0, "update", "a reply, on average")
     steps = [float(record.update) for record in records]
-    paid, true = [record.score for record in records], list(right)[: len(records)]
     ends = []
-    for name, line, tone in (("paid", paid, "proxy"), ("truly right", true, "gold")):
+    for name, line, tone in (("paid", [record.score for record in records], "proxy"), (truth, true, "gold")):
         x, y = style.draw_runs(ax, [list(zip(steps, line, strict=False))], style.colour(tone))
-        ends.append((x, y, f"{name} {y:.2f}", style.ink(tone)))
+        ends.append((x, y, f"{name}\n{style.signed(y, 2)}", style.ink(tone)))
     style.at_least(ax, -0.03, 1.05)
     style.whole_numbers(ax, max(updates or 0, records[-1].update))
-    style.name_ends(ax, ends, gap=0.07)
-    ax.margins(x=0.02)
-    return style.headline(figure, f"Update {records[-1].update}: paid {paid[-1]:.2f}, truly right {true[-1]:.0%}")
+    style.name_ends(ax, ends, gap=0.15)
+    paid, right = (style.signed(end[1], 2) for end in ends)
+    return style.headline(figure, f"Update {records[-1].update}: paid {paid}, {truth} {right}")
 
 
 def group_squares(rollout: Rollout, group_size: int) -> Figure:
@@ -302,7 +301,7 @@ def checked_ways(rows: Rows, live: Mapping[str, float] | None = None) -> Figure:
             tone = style.colour("base" if name == "base" else "RLHF" if "GRPO" in name else "SFT")
             xs = [row[field] for row in select(rows, way=name)]
             ax.plot(xs, [y] * len(xs), "o", color=tone, markersize=9, alpha=0.75)
-            style.note(ax, f"{fmean(xs):.2f}", (max(xs), y), (9, 0), color=style.INK)
+            style.note(ax, f"{fmean(xs):.2f}".replace("-", "−"), (max(xs), y), (12, 0))
         if live:
             ax.plot(live[field], names.index(str(live["way"])), "*", color=style.INK, markersize=13, zorder=5)
         ax.margins(x=0.2)
@@ -311,8 +310,8 @@ def checked_ways(rows: Rows, live: Mapping[str, float] | None = None) -> Figure:
         "; star: your run" if live else ""
     )
     style.caption(figure, key)
-    best = max(names, key=lambda name: fmean(row["pass@1"] for row in select(rows, way=name)))
-    return style.headline(figure, f"Right most often: {best}")
+    said = ", ".join(f"{name} {fmean(row['pass@1'] for row in select(rows, way=name)):.2f}" for name in names)
+    return style.headline(figure, f"Right at the first try: {said}")
 
 
 def judge_seats(shares: Mapping[str, Share], ties: Mapping[str, int] | None = None) -> Figure:
