@@ -224,8 +224,8 @@ def step_sizes(ways: Mapping[str, GroupAdvantageFn], group_size: int) -> Figure:
     ax.set_xlim(0, 1)
     style.name_ends(ax, ends, gap=0.15)
     edges = {name: step_for(0.05, group_size, way) / step_for(0.5, group_size, way) for name, way in ways.items()}
-    said = ", ".join(f"{x:.2f} times ({name})" for name, x in edges.items())
-    return style.headline(figure, f"G = {group_size}: a prompt of p = .05 counts as one of ½, {said}")
+    said = ", ".join(f"{name} {x:.2f}" for name, x in edges.items())
+    return style.headline(figure, f"G = {group_size}: the weight of p = .05 over that of p = ½: {said}")
 
 
 def stop_lengths(runs: Mapping[str, Sequence[Sequence[tuple[float, float]]]]) -> Figure:
@@ -262,7 +262,7 @@ def leash_walks(runs: Mapping[str, Sequence[Sequence[float]]]) -> Figure:
         style.draw_runs(ax, lines, style.colour(tone))
     panels[0].set_ylim(-0.02, max(1.0, 1.05 * max(y for seeds in runs.values() for run in seeds for y in run)))
     style.caption(
-        figure, "thin: a seed each; thick: their mean. Nobody draws the KL: it is exact, over all six replies."
+        figure, "thin: a seed each; thick: their mean. The KL is exact, over all six replies."
     )
     far = max(ended, key=lambda name: ended[name])
     return style.headline(figure, f"A leash and nothing to earn: all come home but “{far}”")
@@ -328,7 +328,7 @@ def judge_seats(shares: Mapping[str, Share], ties: Mapping[str, int] | None = No
     ax.set_xlim(0, 1.35)
     ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
     said = "; ".join(f"{name}, {share.count} of {share.n}" for name, share in shares.items())
-    return style.headline(figure, f"Choices that fell on the left: {said}")
+    return style.headline(figure, f"Chosen on the left: {said}")
 
 
 def _out(x: float) -> str:
