@@ -277,7 +277,7 @@ def pass_at_k_curves(
     for name, right in counts.items():
         line = [fmean(formula(n, c, k) for c in right) for k in tries]
         ax.plot(range(len(tries)), line, color=style.colour(name), linewidth=2.2, marker="o")
-        ends.append((len(tries) - 1, line[-1], name, style.ink(name)))
+        ends.append((float(len(tries) - 1), line[-1], name, style.ink(name)))
         said.append(f"{name} {line[0]:.2f} → {line[-1]:.2f}")
     ax.set_xticks(range(len(tries)), [str(k) for k in tries])
     style.at_least(ax, 0.0, 1.03)
