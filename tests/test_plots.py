@@ -179,7 +179,7 @@ def test_errors_say_what_to_do():
         training_dashboard(ppo(3), gold=[1.0])
     with pytest.raises(ValueError, match="reward model"):
         pipeline_map("rewards")
-    with pytest.raises(ValueError, match="'SFT' has 1 replies"):
+    with pytest.raises(ValueError, match="'SFT' has 1 reply"):
         before_after_table(PROMPTS, {"SFT": Replies(["Yes."], [1.0])})
 
 

@@ -17,6 +17,7 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex
 from traitlets import Dict, Int, Unicode, validate
 
 from minirlhf.course.plots import style
+from minirlhf.files.messages import counted
 
 # Okabe and Ito's vermilion, sky blue, blue and green, on white.
 TWO_SIDED = LinearSegmentedColormap.from_list("two-sided", ["#D55E00", "#FFFFFF", "#0072B2"], N=257)
@@ -130,7 +131,8 @@ class TokenStrip(AnyWidget):
 
     def __repr__(self) -> str:
         n = len(self.view["pieces"])
-        return f"A strip of {n} tokens, by {self.shading}. No strip to see? print(strip), or strip.tell({self._told})."
+        what = f"A strip of {counted(n, 'token')}, by {self.shading}."
+        return f"{what} No strip to see? print(strip), or strip.tell({self._told})."
 
     def _repr_html_(self) -> str:
         return still(self.view, self._shade, self._told)
@@ -214,7 +216,8 @@ def _require_one_each(n: int, given: Mapping[str, Sequence[Any]]) -> None:
     for name, entries in given.items():
         if len(entries) != n:
             raise ValueError(
-                f"TokenStrip: {name!r} has {len(entries)} entries, and there are {n} tokens. Give one for each token; "
+                f"TokenStrip: {name!r} has {counted(len(entries), 'entry', 'entries')}, and there "
+                f"{'is' if n == 1 else 'are'} {counted(n, 'token')}. Give one for each token; "
                 "in a shade, None where a token does not count."
             )
 
