@@ -261,9 +261,7 @@ def leash_walks(runs: Mapping[str, Sequence[Sequence[float]]]) -> Figure:
         lines = [[(float(n), y) for n, y in enumerate(run)] for run in seeds]
         style.draw_runs(ax, lines, style.colour(tone))
     panels[0].set_ylim(-0.02, max(1.0, 1.05 * max(y for seeds in runs.values() for run in seeds for y in run)))
-    style.caption(
-        figure, "thin: a seed each; thick: their mean. The KL is exact, over all six replies."
-    )
+    style.caption(figure, "thin: a seed each; thick: their mean. The KL is exact, over all six replies.")
     far = max(ended, key=lambda name: ended[name])
     return style.headline(figure, f"A leash and nothing to earn: all come home but “{far}”")
 
