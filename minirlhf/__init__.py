@@ -77,7 +77,8 @@ PUBLIC = {
     "ppo": "Estimate PPOConfig adapt_beta ppo_update train_ppo",
     "dpo": "DPOConfig train_dpo",
     "kto": "KTOConfig kto_loss train_kto",
-    "groups": "centred_advantages constant_mean group_advantages k1 k2 k3 sequence_mean standardised_advantages",
+    "groups": "centred_advantages constant_mean dead_groups group_advantages k1 k2 k3 sequence_mean "
+    "standardised_advantages",
     "grpo": "GRPOConfig train_grpo",
     "worlds.helpdesk_attacks": "attack",
     "verifiers": "mentions_remedy right_remedy score_by well_formed",
@@ -86,8 +87,7 @@ PUBLIC = {
     "best_of_n": "best_of_n_kl best_of_n_score draw_candidates",
     "ensemble": "Ensemble pessimistic resample",
     "intervals": "wilson_interval",
-    "evaluate": "Replies accuracy_ceiling calibration compare dead_groups exact_kl pair_accuracy pass_at_k "
-    "score_pairs win_rate",
+    "evaluate": "Replies accuracy_ceiling calibration compare exact_kl pair_accuracy pass_at_k score_pairs win_rate",
     "checkpoint": "load_policy load_state",
     "recipes.pipeline": "load_shipped tune",
     "recipes.taste": "Reading Taste TasteConfig learn_taste",

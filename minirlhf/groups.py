@@ -41,6 +41,13 @@ def standardised_advantages(score: PerSequence, group_size: int) -> PerSequence:
     return centred_advantages(score, group_size) / (spread + 1e-4)
 
 
+def dead_groups(p: float, group_size: int) -> float:
+    """The share of groups in which all replies are right or all are wrong: p^G + (1-p)^G. They teach nothing."""
+    if not 0 <= p <= 1 or group_size < 1:
+        raise ValueError(f"p is {p}, a probability from 0 to 1; group_size is {group_size}, 1 or more.")
+    return p**group_size + (1 - p) ** group_size
+
+
 def sequence_mean(x: PerToken, mask: Mask) -> Scalar:
     """The mean over the rows of each row's own mean: a token of a short response weighs more than one of a long."""
     return (masked_sum(x, mask) / mask.sum(dim=1).clamp(min=1)).mean()

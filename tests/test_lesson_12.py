@@ -20,9 +20,8 @@ from minirlhf.course.experiments.lesson_12 import (
 )
 from minirlhf.course.plots import lesson_12 as figures
 from minirlhf.course.plots.style import said_of
-from minirlhf.evaluate import dead_groups
 from minirlhf.feedback.agreement import Share
-from minirlhf.groups import centred_advantages, group_advantages, standardised_advantages
+from minirlhf.groups import centred_advantages, dead_groups, group_advantages, standardised_advantages
 from minirlhf.grpo import GRPOConfig, train_grpo
 from minirlhf.recipes.pipeline import load_shipped
 from minirlhf.rollout import collect

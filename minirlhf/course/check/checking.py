@@ -326,11 +326,11 @@ def for_stages(answer: Callable, exercise: Exercise, verdict: Verdict) -> Callab
 
 
 def _as_ours(result: Any, like: Any, inputs: Sequence[Any]) -> Any:
-    """The same numbers in what the package's function would have put them: a float, a tensor, a tuple of them."""
+    """The same numbers in what the package's function would have put them: a number, a truth, a tensor, several."""
     if isinstance(like, tuple):
         return tuple(_as_ours(x, y, inputs) for x, y in zip(result, like, strict=True))
     if isinstance(like, Tensor):
         made = result if isinstance(result, Tensor) else torch.as_tensor(result)
         made = made.reshape(()) if like.dim() == 0 else made
         return made if made.dtype == like.dtype or made.dtype == torch.float64 else made.to(like.dtype)
-    return float(result) if isinstance(like, float) else result
+    return type(like)(result) if isinstance(like, float | bool) else result

@@ -5,8 +5,8 @@ from math import comb
 import torch
 
 from minirlhf.course.exercises.exercise import Case, Exercise, normal
-from minirlhf.evaluate import dead_groups, pass_at_k
-from minirlhf.groups import group_advantages
+from minirlhf.evaluate import pass_at_k
+from minirlhf.groups import dead_groups, group_advantages
 from minirlhf.verifiers import right_remedy
 from minirlhf.worlds.helpdesk_attacks import TRICKS, customers
 from minirlhf.worlds.helpdesk_gold import read, remedies_in, words

@@ -6,6 +6,7 @@ The toys stand here too: a policy that knows nothing but when to stop, and one o
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 from math import comb
 from random import Random
@@ -16,14 +17,24 @@ import torch
 
 from minirlhf.best_of_n import draw_candidates
 from minirlhf.course.experiments.claims import Claim
-from minirlhf.data import Demonstrations, Ids
-from minirlhf.evaluate import answer, dead_groups, exchanges, pass_at_k
+from minirlhf.data import Demonstrations, Ids, Prompts
+from minirlhf.evaluate import answer, exchanges, pass_at_k
 from minirlhf.feedback.agreement import cohen_kappa, left_bias
 from minirlhf.feedback.asking import write_questions
 from minirlhf.feedback.judges import BothOrders, Judge
 from minirlhf.feedback.simulated import PATIENT, simulate
 from minirlhf.feedback.votes import Better, Tie, Vote
-from minirlhf.groups import GroupAdvantageFn, KLEstimator, constant_mean, group_advantages, k1, k2, k3, sequence_mean
+from minirlhf.groups import (
+    GroupAdvantageFn,
+    KLEstimator,
+    constant_mean,
+    dead_groups,
+    group_advantages,
+    k1,
+    k2,
+    k3,
+    sequence_mean,
+)
 from minirlhf.grpo import GRPOConfig, GRPORecord, train_grpo
 from minirlhf.losses import clipped_policy_loss
 from minirlhf.model import CausalLM
@@ -189,7 +200,7 @@ def come_home(leash: KLEstimator | None, seed: int = 0, steps: int = 150, lr: fl
         now = logits.log_softmax(dim=0)
         yield (now.exp() * (now - reference)).sum().item()
         drawn = torch.multinomial(now.exp().detach(), 8, replacement=True, generator=generator)
-        log_probs, ref = now[drawn], reference[drawn]
+        log_probs, ref = now[drawn].unsqueeze(1), reference[drawn].unsqueeze(1)  # a reply is one token
         if leash is None:  # the price is part of the reward: a number, weighed with log π
             price = (log_probs - ref).detach()
             loss = ((price - price.mean()) * log_probs).mean()
@@ -296,6 +307,7 @@ CLAIMS = (
     Claim("other_leashes", says="k2 and k3 hold as losses", low=-0.001, high=0.05),
     Claim("left", says="it mostly chooses a seat", low=0.7, high=1.0),
     Claim("ties", says="most of its verdicts", low=0.5, high=0.9),
+    Claim("longer", says="It mostly chooses the longer one", low=0.65, high=1.0),
     Claim("kappa_rise", says="κ is far higher", low=0.2, high=1.1),
 )
 
@@ -373,8 +385,15 @@ def _judged(shipped: Checkpoints, seed: int) -> dict[str, float]:
     return {
         "left": left_bias(once).rate,
         "ties": fmean(isinstance(vote.answer, Tie) for vote in twice),
+        "longer": longer_chosen(simulate(questions, BothOrders(replace(judge, length=3.0)))),
         "kappa_rise": kappa(twice, person) - kappa(once, person),
     }
+
+
+def longer_chosen(votes: Sequence[Vote]) -> float:
+    """How often the longer of two replies was chosen."""
+    chosen = [(vote.answer.winner, vote.question.replies) for vote in votes if isinstance(vote.answer, Better)]
+    return fmean(len(replies[winner]) == max(map(len, replies)) for winner, replies in chosen)
 
 
 def kappa(votes: Sequence[Vote], others: Sequence[Vote]) -> float:

@@ -28,9 +28,9 @@ from minirlhf.course.plots import style
 from minirlhf.course.plots.lesson_07_microscope import UNSPOKEN, pieces_of
 from minirlhf.course.plots.rows import Rows, distinct, select
 from minirlhf.course.plots.strip import TokenStrip
-from minirlhf.evaluate import dead_groups, pass_at_k
+from minirlhf.evaluate import pass_at_k
 from minirlhf.feedback.agreement import Share
-from minirlhf.groups import GroupAdvantageFn
+from minirlhf.groups import GroupAdvantageFn, dead_groups
 from minirlhf.grpo import GRPOConfig, GRPORecord
 from minirlhf.losses import clipped_policy_loss
 from minirlhf.model import CausalLM, response_log_probs
@@ -50,21 +50,20 @@ NOTES = {
 
 
 def paid_and_right(
-    records: Sequence[GRPORecord], right: Sequence[float], updates: int | None = None, unit: str = "share of replies"
+    records: Sequence[GRPORecord], true: Sequence[float], updates: int | None = None, truth: str = "truly right"
 ) -> Figure:
-    """What the verifier pays at each update, and how many replies are truly right, which nobody trains on."""
-    figure, ax = style.panel(8.0, 4.0, "update", unit)
+    """What the verifier pays at each update, and what is true, which nobody trains on; `truth`: what it is called."""
+    figure, ax = style.panel(8.0, 4.0, "update", "a reply, on average")
     steps = [float(record.update) for record in records]
-    paid, true = [record.score for record in records], list(right)[: len(records)]
     ends = []
-    for name, line, tone in (("paid", paid, "proxy"), ("truly right", true, "gold")):
+    for name, line, tone in (("paid", [record.score for record in records], "proxy"), (truth, true, "gold")):
         x, y = style.draw_runs(ax, [list(zip(steps, line, strict=False))], style.colour(tone))
-        ends.append((x, y, f"{name} {y:.2f}", style.ink(tone)))
+        ends.append((x, y, f"{name}\n{style.signed(y, 2)}", style.ink(tone)))
     style.at_least(ax, -0.03, 1.05)
     style.whole_numbers(ax, max(updates or 0, records[-1].update))
-    style.name_ends(ax, ends, gap=0.07)
-    ax.margins(x=0.02)
-    return style.headline(figure, f"Update {records[-1].update}: paid {paid[-1]:.2f}, truly right {true[-1]:.0%}")
+    style.name_ends(ax, ends, gap=0.15)
+    paid, right = (style.signed(end[1], 2) for end in ends)
+    return style.headline(figure, f"Update {records[-1].update}: paid {paid}, {truth} {right}")
 
 
 def group_squares(rollout: Rollout, group_size: int) -> Figure:
@@ -221,12 +220,12 @@ def step_sizes(ways: Mapping[str, GroupAdvantageFn], group_size: int) -> Figure:
         line = [step_for(float(p), group_size, way) for p in CHANCES]
         ax.plot(CHANCES, line, color=style.colour(tone), linewidth=2.4)
         ends.append((1.0, line[-1], f"{name}\n{line[49]:.2f} in the middle", style.ink(tone)))
-    style.at_least(ax, 0, 2.8)
+    style.at_least(ax, 0.0, 2.8)
     ax.set_xlim(0, 1)
     style.name_ends(ax, ends, gap=0.15)
     edges = {name: step_for(0.05, group_size, way) / step_for(0.5, group_size, way) for name, way in ways.items()}
-    said = ", ".join(f"{x:.2f} times ({name})" for name, x in edges.items())
-    return style.headline(figure, f"G = {group_size}: a prompt of p = .05 counts as one of ½, {said}")
+    said = ", ".join(f"{name} {x:.2f}" for name, x in edges.items())
+    return style.headline(figure, f"G = {group_size}: the weight of p = .05 over that of p = ½: {said}")
 
 
 def stop_lengths(runs: Mapping[str, Sequence[Sequence[tuple[float, float]]]]) -> Figure:
@@ -241,7 +240,7 @@ def stop_lengths(runs: Mapping[str, Sequence[Sequence[tuple[float, float]]]]) ->
             x, y = style.draw_runs(ax, lines, style.colour(tone))
             ends.append((x, y, f"{what} {y:.0f}", style.ink(tone)))
         ax.axhline(10, color=style.PALE, linewidth=1, linestyle=style.DASHED)
-        style.at_least(ax, 0, 20)
+        style.at_least(ax, 0.0, 20.0)
         style.name_ends(ax, ends, gap=0.08)
     style.caption(figure, "dashed: where all begin; thin: a seed each. Whether a reply is right is a coin's throw.")
     right, wrong = (fmean(run[-1][side] for run in next(iter(runs.values()))) for side in (0, 1))
@@ -262,9 +261,7 @@ def leash_walks(runs: Mapping[str, Sequence[Sequence[float]]]) -> Figure:
         lines = [[(float(n), y) for n, y in enumerate(run)] for run in seeds]
         style.draw_runs(ax, lines, style.colour(tone))
     panels[0].set_ylim(-0.02, max(1.0, 1.05 * max(y for seeds in runs.values() for run in seeds for y in run)))
-    style.caption(
-        figure, "thin: a seed each; thick: their mean. Nobody draws the KL: it is exact, over all six replies."
-    )
+    style.caption(figure, "thin: a seed each; thick: their mean. The KL is exact, over all six replies.")
     far = max(ended, key=lambda name: ended[name])
     return style.headline(figure, f"A leash and nothing to earn: all come home but “{far}”")
 
@@ -278,10 +275,10 @@ def pass_at_k_curves(
     for name, right in counts.items():
         line = [fmean(formula(n, c, k) for c in right) for k in tries]
         ax.plot(range(len(tries)), line, color=style.colour(name), linewidth=2.2, marker="o")
-        ends.append((len(tries) - 1, line[-1], name, style.ink(name)))
+        ends.append((float(len(tries) - 1), line[-1], name, style.ink(name)))
         said.append(f"{name} {line[0]:.2f} → {line[-1]:.2f}")
     ax.set_xticks(range(len(tries)), [str(k) for k in tries])
-    style.at_least(ax, 0, 1.03)
+    style.at_least(ax, 0.0, 1.03)
     style.name_ends(ax, ends, gap=0.08)
     if by:
         style.caption(figure, f"by {by}")
@@ -302,7 +299,7 @@ def checked_ways(rows: Rows, live: Mapping[str, float] | None = None) -> Figure:
             tone = style.colour("base" if name == "base" else "RLHF" if "GRPO" in name else "SFT")
             xs = [row[field] for row in select(rows, way=name)]
             ax.plot(xs, [y] * len(xs), "o", color=tone, markersize=9, alpha=0.75)
-            style.note(ax, f"{fmean(xs):.2f}", (max(xs), y), (9, 0), color=style.INK)
+            style.note(ax, f"{fmean(xs):.2f}".replace("-", "−"), (max(xs), y), (12, 0))
         if live:
             ax.plot(live[field], names.index(str(live["way"])), "*", color=style.INK, markersize=13, zorder=5)
         ax.margins(x=0.2)
@@ -311,8 +308,8 @@ def checked_ways(rows: Rows, live: Mapping[str, float] | None = None) -> Figure:
         "; star: your run" if live else ""
     )
     style.caption(figure, key)
-    best = max(names, key=lambda name: fmean(row["pass@1"] for row in select(rows, way=name)))
-    return style.headline(figure, f"Right most often: {best}")
+    said = ", ".join(f"{name} {fmean(row['pass@1'] for row in select(rows, way=name)):.2f}" for name in names)
+    return style.headline(figure, f"Right at the first try: {said}")
 
 
 def judge_seats(shares: Mapping[str, Share], ties: Mapping[str, int] | None = None) -> Figure:
@@ -329,7 +326,7 @@ def judge_seats(shares: Mapping[str, Share], ties: Mapping[str, int] | None = No
     ax.set_xlim(0, 1.35)
     ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
     said = "; ".join(f"{name}, {share.count} of {share.n}" for name, share in shares.items())
-    return style.headline(figure, f"Choices that fell on the left: {said}")
+    return style.headline(figure, f"Chosen on the left: {said}")
 
 
 def _out(x: float) -> str:
