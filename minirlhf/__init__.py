@@ -43,7 +43,7 @@ And all of it put together:
     worlds/        the small worlds that the models talk about
     verifiers      programs that say whether a reply is right
     feedback/      votes: store, meaning, agreement, selection; card/ on the screen, formats/ in and out
-    recipes/       stages put together: pipeline, the whole line in one go; taste, from your votes to a changed model
+    recipes/       stages put together: the whole line in one go (pipeline); from your votes to a model (taste, direct)
     course/        all that exists only for the lessons: show and check, exercises, figures, book, bench
     cli            the command `minirlhf`
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # importing it would bring a database to every lesson
 LETTERS = 44  # of a reply, beside its row
 TONES = {"DPO": "DPO", "REINFORCE, with the leash": "RLHF"}
 LN2 = log(2)
+RAREST = 1e-7  # a reply that is less probable than that is drawn there
 
 
 def optimum_bars(replies: Sequence[str], ref_probs: Tensor, optimum: Tensor, rewards: Tensor, beta: float) -> Figure:
@@ -110,12 +111,12 @@ def direct_progress(records: "Sequence[DirectRecord]") -> Figure:
     most = _announced(records, thumbs)
     for ax in (moved, loss):
         style.whole_numbers(ax, most)
+    start = 0.5 if thumbs else LN2
+    loss.set_ylim(0.0, max([1.15 * start, *(1.1 * record.loss for record in steps), *_held_out(steps)]))
+    style.level(loss, start, "½: knows nothing" if thumbs else "ln 2: knows nothing", style.PALE)
     if steps:
         _two_sides(moved, steps, most)
         _losses(loss, steps, most)
-    start = 0.5 if thumbs else LN2
-    style.at_least(loss, 0.0, 1.15 * start)
-    style.level(loss, start, "½: knows nothing" if thumbs else "ln 2: knows nothing", style.PALE)
     return style.headline(figure, _so_far(steps, most))
 
 
@@ -144,6 +145,10 @@ def _losses(ax: Axes, steps: Sequence[DPORecord | KTORecord], most: int) -> None
         _, y = style.draw_runs(ax, [_line(held, "held_out_loss")], style.colour("gold"))
         ends.append((most + 0.5, y, "kept\nback", style.ink("gold")))
     style.name_ends(ax, ends, gap=0.15)
+
+
+def _held_out(steps: Sequence[DPORecord | KTORecord]) -> list[float]:
+    return [1.1 * r.held_out_loss for r in steps if isinstance(r, DPORecord) and r.held_out_loss is not None]
 
 
 def _line(steps: Sequence, field: str) -> list[tuple[float, float]]:
@@ -179,16 +184,17 @@ def mass_moved(rows: Rows, customer: str, n: int = 10) -> Figure:
     for y, row in enumerate(shown):
         tone = "DPO" if row["after"] > row["before"] else "base"
         arrow = {"arrowstyle": "-|>", "color": style.colour(tone), "linewidth": 2.2, "shrinkA": 0, "shrinkB": 0}
-        ax.annotate("", (row["after"], y), (row["before"], y), arrowprops=arrow)
-        ax.plot([row["before"], row["after"]], [y, y], alpha=0)  # so that the axis knows of them
-        ax.plot(row["before"], y, "o", color=style.ink(tone), markersize=4)
+        start, end = (max(row[when], RAREST) for when in ("before", "after"))
+        ax.annotate("", (end, y), (start, y), arrowprops=arrow)
+        ax.plot([start, end], [y, y], alpha=0)  # so that the axis knows of them
+        ax.plot(start, y, "o", color=style.ink(tone), markersize=4)
     names = [_short(row["reply"]) + ("" if row["kind"] == "drawn" else f"  ← {row['kind']}") for row in shown]
     style.name_rows(ax, names, size=style.SMALL)
     for text, row in zip(ax.get_yticklabels(), shown, strict=True):
         text.set_fontweight("normal" if row["kind"] == "drawn" else "bold")
     gained = [row for row in rows if row["after"] > row["before"]]
     style.caption(
-        figure, f"To: {shorten(customer, 90, placeholder='…')} · dot: before, arrow: now; the largest changes on top"
+        figure, f"To: {shorten(customer, 90, placeholder='…')} · dot: before, arrow: now; left end: 1 in ten million"
     )
     got = sum(row["after"] - row["before"] for row in gained if row["kind"] == "drawn")
     change = next((row["after"] - row["before"] for row in voted if row["kind"] == "chosen"), 0.0)
