@@ -12,7 +12,8 @@ from textwrap import fill
 from matplotlib.figure import Figure
 
 from minirlhf.course.clinic.picture import in_words, side_by_side
-from minirlhf.course.clinic.symptom import STAGES, SYMPTOMS, Run, Symptom
+from minirlhf.course.clinic.search import find
+from minirlhf.course.clinic.table import STAGES, SYMPTOMS, Run, Symptom
 from minirlhf.course.plots import style
 
 WIDTH = 100
@@ -121,6 +122,19 @@ class Index:
             f'<div style="{BOX};overflow-x:auto"><p>{escape(self.caption)}</p>'
             f'<table style="background:#fff;color:{style.INK};font-size:13px">{rows}</table></div>'
         )
+
+
+def answer(seen: str | None = None) -> Card | Index:
+    """The symptom that is called so, or else the likeliest; the list where nothing is asked or nothing found."""
+    if seen is None or not seen.strip():
+        return Index()
+    for one in SYMPTOMS:
+        if seen.strip() == one.name:
+            return Card(one)
+    found = find(seen)
+    if not found:
+        return Index(f"No symptom speaks of {seen!r}. Here are all; try the name of the number that looks wrong.")
+    return Card(found[0], found[1:4])
 
 
 def _indented(code: str) -> list[str]:

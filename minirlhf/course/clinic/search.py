@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from math import log
 
-from minirlhf.course.clinic.symptom import SYMPTOMS, Symptom
+from minirlhf.course.clinic.table import SYMPTOMS, Symptom
 
 WEIGHTS = {"said": 3.0, "explained": 1.0, "met": 3.0}  # what people see and call it; why; where they met it
 WHOLE = 8.0  # for a way to say it that is the question word for word
@@ -21,6 +21,8 @@ CLOSE, LONG_ENOUGH = 0.8, 4  # how alike two words must be, and how long, to be 
 def find(question: str) -> list[Symptom]:
     """The symptoms that the words speak of, the likeliest first; none where no word is known."""
     asked = words_of(question)
+    if not asked:
+        return []
     scores = [(_score(asked, number), -number) for number in range(len(SYMPTOMS))]
     return [SYMPTOMS[-number] for score, number in sorted(scores, reverse=True) if score > 0.3]
 
@@ -67,19 +69,22 @@ def _score(asked: Sequence[str], number: int) -> float:
     kinds, ways = _texts()[number]
     shared, whole = 0.0, frozenset[str]()
     for word in asked:
-        likeness = {kind: _likeness(word, words) for kind, words in kinds.items()}
-        shared += max(WEIGHTS[kind] * alike * _rarity(same) for kind, (alike, same) in likeness.items())
-        whole |= {likeness["said"][1]}
+        near = {kind: likeness(word, words) for kind, words in kinds.items()}
+        shared += max(WEIGHTS[kind] * alike * _rarity(same) for kind, (alike, same) in near.items())
+        whole |= {near["said"][1]}
     closest = max(len(whole & way) / len(whole | way) for way in ways) if whole else 0.0
     return shared / max(len(asked), 1) + WHOLE * closest**2
 
 
 @lru_cache(maxsize=65536)
-def _likeness(word: str, words: frozenset[str]) -> tuple[float, str]:
+def likeness(word: str, words: frozenset[str]) -> tuple[float, str]:
     """How near the nearest of these words is, from 0 to 1, and which it is."""
     if word in words:
         return 1.0, word
     best = (0.0, word)
+    for other in words:
+        if len(word) == len(other) > 2 and sorted(word) == sorted(other):  # two letters changed places
+            best = max(best, (0.7, other))
     if len(word) < LONG_ENOUGH:
         return best
     for other in words:

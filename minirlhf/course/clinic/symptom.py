@@ -8,7 +8,6 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from minirlhf.course.check.showing import source_of
 
 Run = Mapping[str, Sequence[float | int]]  # what was measured, by name: one number, or one a step
 
@@ -31,7 +30,6 @@ class Symptom:
     threads: tuple[str, ...] = ()  # where people met it: repository#number
     harmless: bool = False  # whether nothing is wrong: it frightens people and is as it should be
     bug: int | None = None  # its number among the twelve commonest
-    sick, healthy = "sick", "healthy"
 
     @property
     def name(self) -> str:
@@ -41,8 +39,8 @@ class Symptom:
     @property
     def line(self) -> str:
         """The line that makes the run sick, from the function that runs."""
-        _, source = source_of(self.run)
-        body = source[source.index("def ") :].splitlines()[1:]
+        source = inspect.getsource(self.run)
+        body = source[source.index("\ndef ") :].splitlines()[2:]
         return "\n".join(text.strip() for text in body if "sick" in text)
 
     @property
