@@ -12,7 +12,10 @@ from math import log
 from statistics import fmean
 from typing import Any
 
+import torch
+
 from minirlhf.course.clinic.climbing import Cooler
+from minirlhf.course.clinic.signs import first_ratio, frac_reward_zero_std
 from minirlhf.course.experiments.claims import Claim
 from minirlhf.course.experiments.lesson_07 import BUGS
 from minirlhf.data import Comparisons
@@ -21,11 +24,11 @@ from minirlhf.evaluate import answer
 from minirlhf.feedback.simulated import PATIENT
 from minirlhf.grpo import GRPOConfig, train_grpo
 from minirlhf.losses import clipped_policy_loss
-from minirlhf.model import CausalLM, ValueModel
+from minirlhf.model import CausalLM, ValueModel, response_log_probs
 from minirlhf.ops import Mask, PerSequence, Tokens, sequence_mean
 from minirlhf.ppo import PPOConfig, train_ppo
 from minirlhf.recipes.pipeline import CONTEXT, Checkpoints, ask, load_shipped
-from minirlhf.rollout import RewardFn
+from minirlhf.rollout import RewardFn, sample
 from minirlhf.training import linear_lr, minibatches, new_state
 from minirlhf.verifiers import Verifier, right_remedy, score_by
 from minirlhf.worlds.helpdesk import gold
@@ -175,3 +178,41 @@ def admitted(number: int, seed: int, shipped: Checkpoints) -> list[dict[str, Any
 
 
 SWEEPS = {"ward": ward}
+
+CLAIMS = (
+    Claim("off_when_cool", says="the mean is off by more than a hundredth", low=0.01),
+    Claim("right_when_warm", says="At 1 it is 1 to the fourth digit", low=-1e-4, high=1e-4),
+    Claim("more_dead", says="more of its groups are dead", low=0.05),
+    Claim("score_though_cool", says="The score of the ward's patient rose in spite of its defect", low=0.3),
+    Claim("gold_though_cool", says="and its gold score too", low=0.1),
+    Claim("score_though_anew", says="With the old log-probabilities taken anew", low=0.3),
+)
+
+
+def measure(seed: int) -> dict[str, float]:
+    """The lesson's two numbers on shipped models, and two of the ward's patients."""
+    shipped = load_shipped()
+    customers = shipped.prompts("held_out", first=64).prompts
+    ratios = {}
+    for temperature in (1.0, 0.6):
+        drawn = sample(shipped.sft, customers, 40, torch.Generator().manual_seed(seed), temperature)
+        with torch.no_grad():
+            read, _ = response_log_probs(shipped.sft, drawn.tokens, drawn.response_mask)
+        ratios[temperature] = first_ratio(read, drawn.log_probs, drawn.response_mask).item()
+    dead, paid = {}, score_by(right_remedy, shipped.tokenizer)
+    for name, model in (("base", shipped.base), ("SFT", shipped.sft)):
+        groups = [prompt for prompt in customers for _ in range(4)]
+        replies = sample(model, groups, 40, torch.Generator().manual_seed(seed))
+        dead[name] = frac_reward_zero_std(paid(replies.tokens, replies.response_mask), 4).item()
+    cool, anew = (admitted(next(n for n in WARD if WARD[n].diagnosis == d), seed, shipped) for d in ("temperature", "anew"))
+    (start, end), (anew_start, anew_end) = (
+        (steps[0]["score"], steps[-1]["score"]) for steps in ([r for r in rows if "step" in r] for rows in (cool, anew))
+    )
+    return {
+        "off_when_cool": abs(ratios[0.6] - 1),
+        "right_when_warm": ratios[1.0] - 1,
+        "more_dead": dead["SFT"] - dead["base"],
+        "score_though_cool": end - start,
+        "gold_though_cool": cool[0]["gold_after"] - cool[0]["gold_before"],
+        "score_though_anew": anew_end - anew_start,
+    }
