@@ -254,7 +254,7 @@ DIAGNOSES: dict[str, Diagnosis] = {
         ),
         lambda chart: (
             chart.method == "GRPO"
-            and chart.gold[1] < chart.gold[0] - 0.5
+            and chart.gold[1] < chart.gold[0] - 0.2
             and _rows(chart, "score")[-1] > _rows(chart, "score")[0] + 1
         ),
     ),
