@@ -1,6 +1,6 @@
 # Two commands are enough:  make lessons   and   make test
 # The rest:  make demo | doctor | bench | data | checkpoints | sweeps | bands | book | slides | figures
-#            make check | test-all | lint | clean
+#            make check | test-all | passes | lint | clean
 
 PYTHON ?= python3
 BIN    := .venv/bin
@@ -10,10 +10,13 @@ FAILED := { echo "Nothing is lost. The network is needed once; run the same comm
 PYTEST := $(BIN)/python -m pytest
 # A worker a core, each with one thread (tests/conftest.py); a worker holds up to 1 GB.
 SHARED := --numprocesses logical --maxprocesses 4 --dist worksteal
+SCREENS := --numprocesses 2 --dist worksteal
+ANEW   := $(if $(ALL),MINIRLHF_MEASURE=all )
 REPORT := --durations 30 --junitxml .test-results
 
 .DEFAULT_GOAL := help
-.PHONY: help lessons demo doctor bench data checkpoints sweeps bands book slides figures test check test-all kernels lint clean
+.PHONY: help lessons demo doctor bench data checkpoints sweeps bands book slides figures test check test-all passes kernels
+.PHONY: lint clean
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
@@ -36,11 +39,18 @@ test: .venv/ready-to-test
 
 check: lint test
 
-# Everything: in parallel, and then what must have the machine to itself. Needs Chromium and PostgreSQL, and the
-# network once. What is measured is measured anew where it rests on something that changed; with ALL=1, all of it is.
+# Everything: in parallel; then what is on a screen, and mostly waits for pages and kernels, so that two share what a
+# core does; and then what must have the machine to itself. Needs Chromium and PostgreSQL, and the network once. What is
+# measured, and lessons at full size, are run anew where they rest on something that changed; with ALL=1, all of it is.
 test-all: .venv/ready-to-test kernels
-	$(PYTEST) $(SHARED) -m "not (alone or browser)" $(REPORT)/shared.xml
-	$(if $(ALL),MINIRLHF_MEASURE=all )$(PYTEST) -m "alone or browser" $(REPORT)/alone.xml
+	$(ANEW)$(PYTEST) $(SHARED) -m "not (alone or browser)" $(REPORT)/shared.xml
+	$(PYTEST) $(SCREENS) -m browser $(REPORT)/browser.xml
+	$(ANEW)$(PYTEST) -m alone $(REPORT)/alone.xml
+
+# The lessons at full size whose passes on record rest on something else: those that pass are kept in tests/passes.json.
+passes: .venv/ready-to-test
+	$(ANEW)$(PYTEST) $(SHARED) tests/test_notebooks.py -k every_exercise_solved $(REPORT)/passes.xml; \
+	    status=$$?; $(BIN)/python tests/passes.py .test-results/passes.xml && exit $$status
 
 # Other versions of ipykernel, each in a folder that a kernel puts before .venv: tests/test_kernels.py. They are as
 # they were released, without what they need: that is in .venv, but for one package that the oldest calls otherwise.

@@ -21,6 +21,7 @@ That is SFT, reward model and PPO. What came after:
 
     dpo            votes train the policy itself: no reward model, no sampling
     kto            the same with thumbs
+    groups         what a group says of each reply, how tokens are averaged, what distance costs
     grpo           PPO without a value model: a group of replies is its own baseline
 
 The other stages, and what a trained model is asked:
@@ -33,7 +34,6 @@ The other stages, and what a trained model is asked:
     classify       learning from labels: pictures, moods
     intervals      how sure a count makes us
     evaluate       is it good: win rates, exact KL, calibration
-    verifiers      programs that say whether a reply is right
     metrics/       what each reported number means, and TRL's name for it
     checkpoint     save, load, resume
     paths          where data, lessons and votes are
@@ -41,6 +41,7 @@ The other stages, and what a trained model is asked:
 And all of it put together:
 
     worlds/        the small worlds that the models talk about
+    verifiers      programs that say whether a reply is right
     feedback/      votes: store, meaning, agreement, selection; card/ on the screen, formats/ in and out
     recipes/       stages put together: pipeline, the whole line in one go; taste, from your votes to a changed model
     course/        all that exists only for the lessons: show and check, exercises, figures, book, bench
@@ -57,11 +58,10 @@ __version__ = "0.1.0"
 # Every public module, and the names in it that `from minirlhf import …` finds.
 # A name stands in one place only, and is never the name of a module.
 PUBLIC = {
-    "ops": "constant_mean last_true masked_mean masked_sum masked_whiten pairwise_wins predicting_positions "
-    "sequence_mean token_kl token_log_probs",
+    "ops": "last_true masked_mean masked_sum masked_whiten pairwise_wins predicting_positions token_kl token_log_probs",
     "losses": "approval_loss bradley_terry_loss clipped_policy_loss clipped_value_loss cross_entropy dpo_loss "
-    "implicit_reward k1 k2 k3 kto_loss policy_gradient_loss sft_loss",
-    "advantages": "centred_advantages gae group_advantages leave_one_out standardised_advantages token_rewards",
+    "implicit_reward policy_gradient_loss sft_loss",
+    "advantages": "gae leave_one_out token_rewards",
     "tokenizer": "Tokenizer",
     "model": "CausalLM Classifier GPT GPTConfig RewardModel ValueModel",
     "data": "Comparisons Demonstrations Judgements Prompts collate",
@@ -76,22 +76,27 @@ PUBLIC = {
     "additive": "AdditiveReward fit_additive",
     "ppo": "Estimate PPOConfig adapt_beta ppo_update train_ppo",
     "dpo": "DPOConfig train_dpo",
-    "kto": "KTOConfig train_kto",
+    "kto": "KTOConfig kto_loss train_kto",
+    "groups": "centred_advantages constant_mean group_advantages k1 k2 k3 sequence_mean standardised_advantages",
     "grpo": "GRPOConfig train_grpo",
+    "worlds.helpdesk_attacks": "attack",
     "verifiers": "mentions_remedy right_remedy score_by well_formed",
     "reinforce": "ReinforceConfig train_reinforce",
-    "bandit": "Bandit bandit_gradient train_bandit",
+    "bandit": "Bandit bandit_gradient exact_optimum train_bandit",
     "best_of_n": "best_of_n_kl best_of_n_score draw_candidates",
     "ensemble": "Ensemble pessimistic resample",
     "intervals": "wilson_interval",
-    "evaluate": "Replies accuracy_ceiling calibration compare exact_kl pair_accuracy pass_at_k score_pairs win_rate",
+    "evaluate": "Replies accuracy_ceiling calibration compare dead_groups exact_kl pair_accuracy pass_at_k "
+    "score_pairs win_rate",
     "checkpoint": "load_policy load_state",
     "recipes.pipeline": "load_shipped tune",
     "recipes.taste": "Reading Taste TasteConfig learn_taste",
+    "recipes.direct": "DirectConfig DirectReading implied_weights learn_directly",
     "feedback.votes": "Question Vote",
     "feedback.store": "FeedbackStore",
     "feedback.card.widget": "FeedbackCard",
     "feedback.simulated": "simulate",
+    "feedback.judges": "BothOrders Judge ServedJudge",
     "feedback.asking": "blind_test preferred write_questions",
     "feedback.pairs": "chosen_and_rejected",
     "feedback.meaning": "demonstrations judgements preferences",

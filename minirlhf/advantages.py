@@ -12,7 +12,6 @@ import torch
 from minirlhf.ops import Mask, PerSequence, PerToken, last_true
 
 SequenceAdvantageFn = Callable[[PerSequence], PerSequence]  # (B,) rewards -> (B,) advantages
-GroupAdvantageFn = Callable[[PerSequence, int], PerSequence]  # (B,) scores, replies to a prompt -> (B,) advantages
 
 
 @runtime_checkable
@@ -72,31 +71,3 @@ def leave_one_out(rewards: PerSequence) -> PerSequence:
     """
     others = (rewards.sum() - rewards) / max(len(rewards) - 1, 1)
     return rewards - others
-
-
-def group_advantages(score: PerSequence, group_size: int) -> PerSequence:
-    """Each reply's score minus the mean score of the other replies to the same prompt.
-
-    Rows of one prompt stand together, `group_size` of them. Leave-one-out (Kool et al., 2019; RLOO: Ahmadian et al.,
-    2024): unbiased, whatever the size. A group in which all scores are equal teaches nothing: exactly 0.
-    """
-    groups = score.view(-1, group_size)
-    apart = groups - groups[:, :1]  # only differences count, and equal scores shall leave no rounding behind
-    return (groups.shape[1] * apart - apart.sum(dim=1, keepdim=True)).flatten() / max(group_size - 1, 1)
-
-
-def centred_advantages(score: PerSequence, group_size: int) -> PerSequence:
-    """Each reply's score minus its group's mean, its own share in it: (G - 1)/G of `group_advantages`.
-
-    Dr. GRPO's (Liu et al., 2025).
-    """
-    return group_advantages(score, group_size) * ((group_size - 1) / group_size)
-
-
-def standardised_advantages(score: PerSequence, group_size: int) -> PerSequence:
-    """The same, divided by the group's standard deviation, 1e-4 added. GRPO's (Shao et al., 2024, section 4.1.2).
-
-    A group that agrees nearly, because its prompt is easy or hard, comes to count as much as one that is divided.
-    """
-    spread = score.view(-1, group_size).std(dim=1, keepdim=True).expand(-1, group_size).flatten()
-    return centred_advantages(score, group_size) / (spread + 1e-4)

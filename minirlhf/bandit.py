@@ -82,3 +82,11 @@ def train_bandit(
         rewards = bandit.pay(drawn, generator)
         logits = logits + lr * bandit_gradient(logits, drawn, advantage_fn(rewards), loss)
         yield BanditRecord(step, dict(zip(bandit.worth, chances.tolist(), strict=True)), rewards.mean().item())
+
+
+def exact_optimum(ref_probs: Float[Tensor, "K"], rewards: Float[Tensor, "K"], beta: float) -> Float[Tensor, "K"]:
+    """What PPO and DPO both aim at: π* = π_ref · exp(r/β) / Z, the most reward less β times the KL from π_ref.
+
+    With few replies it can be written down: no training, no votes. (Rafailov et al., 2023, eq. 4.)
+    """
+    return (ref_probs.log() + rewards / beta).softmax(dim=0)

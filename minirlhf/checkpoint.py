@@ -185,7 +185,7 @@ def _build(path: Path, described: dict, tokenizer: Tokenizer, tensors: int) -> M
         sizes: dict = {"eos_id": tokenizer.eos_id} | read_as(path, described, _Network).config
         config = GPTConfig(**sizes)
         if config.layers > tensors:
-            raise ValueError(f"{shown(config.layers)} layers, and there are weights for fewer")
+            raise ValueError(f"layers: {shown(config.layers)}, and there are weights for fewer")
         return KINDS[kind](GPT(config))
     except Unreadable:
         raise

@@ -16,6 +16,7 @@ import tyro
 
 from minirlhf import paths, runtime
 from minirlhf.course import copies
+from minirlhf.course.workspace import laid_out
 
 SHOW_TRACEBACK = "MINIRLHF_TRACEBACK"  # set this environment variable to see where an error comes from
 Folder = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
@@ -74,6 +75,7 @@ def lessons(folder: Folder = None, port: int = 8888, browser: bool = True) -> No
             f"--ServerApp.port={port}",
             f"--ServerApp.open_browser={browser and can_open_browser()}",
             f"--ServerApp.allow_root={hasattr(os, 'geteuid') and os.geteuid() == 0}",
+            f"--LabApp.workspaces_dir={laid_out(folder)}",
             f"--LabApp.app_settings_dir={Path(copies.__file__).with_name('lab_settings')}",  # does not ask about news
             "--LabApp.news_url=None",  # and fetches none
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",

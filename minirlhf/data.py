@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from minirlhf.files.columns import require_different
 from minirlhf.files.contents import AnyPath
 from minirlhf.files.framing import note_missing_frame, put_in_frame
 from minirlhf.files.messages import half_of_a_character, shown
@@ -134,11 +135,10 @@ class Comparisons:
         """Encode rows, each with the name under which an error reports it."""
         prompts, chosen, rejected, preference = [], [], [], []
         for where, row in rows:
-            if row["chosen"] == row["rejected"]:
-                raise ValueError(
-                    f"{where}: 'chosen' and 'rejected' are the same text, so nothing was chosen; "
-                    "drop the row or fix it. Nothing was loaded."
-                )
+            try:
+                require_different(row["chosen"], row["rejected"])
+            except ValueError as error:
+                raise ValueError(f"{where}: {error} Nothing was loaded.") from None
             ids = _encode(where, row, ("prompt", "chosen", "rejected"), tokenizer, context)
             for into, found in zip((prompts, chosen, rejected), ids, strict=True):
                 into.append(found)

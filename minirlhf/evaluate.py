@@ -94,6 +94,13 @@ def pass_at_k(n: int, right: int, k: int) -> float:
     return 1 - comb(n - right, k) / comb(n, k)
 
 
+def dead_groups(p: float, group_size: int) -> float:
+    """The share of groups in which all replies are right or all are wrong: p^G + (1-p)^G. They teach nothing."""
+    if not 0 <= p <= 1 or group_size < 1:
+        raise ValueError(f"p is {p}, a probability from 0 to 1; group_size is {group_size}, 1 or more.")
+    return p**group_size + (1 - p) ** group_size
+
+
 def win_rate(scores: Sequence[float], other_scores: Sequence[float]) -> WinRate:
     """How often `scores` beat `other_scores`, pair by pair, with Wilson's 95 % interval."""
     pairs = list(zip(scores, other_scores, strict=True))

@@ -5,22 +5,22 @@ verifier for a reward model (verifiers.py) this is RL with verifiable rewards; w
 
 Choices: leave-one-out and no division by the spread (`group_advantages`); the mean over all tokens of a minibatch; the
 KL of a whole reply in its reward (k1), and in the loss only where `kl_in_loss` is given. Shao et al. (2024) use
-`standardised_advantages`, `partial(clipped_policy_loss, aggregate=sequence_mean)` and `kl_in_loss=k3`. Left out:
-drawing again where a group agrees, a penalty on length, another clip upwards than downwards.
+`standardised_advantages`, `sequence_mean` and `k3`. Left out: drawing again where a group agrees, a penalty on length,
+another clip upwards than downwards.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import isfinite, log
 
 import torch
 
-from minirlhf.advantages import GroupAdvantageFn, group_advantages
 from minirlhf.data import Prompts
-from minirlhf.losses import KLEstimator, PolicyLoss, Stats, clipped_policy_loss
+from minirlhf.groups import GroupAdvantageFn, KLEstimator, group_advantages
+from minirlhf.losses import Aggregate, Stats, clipped_policy_loss
 from minirlhf.model import CausalLM, response_log_probs
-from minirlhf.ops import PerSequence, masked_mean
+from minirlhf.ops import Mask, PerSequence, PerToken, Scalar, masked_mean
 from minirlhf.rollout import RewardFn, Rollout, collect
 from minirlhf.training import (
     TrainState,
@@ -35,6 +35,9 @@ from minirlhf.training import (
     require_room,
     resumable,
 )
+
+# (log_probs, old_log_probs, advantages, mask, clip, aggregate): `clipped_policy_loss`, or yours.
+GroupLoss = Callable[[PerToken, PerToken, PerToken, Mask, float, Aggregate], tuple[Scalar, Stats]]
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,8 @@ def train_grpo(
     config: GRPOConfig,
     *,
     advantage_fn: GroupAdvantageFn = group_advantages,
-    policy_loss: PolicyLoss = clipped_policy_loss,
+    policy_loss: GroupLoss = clipped_policy_loss,
+    aggregate: Aggregate = masked_mean,
     kl_in_loss: KLEstimator | None = None,
     state: TrainState | None = None,
 ) -> Iterator[GRPORecord]:
@@ -126,7 +130,7 @@ def train_grpo(
             # The penalty is part of the reward: a number, with no gradient of its own. That suffices (E ∇log π = 0).
             reward = rollout.score if kl_in_loss else rollout.score - config.beta * rollout.kl
             advantages = advantage_fn(reward, config.group_size)
-            steps = grpo_update(policy, rollout, advantages, config, state, policy_loss, kl_in_loss)
+            steps = grpo_update(policy, rollout, advantages, config, state, policy_loss, aggregate, kl_in_loss)
             state.numbers.setdefault("start", share_right(rollout.score, len(batch)))
             record = summarise(rollout, steps, config, state)
             state.step += 1
@@ -149,7 +153,8 @@ def grpo_update(
     advantages: PerSequence,
     config: GRPOConfig,
     state: TrainState,
-    policy_loss: PolicyLoss = clipped_policy_loss,
+    policy_loss: GroupLoss = clipped_policy_loss,
+    aggregate: Aggregate = masked_mean,
     kl_in_loss: KLEstimator | None = None,
 ) -> list[Stats]:
     """Several passes over one batch, in shuffled minibatches; every token of a reply gets its reply's advantage."""
@@ -162,10 +167,10 @@ def grpo_update(
             tokens, mask = minibatch.tokens, minibatch.response_mask
             log_probs, entropies = response_log_probs(policy, tokens, mask)
             token_advantages = advantages[rows].unsqueeze(1).expand_as(log_probs)  # (n,) -> (n, T)
-            loss, stats = policy_loss(log_probs, minibatch.log_probs, token_advantages, mask, config.clip)
+            loss, stats = policy_loss(log_probs, minibatch.log_probs, token_advantages, mask, config.clip, aggregate)
             stats |= {"policy_loss": loss.item(), "policy_entropy": masked_mean(entropies.detach(), mask).item()}
             if kl_in_loss is not None:
-                loss = loss + config.beta * masked_mean(kl_in_loss(log_probs, minibatch.ref_log_probs), mask)
+                loss = loss + config.beta * aggregate(kl_in_loss(log_probs, minibatch.ref_log_probs), mask)
             norm = optimizer_step(loss, optimizer, lr, config.max_grad_norm, tokens=tokens, advantages=token_advantages)
             steps.append(stats | {"grad_norm": norm, "lr": lr})
     return steps

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Bool
+from torch import Tensor
 
 from minirlhf.data import Judgements, collate
-from minirlhf.losses import implicit_reward, kto_loss
+from minirlhf.losses import Stats, implicit_reward
 from minirlhf.model import CausalLM, response_log_probs
-from minirlhf.ops import Mask, PerToken, Scalar, Tokens, masked_sum, token_kl
+from minirlhf.ops import Mask, PerSequence, PerToken, Scalar, Tokens, masked_sum, pairwise_wins, token_kl
 from minirlhf.training import (
     StepConfig,
     TrainState,
@@ -26,6 +28,28 @@ from minirlhf.training import (
     require_positive,
     resumable,
 )
+
+
+def kto_loss(
+    log_probs: PerToken,
+    ref_log_probs: PerToken,
+    mask: Mask,
+    beta: float,
+    label: Bool[Tensor, "B"],
+    kl: Scalar,
+    weight: PerSequence | float = 1.0,
+) -> tuple[Scalar, Stats]:
+    """Learning from thumbs: the mean of 1 - σ(±(implicit reward - β·KL)), + for up and - for down.
+
+    `kl` is how far the policy has gone from the reference, in nats a response: an up must be worth more than that. No
+    gradient flows through it. `weight` evens out ups and downs. Starts at ½. (Ethayarajh et al., 2024, eq. 7.)
+    """
+    reward = implicit_reward(log_probs, ref_log_probs, mask, beta)
+    lead = torch.where(label, reward - beta * kl.detach(), beta * kl.detach() - reward)
+    return (weight * (1 - torch.sigmoid(lead))).mean(), {
+        "accuracy": pairwise_wins(lead, torch.zeros_like(lead)).mean().item(),
+        "margin": lead.mean().item(),
+    }
 
 
 @dataclass(frozen=True)

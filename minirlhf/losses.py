@@ -25,6 +25,7 @@ from minirlhf.ops import (
 )
 
 Stats = dict[str, float]
+PerPair = Float[Tensor, "N"]  # where the B = 2N rows of a batch are the chosen above and the rejected below
 
 
 @runtime_checkable
@@ -57,16 +58,13 @@ class DPOLoss(Protocol):
     """DPO's loss of pairs, the chosen in the upper half of the rows: `dpo_loss`, or yours."""
 
     def __call__(
-        self, log_probs: PerToken, ref_log_probs: PerToken, mask: Mask, beta: float, preference: PerSequence, /
+        self, log_probs: PerToken, ref_log_probs: PerToken, mask: Mask, beta: float, preference: PerPair, /
     ) -> tuple[Scalar, Stats]: ...
 
 
 # A reward model's: (chosen, rejected, preference); `bradley_terry_loss`, or yours.
 PreferenceLoss = Callable[[PerSequence, PerSequence, PerSequence], tuple[Scalar, Stats]]
-# How much a token costs for standing where the reference would not: (log_probs, ref_log_probs); `k1`, `k2`, `k3`.
-KLEstimator = Callable[[PerToken, PerToken], PerToken]
-# From a number a token to one number: `masked_mean`, `sequence_mean`, or `constant_mean` with its length.
-Aggregate = Callable[[PerToken, Mask], Scalar]
+Aggregate = Callable[[PerToken, Mask], Scalar]  # from a number a token to one number: `masked_mean`, or another
 
 
 def cross_entropy(log_probs: Float[Tensor, "N K"], labels: Int[Tensor, "N"]) -> tuple[Scalar, Stats]:
@@ -113,7 +111,7 @@ def approval_loss(score: PerSequence, label: Bool[Tensor, "B"], threshold: Scala
 
     Logistic regression (Cox, 1958). The threshold is learned with the scores: where most replies were fine it sinks,
     and "most were fine" does not become a weight on every word. Starts at ln 2 when every score is the threshold.
-    Its relative `kto_loss` puts such a loss on a policy's log-ratios instead.
+    Its relative `kto_loss` (kto.py) puts such a loss on a policy's log-ratios instead.
     """
     lead = torch.where(label, score - threshold, threshold - score)
     return -F.logsigmoid(lead).mean(), {
@@ -132,7 +130,7 @@ def implicit_reward(log_probs: PerToken, ref_log_probs: PerToken, mask: Mask, be
 
 
 def dpo_loss(
-    log_probs: PerToken, ref_log_probs: PerToken, mask: Mask, beta: float, preference: PerSequence | None = None
+    log_probs: PerToken, ref_log_probs: PerToken, mask: Mask, beta: float, preference: PerPair | None = None
 ) -> tuple[Scalar, Stats]:
     """Bradley-Terry's loss where the score of a response is its implicit reward. (Rafailov et al., 2023, eq. 7.)
 
@@ -141,47 +139,6 @@ def dpo_loss(
     """
     chosen, rejected = implicit_reward(log_probs, ref_log_probs, mask, beta).chunk(2)
     return bradley_terry_loss(chosen, rejected, preference)
-
-
-def kto_loss(
-    log_probs: PerToken,
-    ref_log_probs: PerToken,
-    mask: Mask,
-    beta: float,
-    label: Bool[Tensor, "B"],
-    kl: Scalar,
-    weight: PerSequence | float = 1.0,
-) -> tuple[Scalar, Stats]:
-    """Learning from thumbs: the mean of 1 - σ(±(implicit reward - β·KL)), + for up and - for down.
-
-    `kl` is how far the policy has gone from the reference, in nats a response: an up must be worth more than that. No
-    gradient flows through it. `weight` evens out ups and downs. Starts at ½. (Ethayarajh et al., 2024, eq. 7.)
-    """
-    reward = implicit_reward(log_probs, ref_log_probs, mask, beta)
-    lead = torch.where(label, reward - beta * kl.detach(), beta * kl.detach() - reward)
-    return (weight * (1 - torch.sigmoid(lead))).mean(), {
-        "accuracy": pairwise_wins(lead, torch.zeros_like(lead)).mean().item(),
-        "margin": lead.mean().item(),
-    }
-
-
-def k1(log_probs: PerToken, ref_log_probs: PerToken) -> PerToken:
-    """log π - log π_ref: right on average as a number, and as a loss no leash at all, for E ∇log π = 0."""
-    return log_probs - ref_log_probs
-
-
-def k2(log_probs: PerToken, ref_log_probs: PerToken) -> PerToken:
-    """Half the squared log-ratio: a biased number, and the right gradient of KL(π ‖ π_ref). (Schulman, 2020.)"""
-    return 0.5 * (log_probs - ref_log_probs).square()
-
-
-def k3(log_probs: PerToken, ref_log_probs: PerToken) -> PerToken:
-    """π_ref/π - 1 - log(π_ref/π): never negative, right on average, and its gradient is that of KL(π_ref ‖ π).
-
-    The choice of GRPO's authors (Shao et al., 2024, eq. 4; Schulman, 2020, for the name).
-    """
-    log_ratio = ref_log_probs - log_probs
-    return torch.expm1(log_ratio) - log_ratio
 
 
 def policy_gradient_loss(log_probs: PerToken, advantages: PerToken, mask: Mask) -> tuple[Scalar, Stats]:

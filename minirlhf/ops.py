@@ -53,16 +53,6 @@ def masked_mean(x: PerToken, mask: Mask) -> Scalar:
     return torch.where(mask, x, 0.0).sum() / mask.sum().clamp(min=1)
 
 
-def sequence_mean(x: PerToken, mask: Mask) -> Scalar:
-    """The mean over the rows of each row's own mean: a token of a short response weighs more than one of a long."""
-    return (masked_sum(x, mask) / mask.sum(dim=1).clamp(min=1)).mean()
-
-
-def constant_mean(x: PerToken, mask: Mask, length: int) -> Scalar:
-    """The sum over all tokens that count, divided by B times one fixed length: every token weighs the same, always."""
-    return masked_sum(x, mask).mean() / length
-
-
 def masked_whiten(x: PerToken, mask: Mask) -> PerToken:
     """Shift and scale x to mean 0 and standard deviation 1 over the tokens that count; 0 elsewhere.
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from minirlhf.data import Prompts, epochs
+from minirlhf.files.messages import counted
 from minirlhf.model import GPT
 from minirlhf.ops import Scalar
 from minirlhf.runtime import threads_for
@@ -161,10 +162,10 @@ def require_room(prompts: Prompts, max_new_tokens: int, **models: object) -> Non
             context = trunk.config.context
             require(
                 length + max_new_tokens <= context,
-                f"Prompt {n} of {len(prompts)} has {length} tokens, and {max_new_tokens} new ones (max_new_tokens) are "
-                f"more than {name} reads, which is {context} (its context). Leave out prompts above "
-                f"{max(context - max_new_tokens, 0)} tokens, set max_new_tokens to {max(context - length, 0)} or less, "
-                "or build the models with a longer context.",
+                f"Prompt {n} of {len(prompts)} has {counted(length, 'token')}, and with {max_new_tokens} new "
+                f"(max_new_tokens) that is more than {name} reads, which is {context} (its context). Leave out prompts "
+                f"above {counted(max(context - max_new_tokens, 0), 'token')}, set max_new_tokens to "
+                f"{max(context - length, 0)} or less, or build the models with a longer context.",
             )
 
 

@@ -27,6 +27,25 @@ CALM = """() => {
     return window.calmSince && performance.now() - window.calmSince > 1000;
 }"""
 
+# Whether the kernel of a notebook has told the server that it waits: a page says so before it has any.
+CONNECTED = """async ([address, name, token]) => {
+    const sessions = await (await fetch(`${address}/api/sessions?${token}`)).json();
+    return sessions.some((each) => each.path === name && each.kernel && each.kernel.execution_state === 'idle');
+}"""
+
+# From here on the page remembers whether a cell has begun to run: on a busy machine, that is a while after the click.
+WATCH = """() => {
+    const prompts = () => [...document.querySelectorAll('.jp-InputPrompt')].map((each) => each.textContent).join();
+    const before = prompts();
+    delete document.body.dataset.begun;
+    new MutationObserver((_, observer) => {
+        if (prompts() === before) return;
+        document.body.dataset.begun = 'yes';
+        observer.disconnect();
+    }).observe(document.body, { subtree: true, childList: true, characterData: true });
+}"""
+BEGINS = 3  # clicks: JupyterLab loses one on a page that is still being built
+
 
 @contextmanager
 def running_lab(folder: Path, theme: str = "light"):
@@ -51,7 +70,7 @@ def running_lab(folder: Path, theme: str = "light"):
             env=os.environ | private,
         )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180  # seconds: two started at once on a busy machine took more than 60
         while not (found := re.search(r"(http://127\.0\.0\.1:\d+)/lab\S*\?(token=\w+)", said.read_text())):
             assert server.poll() is None and time.monotonic() < deadline, said.read_text()
             time.sleep(0.05)
@@ -95,11 +114,18 @@ class Reader:
         self.page: Page = chromium.new_page(viewport={"width": width, "height": height})
         self.page.on("request", lambda r: None if OWN.match(r.url) else self.strangers.append(r.url))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        # What JupyterLab asks who is quicker than their kernel, on a busy machine.
+        asked = self.page.get_by_role("dialog").filter(has_text="Select kernel for")
+        select = asked.get_by_role("button", name="Select Kernel", exact=True)
+        self.page.add_locator_handler(asked, lambda: select.click())
 
-    def open(self, name: str) -> None:
-        """Open a notebook of the lab, and wait until its kernel is ready."""
-        self.page.goto(f"{self.lab.address}/lab/tree/{name}?reset&{self.lab.token}")
+    def open(self, name: str, anew: bool = True) -> None:
+        """Open a notebook of the lab, and wait until its kernel is ready; anew: whatever was open before."""
+        self.page.goto(f"{self.lab.address}/lab/tree/{name}?{'reset&' * anew}{self.lab.token}")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+        self.page.wait_for_function(
+            CONNECTED, arg=[self.lab.address, name, self.lab.token], timeout=60_000, polling=200
+        )
         self.wait_until_idle()
 
     def wait_until_idle(self, seconds: float = 90) -> None:
@@ -112,7 +138,15 @@ class Reader:
         self.page.get_by_role("menuitem", name=entry).first.click()
 
     def run_all(self, seconds: float = 120) -> None:
-        self.menu("Run", "Run All Cells")
+        self.page.evaluate(WATCH)
+        for click in range(1, BEGINS + 1):
+            self.menu("Run", "Run All Cells")
+            try:
+                expect(self.page.locator("body[data-begun]")).to_have_count(1)
+                break
+            except AssertionError:
+                if click == BEGINS:
+                    raise
         self.wait_until_idle(seconds)
 
     def run_cells(self, until: str, seconds: float = 120) -> None:

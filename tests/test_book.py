@@ -17,12 +17,17 @@ from playwright.sync_api import expect
 from test_packaging import PROJECT, constraints
 
 from minirlhf.course.book.execute import executed, tidied
-from minirlhf.course.book.figures import BELOW, WIDEST
+from minirlhf.course.book.figures import BELOW, WIDEST, write_figures
 from minirlhf.course.book.formulas import mathml, with_formulas
 from minirlhf.course.book.links import relinked, slug
 from minirlhf.course.book.make import make_book
 from minirlhf.course.book.slides import columns
+from minirlhf.course.plots.style import DIM
 from minirlhf.course.recorded import recorded_folder
+from minirlhf.feedback.card.still import CAPTION
+from minirlhf.feedback.card.widget import FeedbackCard
+from minirlhf.feedback.store import FeedbackStore
+from minirlhf.feedback.votes import Question
 from minirlhf.paths import notebooks_folder
 
 STRIP = """
@@ -195,6 +200,20 @@ def test_a_widget_without_a_picture_leaves_its_sentence():
     assert list(output.data) == ["text/plain"]
 
 
+def test_a_card_is_shown_with_its_question_in_book_slides_and_figures(tmp_path):
+    store = FeedbackStore(tmp_path / "votes.db")
+    card = FeedbackCard([Question("pair", "Where is my kite?", (" It comes.", " No idea."))], store)
+    shown, _ = card._repr_mimebundle_()
+    cell = new_code_cell("card", outputs=[nbformat.v4.new_output("display_data", shown)])
+    lesson = tidied(new_notebook(cells=[new_markdown_cell("# 04 · Asking\n\n## Your turn\n\nWhich?"), cell]))
+    slide = columns(lesson)[-1][-1]
+    write_figures({"04_asking": lesson}, tmp_path)
+    pages = lesson.cells[1].outputs[0].data["text/html"], slide.html, page(tmp_path, "04_asking.html")
+    for shown in pages:
+        assert all(words in shown for words in ("Where is my kite?", "It comes.", "No idea.", "B is better", CAPTION))
+        assert "votes.db" not in shown
+
+
 def test_a_heading_of_level_two_starts_a_column():
     found = columns(new_notebook(cells=list(LESSON)))
     assert [[slide.id for slide in column] for column in found] == [["a-first-lesson"], ["look"], ["questions"]]
@@ -268,6 +287,8 @@ def test_a_reader_opens_the_book_as_a_file_and_searches(made, scheme):
         fold.locator("summary").click()
         expect(fold).to_have_attribute("open", "")
         assert reader.page.locator("math").first.bounding_box()["width"] > 20
+        for shown in reader.page.locator(".cell_output :is(img, .minirlhf-paper)").all():  # none of them in another
+            expect(shown).to_have_css("filter", f"brightness({DIM})" if scheme == "dark" else "none")
         sideways = "each => each.some(pre => pre.scrollWidth > pre.clientWidth)"
         assert not reader.page.locator("pre").evaluate_all(sideways)
         reader.page.locator('a[href^="glossary.html#"]').click()

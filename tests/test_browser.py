@@ -353,6 +353,7 @@ def test_two_notebooks_on_one_list_count_no_question_twice(reader, chromium):
     assert len({vote.question.key for vote in desks[0].votes()}) == len(desks[0].votes()) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_sixty_clicks_in_lesson_08_change_the_replies(chromium, tmp_path, theme):

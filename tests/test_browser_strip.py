@@ -4,8 +4,11 @@ import os
 import re
 
 import pytest
-from lab import THEMES, Reader
+from lab import THEMES, Reader, running_lab
 from playwright.sync_api import expect
+from test_notebooks import WIDEST_LINE
+
+from minirlhf.course.plots import style
 
 pytestmark = pytest.mark.browser
 
@@ -199,14 +202,45 @@ def test_a_figure_tells_its_title_to_who_does_not_see_it(reader):
 
 def test_a_lesson_that_is_only_opened_has_not_changed_and_its_kernel_goes_with_its_tab(reader):
     with reader.page.expect_response(lambda r: r.request.method == "POST" and "/api/sessions" in r.url):
-        reader.open("glossary.ipynb")
+        reader.open("00_start_here.ipynb")
     expect(reader.page.get_by_text("| Idle")).to_be_visible()
     tab = reader.page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab.lm-mod-current")
-    expect(tab).to_contain_text("glossary")
+    expect(tab).to_contain_text("00_start_here")
     assert "jp-mod-dirty" not in (tab.get_attribute("class") or "")
     with reader.page.expect_response(lambda r: r.request.method == "DELETE" and "/api/sessions/" in r.url):
         tab.locator(".lm-TabBar-tabCloseIcon").click()
     expect(reader.page.locator(".jp-Dialog")).to_have_count(0)
+
+
+def test_a_word_is_looked_up_without_a_kernel_and_the_first_time_too(reader):
+    reader.open("04_asking_people.ipynb")
+    asked = []
+    reader.page.on("request", lambda r: asked.append(r.url) if "/api/sessions" in r.url and r.method == "POST" else 0)
+    reader.page.locator(".jp-Notebook a[href*='glossary.md']", has_text="reward model").first.click()
+    expect(reader.page.locator(".jp-MarkdownViewer h3", has_text="reward model")).to_be_in_viewport()
+    assert not asked
+
+
+def keeps_the_side_bar_open(request):
+    """Whether JupyterLab writes down that the list of files is open."""
+    if request.method != "PUT" or "/api/workspaces/" not in request.url:
+        return False
+    return not request.post_data_json["data"]["layout-restorer:data"]["left"]["collapsed"]
+
+
+def test_the_lesson_has_the_width_at_first_and_then_what_the_learner_gives_it(chromium, tmp_path):
+    with running_lab(tmp_path) as lab:
+        reader = Reader(chromium, lab, width=1024, height=700)
+        files = reader.page.locator("#filebrowser")
+        reader.open(lab.write("wide.ipynb", f"{'m' * (WIDEST_LINE - 4)} = 1"), anew=False)
+        expect(files).to_be_hidden()
+        assert reader.page.locator(".jp-Notebook .cm-scroller").evaluate("code => code.scrollWidth <= code.clientWidth")
+        with reader.page.expect_response(lambda r: keeps_the_side_bar_open(r.request)):
+            reader.page.get_by_role("tab", name=re.compile("File Browser")).click()
+        expect(files).to_be_visible()
+        reader.open("wide.ipynb", anew=False)
+        expect(files).to_be_visible()
+        reader.page.close()
 
 
 def test_a_slow_drawing_ends_where_the_slider_stands(reader):
@@ -267,8 +301,8 @@ def test_the_strip_fits_a_narrow_screen(chromium, lab):
     reader.page.close()
 
 
-def test_both_themes_show_a_white_card(reader):
-    show(reader, "themes", MICROSCOPE, SLIDERS, BROKEN)
+def test_strips_and_figures_are_white_paper_and_a_dark_theme_lowers_the_light_on_it(reader):
+    show(reader, "themes", MICROSCOPE, SLIDERS, BROKEN, "draw(2.0, 1)")
     strip = Strip(reader)
     strip.token(5).click()
     look = "card => [getComputedStyle(card).backgroundColor, getComputedStyle(card).color]"
@@ -279,6 +313,10 @@ def test_both_themes_show_a_white_card(reader):
         is_light = "true" if theme == "light" else "false"
         expect(reader.page.locator("body")).to_have_attribute("data-jp-theme-light", is_light)
         assert strip.card.evaluate(look) == ["rgb(255, 255, 255)", "rgb(34, 34, 34)"]
+        figures = reader.page.get_by_role("img", name=re.compile("^temperature"))
+        expect(figures).to_have_count(2)  # below the sliders, and alone
+        for sheet in [strip.card, *figures.all(), reader.page.get_by_role("alert")]:
+            expect(sheet).to_have_css("filter", "none" if theme == "light" else f"brightness({style.DIM})")
         assert strip.token(15).evaluate(look)[1] == "rgb(0, 0, 0)"
         strip.card.evaluate("card => card.scrollIntoView({block: 'start'})")
         strip.token(10).hover()

@@ -383,7 +383,7 @@ def test_weights_that_do_not_fit_are_refused_however_little_they_differ(folder, 
     else:
         tensors[name] = tensors[name].unsqueeze(0).contiguous()
     save_file(tensors, path)
-    with pytest.raises(ValueError, match=r"weights\.safetensors: .*differ in 1 tensors, first in 'trunk\.final_norm\."):
+    with pytest.raises(ValueError, match=r"weights\.safetensors: .*differ in 1 tensor, first in 'trunk\.final_norm\."):
         load(folder)
 
 

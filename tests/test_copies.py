@@ -1,6 +1,7 @@
 """Nothing ever overwrites what a learner changed."""
 
 import json
+import re
 
 import nbformat
 import pytest
@@ -145,16 +146,22 @@ def test_a_copy_is_as_jupyterlab_leaves_it_when_it_is_opened(real, mine):
     copy_lessons(real, mine)
     with running_kernel() as kernel:
         told = kernel.client.kernel_info(reply=True, timeout=60)["content"]["language_info"]
-    for name in (LESSON, "glossary.ipynb"):
-        assert nbformat.read(mine / name, as_version=4).metadata.language_info == told
-    assert copy_lessons(real, mine) == [Copy(LESSON, "same"), Copy("glossary.ipynb", "same")]
+    assert nbformat.read(mine / LESSON, as_version=4).metadata.language_info == told
+    assert copy_lessons(real, mine) == [Copy(LESSON, "same"), Copy("glossary.md", "same")]
+
+
+def test_what_is_only_read_is_copied_as_a_page_that_needs_no_kernel(real, mine):
+    copy_lessons(real, mine)
+    said = [cell.source for cell in nbformat.read(real / "glossary.ipynb", as_version=4).cells]
+    assert (mine / "glossary.md").read_text(encoding="utf-8") == "\n\n".join(said) + "\n"
+    assert not (mine / "glossary.ipynb").exists()
 
 
 def test_a_link_to_a_word_carries_what_it_means(real, mine):
     copy_lessons(real, mine)
     words, code = nbformat.read(mine / LESSON, as_version=4).cells
-    assert """[leash](glossary.ipynb#leash "What holds: 'the KL'.")""" in words.source
-    assert """#Cohen's-κ "Agreement.")""" in words.source and "[no word](glossary.ipynb#none)." in words.source
+    assert """[leash](glossary.md#leash "What holds: 'the KL'.")""" in words.source
+    assert """#Cohen's-κ "Agreement.")""" in words.source and "[no word](glossary.md#none)." in words.source
     assert code.source == "1 + 1"
 
 
@@ -165,8 +172,8 @@ def test_every_word_that_a_lesson_links_has_a_meaning_to_point_at(mine):
         shipped, copied = (nbformat.read(folder / path.name, as_version=4) for folder in folders)
         nbformat.validate(copied)
         assert [cell.id for cell in copied.cells] == [cell.id for cell in shipped.cells]
-        bare = {word for cell in copied.cells for word in copies.TO_A_WORD.findall(cell.source)}
-        assert bare <= {"Papers"}, path.name
+        links = [link for cell in copied.cells for link in re.findall(r"\]\((glossary\.[^)\s]+)\)", cell.source)]
+        assert set(links) <= {"glossary.md#Papers"}, path.name  # all others go on with what the word means
 
 
 def test_a_folder_that_cannot_be_written_to_is_named_with_what_to_do(shipped, tmp_path):

@@ -7,7 +7,7 @@ import json
 import lzma
 import re
 import shutil
-import zipfile
+import warnings
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from io import BytesIO
@@ -342,7 +342,13 @@ def test_what_is_not_written_is_said(tmp_path):
     assert [path.name for path in wrote.paths] == ["preference.jsonl", "votes.jsonl"]
     assert wrote.rows == {"preference": 1, "unpaired": 0, "sft": 0, "votes": 3}
     said = str(wrote)
-    for part in ("preference.jsonl: 1 row", "unpaired was not written", "sft was not written", "Ties", "Attention"):
+    for part in (
+        "preference.jsonl: 1 row",
+        "unpaired was not written",
+        "sft was not written",
+        "1 tie:",
+        "1 attention check:",
+    ):
         assert part in said
     nothing = export([], tmp_path / "none")
     assert nothing.paths == () and "there is no vote" in str(nothing)
@@ -575,7 +581,7 @@ BAD_ROWS = {
     "empty text": (PREFERENCE, PREFERENCE | {"chosen": "  "}, "'chosen' is empty"),
     "same text": (PREFERENCE, PREFERENCE | {"chosen": POOR}, "'chosen' and 'rejected' are the same text"),
     "half a character": (PREFERENCE, PREFERENCE | {"chosen": "\ud83d"}, "'chosen' holds half of a character"),
-    "a row that is none": (PREFERENCE, ["prompt"], "a row must be an object"),
+    "a row that is none": (PREFERENCE, ["prompt"], "a row must be a JSON object"),
     "label that is none": (UNPAIRED, UNPAIRED | {"label": 1}, "'label' must be true or false, and is 1"),
     "label missing": (UNPAIRED, without(UNPAIRED, "label"), "'label' is missing"),
     "empty talk": (TALK, TALK | {"chosen": []}, "'chosen' is empty"),
@@ -707,13 +713,13 @@ BAD_FILES = {
     "broken list": (b'[\n{"prompt": "a"},\n{"prompt"}\n]', "line 3: not valid JSON"),
     "empty": (b"", "the file is empty"),
     "blank": (b"\n \n", "the file is empty"),
-    "empty list": (b"[]", "the file is empty"),
+    "empty list": (b"[]", "there is no row in it"),
     "Latin-1": ('{"prompt": "a"}\n{"prompt": "ä"}'.encode("latin-1"), "line 2: not UTF-8; save the file as UTF-8"),
-    "UTF-16": ('{"prompt": "a"}'.encode("utf-16"), "it is UTF-16); save the file as UTF-8"),
-    "a picture": (b"\x89PNG\r\n\x1a\n\x00\x00", "not UTF-8"),
-    "half a Parquet": (b"PAR1 and no more", "not a Parquet file that can be read"),
+    "UTF-16": ('{"prompt": "a"}'.encode("utf-16"), "UTF-16; save the file as UTF-8"),
+    "a picture": (b"\x89PNG\r\n\x1a\n\x00\x00", "save it as text in UTF-8"),
+    "half a Parquet": (b"PAR1 and no more", "a Parquet file that cannot be read"),
     "too deep": (b"[" * 100_000, "nested too deeply"),
-    "texts": (b'"a"\n"b"\n', "line 1: a row must be an object"),
+    "texts": (b'"a"\n"b"\n', "line 1: a row must be a JSON object"),
     "other columns": (b'{"question": "a", "answer": "b"}', "the columns question, answer fit no format"),
     "no column": (b"{}", "the columns (none) fit no format"),
     "nobody submitted": (
@@ -857,10 +863,35 @@ def test_texts_and_messages_may_stand_beside_each_other(tmp_path):
 
 def test_dates_numbers_and_truths_in_texts_stay_texts(tmp_path):
     odd = ["2026-01-02", "2026-01-02T03:04:05Z", "12", "1e5", "true", "null", "NaN", "=1+1", "01.02.2026"]
-    rows = [{"prompt": text, "chosen": f"{text}.", "rejected": text} for text in odd]
+    rows = [{"prompt": f"{text} ", "chosen": f"{text}.", "rejected": text} for text in odd]
     paths = [written(tmp_path, rows), *(table(tmp_path, rows, between) for between in ",;\t")]
     for path in paths:
         assert [words(p) for p in preferences(read_votes(path))] == [tuple(row.values()) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("row", "noted"),
+    [
+        ({"prompt": "Customer: Hi\nAgent:", "chosen": "Yes.", "rejected": " No."}, True),
+        ({"prompt": "Is it so?", "completion": "Yes.", "label": True}, True),
+        ({"prompt": "Is it so?", "completion": "Yes."}, True),
+        ({"prompt": "Is it so?", "completion": " Yes."}, False),
+        ({"prompt": "Is it so?\n", "completion": "Yes."}, False),
+        ({"prompt": "是吗？", "completion": "是的。"}, False),
+        (TALK, False),
+        (HH, False),
+        (own(choice={"answer": "Better", "winner": 0}, replies=["Yes.", "No."]), False),  # were here before
+    ],
+)
+def test_a_reply_that_runs_into_its_prompt_is_noted_with_place_and_remedy(row, noted, tmp_path):
+    path = written(tmp_path, [row])
+    notes = [note for note in import_votes(path).notes if "without a space" in note]
+    assert len(notes) == noted
+    assert all("line 1" in note and "space before each reply" in note for note in notes)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        read_votes(path)
+    assert [str(warning.message).endswith(note) for warning, note in zip(told, notes, strict=True)] == [True] * noted
 
 
 def test_votes_that_stand_twice_count_once_and_it_is_said(tmp_path):
@@ -1014,13 +1045,6 @@ def test_a_bad_table_is_refused_with_its_line(case, tmp_path):
     assert str(refused.value).startswith(str(path))
 
 
-def archive(name: str) -> bytes:
-    buffer = BytesIO()
-    with zipfile.ZipFile(buffer, "w") as packed:
-        packed.writestr(name, "x" * 99)
-    return buffer.getvalue()
-
-
 def columns_twice() -> bytes:
     import pyarrow
     from pyarrow import parquet
@@ -1031,27 +1055,11 @@ def columns_twice() -> bytes:
     return buffer.getvalue()
 
 
-PAIRS = {"prompt": ["a", "b"], "chosen": ["c", "d"], "rejected": ["e", "f"]}
 OTHER_KINDS = {
-    "zip": (archive("votes.jsonl"), "zip archive; unpack"),
-    "xlsx": (archive("xl/workbook.xml"), "Excel workbook; save it as CSV"),
-    "xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "Excel workbook; save it as CSV"),
-    "lfs": (b"version https://git-lfs and so on\noid sha256:4d7a\nsize 12345\n", "git lfs pull"),
-    "html": (b"\n<!DOCTYPE html>\n<html><body>404</body></html>", "web page.*download"),
-    "xml": (b"<?xml version='1.0'?><Error>AccessDenied</Error>", "web page.*download"),
-    "prose": (b"Dear diary,\ntoday I voted.\n", "begins with 'Dear diary"),
-    "store": (b"SQLite format 3\x00" + bytes(99), "FeedbackStore"),
-    "columns": (json.dumps({k: dict(enumerate(v)) for k, v in PAIRS.items()}).encode(), "orient=.records"),
-    "index": (json.dumps({"0": PREFERENCE, "1": PREFERENCE}).encode(), "orient=.records"),
-    "split": (json.dumps({"columns": ["prompt"], "index": [0], "data": [["a"]]}).encode(), "orient=.records"),
-    "lists": (json.dumps(PAIRS, indent=1).encode(), "orient=.records"),
-    "objects in a row": (b'{\n"prompt": "a"\n}\n{\n"prompt": "b"\n}\n', "line 4: .*line of its own"),
-    "half a gzip": (gzip.compress(json_lines([PREFERENCE] * 99))[:-20], "packed file is damaged or cut off"),
     "Python": (b"{'prompt': 'a'}\n{'prompt': 'b'}\n", "line 1: .*json.dumps|double quotes"),
     "twice in Parquet": (columns_twice(), "'chosen' stands there twice; rename"),
     "twice in JSON": (b'{"prompt": "a", "chosen": "b", "chosen": "c", "rejected": "d"}', "line 1: 'chosen' stands"),
     "long number": (b'{"prompt": "a", "chosen": "b", "rejected": "d", "n": ' + b"9" * 5000 + b"}", "line 1: .*5,000"),
-    "deep list": (b"[" * 100_000, "line 1: nested too deeply"),
     "deep line": (b'{"prompt": "a"}\n' + b'{"a":' * 100_000, "line 2: nested too deeply"),
     "too deep to be printed": (b'{"prompt": "a", "completion": ' + b"[" * 500 + b"]" * 500 + b"}", "line 1: nested"),
 }
@@ -1069,12 +1077,12 @@ def test_another_kind_of_file_is_named_in_a_line_that_mends_it(case, tmp_path):
 
 
 def test_a_small_file_that_unpacks_to_a_huge_one_is_refused(tmp_path, monkeypatch):
-    from minirlhf.feedback.formats import files
+    from minirlhf.files import contents
 
-    monkeypatch.setattr(files, "LARGEST", 10_000)
+    monkeypatch.setattr(contents, "LARGEST", 10_000)
     path = tmp_path / "votes.jsonl.gz"
     path.write_bytes(gzip.compress(json_lines([PREFERENCE] * 999)))
-    with pytest.raises(ValueError, match=r"more than a gigabyte; split it"):
+    with pytest.raises(ValueError, match=r"holds more than .*; split it"):
         read_votes(path)
 
 

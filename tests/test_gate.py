@@ -29,8 +29,10 @@ def run_pytest(folder, how, ci, **files):
     for name, code in files.items():
         (folder / f"{name}.py").write_text(code)
     inherited = {name: value for name, value in os.environ.items() if name != "CI" and not name.startswith("PYTEST_")}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *how, str(folder)]
-    environment = inherited | ({"CI": "true"} if ci else {})
+    plugins = ["-p", "no:cacheprovider", *(["-p", "xdist"] if how else [])]
+    command = [sys.executable, "-m", "pytest", "-q", *plugins, *how, str(folder)]
+    # No other plugin: that of jaxtyping alone takes longer to import than all that is asked here.
+    environment = inherited | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"} | ({"CI": "true"} if ci else {})
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 

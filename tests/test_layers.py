@@ -8,7 +8,7 @@ from minirlhf.course.imports import PACKAGE, import_graph, needed_by, package_mo
 # From the ground up. A name stands for a module, or for a folder with everything in it.
 LAYERS = (
     ("ops", "intervals", "jsonl", "files"),
-    ("losses", "advantages"),
+    ("losses", "advantages", "groups"),
     ("tokenizer", "model", "data", "worlds", "paths", "runtime"),
     ("rollout", "training", "ensemble", "additive"),
     ("sft", "reward", "ppo", "dpo", "kto", "grpo", "classify", "best_of_n", "reinforce", "bandit"),
@@ -111,8 +111,8 @@ TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in
 
 # A heart is read whole, in one cell: what it takes and what it says of itself stand above and do not count.
 HEARTS = """losses.sft_loss losses.bradley_terry_loss losses.clipped_policy_loss losses.clipped_value_loss
-    losses.policy_gradient_loss losses.approval_loss losses.implicit_reward losses.dpo_loss losses.kto_loss
-    dpo.train_dpo dpo.dpo_step kto.train_kto grpo.train_grpo grpo.grpo_update advantages.group_advantages
+    losses.policy_gradient_loss losses.approval_loss losses.implicit_reward losses.dpo_loss kto.kto_loss
+    dpo.train_dpo dpo.dpo_step kto.train_kto grpo.train_grpo grpo.grpo_update groups.group_advantages
     advantages.gae advantages.token_rewards advantages.leave_one_out
     training.optimizer_step rollout.sample rollout.write_responses rollout.collect sft.train_sft reward.train_reward
     ppo.train_ppo ppo.estimate ppo.ppo_update ppo.policy_step ppo.value_step reinforce.train_reinforce

@@ -1,10 +1,12 @@
 """Figures say what they show, in the course's colours, without touching anything global."""
 
 import math
+import re
 import subprocess
 import sys
 import warnings
 from dataclasses import fields, replace
+from pathlib import Path
 from threading import Thread
 
 import matplotlib
@@ -29,7 +31,7 @@ from minirlhf.course.plots import (
     voters_compared,
     word_bars,
 )
-from minirlhf.course.plots.style import drawable, ink, luminance
+from minirlhf.course.plots.style import contrast, dimmed, drawable, ink, luminance
 from minirlhf.course.plots.table import changed
 from minirlhf.course.plots.table_figure import measure, wrap
 from minirlhf.evaluate import CalibrationBin, Replies
@@ -135,10 +137,19 @@ def test_the_same_thing_has_the_same_colour():
     assert kl.lines[0].get_color() == COLOURS["RLHF"]
 
 
-def test_names_can_be_read_on_white():
+def test_names_can_be_read_on_paper_and_where_a_dark_theme_dims_it():
     assert (luminance("#000000"), luminance("#FFFFFF")) == (0, pytest.approx(1))
     assert luminance("#0000FF") == pytest.approx(0.0722)  # WCAG 2's own weights
-    assert all(1.05 / (luminance(ink(name)) + 0.05) >= 4.5 for name in [*COLOURS, "a new model"])
+    assert contrast("#000000", "#FFFFFF") == contrast("#FFFFFF", "#000000") == pytest.approx(21)
+    for tone in (style.INK, style.PALE, *map(ink, [*COLOURS, "a new model"])):
+        assert contrast(tone, "#FFFFFF") >= contrast(dimmed(tone), dimmed("#FFFFFF")) >= 4.5
+
+
+def test_figures_strips_and_the_books_pictures_are_dimmed_alike():
+    course = Path(style.__file__).parents[1]
+    sheets = [style.LIGHT, *((course / name).read_text() for name in ("plots/strip.css", "book/book.css"))]
+    assert {share for sheet in sheets for share in re.findall(r"brightness\(([\d.]+)\)", sheet)} == {f"{style.DIM}"}
+    assert all("brightness" in sheet for sheet in sheets)
 
 
 def test_seeds_are_all_drawn_with_a_band():
@@ -168,7 +179,7 @@ def test_errors_say_what_to_do():
         training_dashboard(ppo(3), gold=[1.0])
     with pytest.raises(ValueError, match="reward model"):
         pipeline_map("rewards")
-    with pytest.raises(ValueError, match="'SFT' has 1 replies"):
+    with pytest.raises(ValueError, match="'SFT' has 1 reply"):
         before_after_table(PROMPTS, {"SFT": Replies(["Yes."], [1.0])})
 
 
@@ -262,6 +273,14 @@ def test_letters_are_legible_where_a_notebook_is_700_pixels_wide(width):
                 assert text.get_window_extent().x1 <= whole.x1 + 1, text.get_text()
 
 
+def test_a_headline_breaks_nowhere_between_two_numbers():
+    for words in range(1, 12):
+        text = "so and " * words + "50 % → 62 % → 70 % of all"
+        figure = style.headline(style.new_figure(4.0, 3.0), text)
+        said = figure.get_suptitle()
+        assert said.replace("\n", " ") == text and "\n→" not in said and "→\n" not in said
+
+
 def test_every_figure_is_listed_and_can_be_fetched():
     assert {"learning_curve", "microscope", "LivePlot"} <= set(dir(plots))
     for name in dir(plots):
@@ -317,7 +336,7 @@ def test_a_voter_stands_in_one_row_of_every_panel_and_who_sits_here_stands_first
 def test_agreement_stands_where_two_people_meet_and_darker_is_more():
     ax = agreement_matrix(KAPPAS).axes[0]
     said = {text.get_position(): text.get_text() for text in ax.texts}
-    assert (said[0.5, 1.5], said[0.5, 2.5], said[1.5, 2.5]) == ("1.00", "-0.25", "?")
+    assert (said[0.5, 1.5], said[0.5, 2.5], said[1.5, 2.5]) == ("1.00", "−0.25", "?")
     alike, apart, unknown = ax.patches
     assert luminance(to_hex(alike.get_facecolor())) < luminance(to_hex(apart.get_facecolor()))
     assert to_hex(unknown.get_facecolor()) not in (to_hex(apart.get_facecolor()), "#ffffff")

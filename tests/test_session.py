@@ -476,7 +476,7 @@ def test_unless_respects_what_the_learner_has_voted(store):
 def test_who_cannot_write_skips_and_says_so(store):
     session = Session([*ask("stars", 2), *ask("demonstration", 1)], store)
     session.let_vote(PATIENT)
-    assert session.view["said"].endswith("2 questions and skipped 1 question, which want something written.")
+    assert session.view["said"].endswith("2 questions and skipped 1 question that asked for a text.")
 
 
 def test_who_cannot_judge_a_prompt_leaves_everything_as_it_was(store):

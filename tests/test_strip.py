@@ -181,7 +181,7 @@ def test_another_text_is_never_told_at_a_place_that_does_not_count_in_it():
     ("arguments", "says"),
     [
         ({"details": DETAILS[:4]}, "'details' has 4 entries, and there are 5 tokens"),
-        ({"shades": {"x": [1.0]}}, "'x' has 1 entries, and there are 5 tokens"),
+        ({"shades": {"x": [1.0]}}, "'x' has 1 entry, and there are 5 tokens"),
         ({"shades": {}}, "one shade"),
         ({"pieces": [], "details": [], "shades": {"x": []}}, "at least one token"),
         ({"notes": {"advantages": "?"}}, "'advantages', but no such shade"),

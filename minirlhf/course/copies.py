@@ -5,7 +5,8 @@ the lesson improves; a copy that was touched is the learner's and is left alone,
 
 A copy says two things that the lesson leaves to whoever opens it. Which Python its kernel has: JupyterLab would write
 that down on opening and then ask whether to save the change. And, behind each link to a word, what the word means,
-so that pointing at it is enough.
+so that pointing at it is enough. The words themselves, which are only read, become a Markdown page: JupyterLab starts
+a kernel for every notebook, and none for a page.
 """
 
 import hashlib
@@ -22,8 +23,8 @@ from minirlhf.files.parsing import read_json
 from minirlhf.paths import RECEIPT, lessons_folder, notebooks_folder
 
 FIRST_LESSON = "00_start_here.ipynb"
-GLOSSARY = "glossary.ipynb"
-TO_A_WORD = re.compile(r"\]\(glossary\.ipynb#([^)\s]+)\)")
+GLOSSARY, PAGE = "glossary.ipynb", "glossary.md"  # as it is shipped, and as it is copied
+TO_THE_GLOSSARY = re.compile(r"\]\(glossary\.ipynb(?:#([^)\s]+))?\)")
 RECORD = RECEIPT  # in the learner's folder: the digest of every copy as it was when we put it there
 
 
@@ -56,7 +57,7 @@ def copy_lessons(source: Path | None = None, target: Path | None = None) -> list
         raise FileNotFoundError(f"{source} holds no lesson; bring it back with `git checkout notebooks`.")
     require_writable(target, "Name a folder of your own: `minirlhf lessons --folder PATH`.")
     record, meanings = _read_record(target), _meanings(source / GLOSSARY)
-    copies = [_copy_lesson(lesson, target, record, meanings) for lesson in lessons]
+    copies = [_copy_lesson(*_as_copied(lesson, meanings), target, record) for lesson in lessons]
     _write(target / RECORD, json.dumps(record, indent=1, sort_keys=True).encode())
     return copies
 
@@ -70,6 +71,14 @@ def require_writable(folder: Path, remedy: str) -> None:
     except OSError as error:
         reason = f"{folder} cannot be written to ({error.strerror or error}). {remedy}"
         raise PermissionError(reason) from None
+
+
+def _as_copied(lesson: Path, meanings: Mapping[str, str]) -> tuple[str, bytes]:
+    """What a lesson is called in the learner's folder, and what the copy says."""
+    content = lesson.read_bytes()
+    if lesson.name != GLOSSARY:
+        return lesson.name, opened(content, meanings)
+    return PAGE, ("\n\n".join(_sources(content)) + "\n").encode()
 
 
 def opened(content: bytes, meanings: Mapping[str, str]) -> bytes:
@@ -100,25 +109,28 @@ def _language() -> dict[str, Any]:
 
 def _meanings(glossary: Path) -> dict[str, str]:
     """The first paragraph about each word of the glossary, without marks, by what a link says for the word."""
-    try:
-        cells = ["".join(cell["source"]) for cell in json.loads(glossary.read_bytes())["cells"]]
-    except (OSError, ValueError, KeyError, TypeError):  # a folder of lessons without one
+    if not glossary.is_file():
         return {}
-    found = (re.match(r"### (.+)\n+(.+)", cell) for cell in cells)
+    found = (re.match(r"### (.+)\n+(.+)", cell) for cell in _sources(glossary.read_bytes()))
     plain = str.maketrans({'"': "'", "*": "", "`": ""})
     return {word[1].strip().replace(" ", "-"): word[2].strip().translate(plain) for word in found if word}
 
 
+def _sources(notebook: bytes) -> list[str]:
+    """What each cell of a notebook says."""
+    return ["".join(cell["source"]) for cell in json.loads(notebook)["cells"]]
+
+
 def _with_meanings(markdown: str, meanings: Mapping[str, str]) -> str:
-    def titled(link: re.Match[str]) -> str:
-        return f'{link[0][:-1]} "{meanings[link[1]]}")' if link[1] in meanings else link[0]
+    def to_page(link: re.Match[str]) -> str:
+        place = f"{PAGE}#{link[1]}" if link[1] else PAGE
+        return f']({place} "{meanings[link[1]]}")' if link[1] in meanings else f"]({place})"
 
-    return TO_A_WORD.sub(titled, markdown)
+    return TO_THE_GLOSSARY.sub(to_page, markdown)
 
 
-def _copy_lesson(lesson: Path, target: Path, record: dict[str, str], meanings: Mapping[str, str]) -> Copy:
+def _copy_lesson(lesson: str, content: bytes, target: Path, record: dict[str, str]) -> Copy:
     """Put one lesson under the first name whose file is not the learner's, and write it into the record."""
-    content = opened(lesson.read_bytes(), meanings)
     shipped = _digest(content)
     for name in _names(lesson):
         copy = target / name
@@ -130,24 +142,25 @@ def _copy_lesson(lesson: Path, target: Path, record: dict[str, str], meanings: M
         # This very version was offered under this name before. If the learner then changed it, it is theirs;
         # if they threw away a copy that stood beside their own, they do not want it again.
         offered = record.get(name) == shipped
-        if offered and (touched or name != lesson.name):
-            return Copy(lesson.name, "kept")
+        if offered and (touched or name != lesson):
+            return Copy(lesson, "kept")
         if not touched:
             _write(copy, content)
             record[name] = shipped
-            if name != lesson.name:
+            if name != lesson:
                 return Copy(name, "beside")
             return Copy(name, "refreshed" if present else "new")
     raise AssertionError("_names never ends")
 
 
-def _names(lesson: Path) -> Iterator[str]:
+def _names(lesson: str) -> Iterator[str]:
     """00_start_here.ipynb, then 00_start_here_new.ipynb, 00_start_here_new_2.ipynb, and so on."""
-    yield lesson.name
-    yield f"{lesson.stem}_new{lesson.suffix}"
+    stem, suffix = Path(lesson).stem, Path(lesson).suffix
+    yield lesson
+    yield f"{stem}_new{suffix}"
     number = 2
     while True:
-        yield f"{lesson.stem}_new_{number}{lesson.suffix}"
+        yield f"{stem}_new_{number}{suffix}"
         number += 1
 
 

@@ -24,7 +24,10 @@ def syntax_tree(path: Path) -> ast.Module:
 
 def import_graph(modules: Mapping[str, Path]) -> dict[str, set[str]]:
     """For every module those that it imports, anywhere in it; `from minirlhf import gae` imports advantages."""
-    return {name: set(_imported(name, path, modules)) - {name} for name, path in modules.items()}
+    return {
+        name: set(imported_by(syntax_tree(path), modules, name, path.name == "__init__.py")) - {name}
+        for name, path in modules.items()
+    }
 
 
 def needed_by(module: str, graph: Mapping[str, set[str]]) -> set[str]:
@@ -40,13 +43,14 @@ def needed_by(module: str, graph: Mapping[str, set[str]]) -> set[str]:
     return found
 
 
-def _imported(module: str, path: Path, modules: Mapping[str, Path]) -> Iterator[str]:
-    for node in ast.walk(syntax_tree(path)):
+def imported_by(tree: ast.AST, modules: Iterable[str], module: str = "", package: bool = False) -> Iterator[str]:
+    """The modules that this code imports, anywhere in it: `module` is its name, and dots in front count from there."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "minirlhf")
         if isinstance(node, ast.ImportFrom):
             parts = module.split(".")
-            up = parts[: len(parts) - node.level + (path.name == "__init__.py")] if node.level else []
+            up = parts[: len(parts) - node.level + package] if node.level else []
             source = ".".join([*up, *([node.module] if node.module else [])])
             if source.split(".")[0] == "minirlhf":
                 yield from (_home(source, alias.name, modules) for alias in node.names)

@@ -23,6 +23,7 @@ import numpy as np
 
 from minirlhf.feedback.identity import YOU, own_voter
 from minirlhf.feedback.votes import Better, Skip, Tie, Vote
+from minirlhf.files.messages import counted
 from minirlhf.intervals import wilson_interval
 
 LEVELS = ("nominal", "ordinal", "interval")
@@ -157,11 +158,6 @@ class Share:
         if not self.n:
             return "0 of 0"
         return f"{self.count} of {self.n} ({self.rate:.0%}) [{self.low:.0%}, {self.high:.0%}]"
-
-
-def counted(n: int, what: str) -> str:
-    """So many of something: 0 votes, 1 vote, 2 votes."""
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def as_ratings(votes: Iterable[Vote]) -> Ratings:

@@ -7,9 +7,9 @@ import torch
 from minirlhf.checkpoint import fingerprint
 from minirlhf.data import Prompts
 from minirlhf.evaluate import WinRate, win_rate
-from minirlhf.feedback.agreement import counted
 from minirlhf.feedback.identity import called
 from minirlhf.feedback.votes import Better, Question, Skip, Vote
+from minirlhf.files.messages import counted
 from minirlhf.model import CausalLM
 from minirlhf.rollout import sample
 from minirlhf.tokenizer import Tokenizer

@@ -11,8 +11,8 @@ from minirlhf.feedback.formats import export, import_votes
 from minirlhf.feedback.formats.imports import FORMATS
 from minirlhf.feedback.formats.trl_rows import Fields
 from minirlhf.feedback.store import FeedbackStore, is_store, named
-from minirlhf.feedback.texts import listed
 from minirlhf.files.contents import located
+from minirlhf.files.messages import counted, listed
 
 Store = Annotated[str | None, tyro.conf.arg(metavar="STORE")]
 
@@ -27,7 +27,7 @@ class Count:
     def run(self) -> None:
         votes = FeedbackStore(self.store)
         found = votes.votes()
-        print(f"{votes.where}: {_count(len(found), 'vote')}")
+        print(f"{votes.where}: {counted(len(found), 'vote')}")
         for (voter, origin), n in Counter((vote.voter, vote.origin) for vote in found).most_common():
             print(f"  {n:>6,}  {listed([voter])} ({origin})")
 
@@ -68,9 +68,9 @@ class Import:
             votes += named(found.votes)
         store = FeedbackStore(self.into)
         new = store.extend(votes)
-        print(f"{store.where}: {_count(new, 'new vote')}; {len(votes) - new:,} were there already.")
+        print(f"{store.where}: {counted(new, 'new vote')}, {counted(len(votes) - new, 'vote')} there already.")
         for path in stores:
-            print(f"{path}: {_count(store.merge(path), 'new event')}.")
+            print(f"{path}: {counted(store.merge(path), 'new event')}.")
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,3 @@ Action = (
 def votes(action: tyro.conf.OmitSubcommandPrefixes[Annotated[Action, tyro.conf.arg(name="")]] = Count()) -> None:
     """Say how many votes there are and whose; import votes out of files, export them into files."""
     action.run()
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n:,} {what}{'' if n == 1 else 's'}"

@@ -23,8 +23,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from minirlhf.feedback.texts import shown
 from minirlhf.feedback.votes import Better, BothBad, Ranking, Skip, Stars, Text, Thumb, Tie, Vote
+from minirlhf.files.messages import counted, shown
 from minirlhf.tokenizer import split_words
 
 YES_STARS, NO_STARS = (4, 5), (1, 2)
@@ -160,7 +160,7 @@ def advise(votes: Sequence[Vote]) -> list[str]:
         return ["There are no votes yet, so nothing can be learned: vote, or let a simulated person vote."]
     if all(isinstance(vote.answer, Skip) for vote in votes):
         return [
-            f"Every question was skipped ({_count(len(votes), 'vote')}), so nothing was said: "
+            f"Every question was skipped ({counted(len(votes), 'vote')}), so nothing was said: "
             "answer some, or ask about other replies."
         ]
     preferred, judged = preferences(votes), judgements(votes)
@@ -181,17 +181,17 @@ def _without_contrast(
     if labels:
         given, other = ("yes", "no") if True in labels else ("no", "yes")
         return (
-            f"Every judgement is a {given} ({_count(len(judged), 'judgement')}), so nothing here tells good from "
+            f"Every judgement is a {given} ({counted(len(judged), 'judgement')}), so nothing here tells good from "
             f"bad: judge some replies that deserve a {other}, or choose between two."
         )
     if pairs:
         return (
-            f"Every pair is a tie ({_count(pairs, 'pair')}), so no reply is better than another and a reward model "
+            f"Every pair is a tie ({counted(pairs, 'pair')}), so no reply is better than another and a reward model "
             "learns to score all alike: ask about replies that differ more."
         )
     if written:
         return (
-            f"There are only texts to imitate ({_count(len(written), 'text')}), which is enough for SFT but gives "
+            f"There are only texts to imitate ({counted(len(written), 'text')}), which is enough for SFT but gives "
             "a reward model nothing to compare: vote on some pairs as well."
         )
     return (
@@ -215,7 +215,7 @@ def _one_side(votes: Sequence[Vote]) -> str | None:
     if len(sides) < ENOUGH_TO_SEE or len(set(sides)) == 2:
         return None
     return (
-        f"Every choice fell on the {'left' if sides[0] else 'right'} reply ({_count(len(sides), 'choice')}), so the "
+        f"Every choice fell on the {'left' if sides[0] else 'right'} reply ({counted(len(sides), 'choice')}), so the "
         "side may have been chosen and not the text: ask again with the sides drawn by lot."
     )
 
@@ -237,7 +237,7 @@ def _torn(votes: Sequence[Vote]) -> str | None:
     if len(again) < REPEATS_TO_SEE or 2 * changed < len(again):
         return None
     return (
-        f"Asked again, the only voter answered otherwise in {changed} of {_count(len(again), 'repeat')}, so these "
+        f"Asked again, the only voter answered otherwise in {changed} of {counted(len(again), 'repeat')}, so these "
         "votes are close to a coin's: read more slowly, or ask about replies that differ more."
     )
 
@@ -256,7 +256,7 @@ def _one_length(choices: Sequence[Preference]) -> str | None:
         return None
     won, lost = ("longer", "shorter") if leads[0] > 0 else ("shorter", "longer")
     return (
-        f"The {won} reply won every time ({_count(len(choices), 'choice')}), so length alone explains these votes "
+        f"The {won} reply won every time ({counted(len(choices), 'choice')}), so length alone explains these votes "
         f"and may be all that is learned: add pairs in which the {lost} reply is the better one."
     )
 
@@ -270,12 +270,8 @@ def _one_word(choices: Sequence[Preference]) -> str | None:
         alone = [mine - yours if side == "chosen" else yours - mine for mine, yours in words]
         if always := set.intersection(*alone):
             return (
-                f"In every choice ({_count(len(choices), 'choice')}) the {side} reply says {shown(min(always))} and "
+                f"In every choice ({counted(len(choices), 'choice')}) the {side} reply says {shown(min(always))} and "
                 f"the {other} one does not, so that one word explains these votes: add pairs in which both say it, "
                 "or neither does."
             )
     return None
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"

@@ -14,6 +14,7 @@ from dataclasses import replace
 from random import Random
 
 from minirlhf.feedback.votes import Question
+from minirlhf.files.messages import counted
 from minirlhf.worlds import helpdesk
 from minirlhf.worlds.helpdesk import Manner
 
@@ -76,7 +77,7 @@ def with_repeats(questions: Sequence[Question], share: float, seed: int = 0, gap
     wanted = round(share * len(questions))
     if gap < 1 or not 0 <= wanted <= len(early):
         raise ValueError(
-            f"{wanted} of {len(questions)} questions are to be asked again, {gap} places later or more, and "
+            f"To be asked again, {counted(gap, 'place')} later or more: {wanted} of {len(questions)} questions; and "
             f"{len(early) if gap > 0 else 0} can be. Take a smaller share, another gap (1 or more), or more questions."
         )
     behind: list[list[Question]] = [[] for _ in questions]  # the repeats that follow each question
@@ -97,7 +98,7 @@ def with_gold(questions: Sequence[Question], gold: Sequence[Question], every: in
     rng, mixed, wanted = Random(seed), list(questions), len(questions) // every
     pairs = {question.pair for question in questions}
     unseen = [check for check in gold if check.pair not in pairs]
-    checks = rng.sample(_askable(unseen, wanted, "attention checks"), wanted)
+    checks = rng.sample(_askable(unseen, wanted, "attention check"), wanted)
     for block in reversed(range(wanted)):  # from the back, so that what is still to come keeps its place
         mixed.insert(block * every + rng.randrange(every + 1), checks[block])
     return mixed
@@ -116,7 +117,7 @@ def gold_questions(n: int, seed: int = 0) -> list[Question]:
     return list(checks.values())
 
 
-def _askable(questions: Sequence[Question], n: int, what: str = "questions") -> list[Question]:
+def _askable(questions: Sequence[Question], n: int, what: str = "question") -> list[Question]:
     """Each pair once, and none with the same reply twice; at least n of them."""
     once: dict[str, Question] = {}
     for question in questions:
@@ -124,7 +125,7 @@ def _askable(questions: Sequence[Question], n: int, what: str = "questions") -> 
             once.setdefault(question.pair, question)
     if not 0 <= n <= len(once):
         raise ValueError(
-            f"{n} {what} are wanted, and {len(once)} of the {len(questions)} that could be taken can be asked: each "
-            "pair once, and no reply against itself. Give more, or ask for fewer."
+            f"{counted(n, what)} wanted, and {len(once)} of the {len(questions)} that could be taken can be asked: "
+            "each pair once, and no reply against itself. Give more, or ask for fewer."
         )
     return list(once.values())

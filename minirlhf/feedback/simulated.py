@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from math import log, tanh
 from random import Random
+from typing import Protocol, runtime_checkable
 
 from minirlhf.feedback.votes import Answer, Better, Question, Ranking, Skip, Stars, Thumb, Tie, Vote, sides
 from minirlhf.worlds import helpdesk
@@ -242,7 +243,17 @@ def vote(pairs: Iterable[tuple[str, str, str]], person: Person, rng: Random) -> 
     return votes
 
 
-def simulate(questions: Iterable[Question], person: Person, seed: int = 0) -> list[Vote]:
+@runtime_checkable
+class Voter(Protocol):
+    """Whoever can be asked and is no person: a simulated one, or a judge (judges.py)."""
+
+    @property
+    def name(self) -> str: ...
+
+    def answer(self, question: Question, rng: Random) -> Answer: ...
+
+
+def simulate(questions: Iterable[Question], person: Voter, seed: int = 0) -> list[Vote]:
     """What a simulated person votes on these questions, under their own name; the same each time for one seed."""
     return [
         Vote(

@@ -30,11 +30,11 @@ from sqlalchemy.schema import CreateTable
 from minirlhf.feedback.formats.exports import SIDE_TABLE
 from minirlhf.feedback.formats.imports import read_votes
 from minirlhf.feedback.formats.own import read_vote
-from minirlhf.feedback.formats.rows import moment, required
 from minirlhf.feedback.identity import YOU, identity_of, own_voter
 from minirlhf.feedback.texts import require_whole
 from minirlhf.feedback.votes import Event, Undo, Vote, vote_to_row
-from minirlhf.files.messages import printable
+from minirlhf.files.columns import moment, required
+from minirlhf.files.messages import counted, printable
 from minirlhf.paths import VOTES_ELSEWHERE, votes_file
 
 SCHEMA = 1
@@ -190,8 +190,7 @@ class FeedbackStore:
         self._engine.dispose()
 
     def __repr__(self) -> str:
-        count = len(self)
-        return f"FeedbackStore({self.where!r}): {count} vote{'' if count == 1 else 's'}"
+        return f"FeedbackStore({self.where!r}): {counted(len(self), 'vote')}"
 
     def _require_whole(self, event: Event) -> None:
         try:

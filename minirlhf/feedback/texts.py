@@ -1,32 +1,15 @@
-"""Texts of strangers as our errors show them: always printable, never longer than sixty characters."""
+"""No vote is kept or written that holds half a character."""
 
-from collections.abc import Iterable
-from typing import Any
+from typing import TypeVar
 
 from minirlhf.feedback.votes import Event, Undo, Vote
-from minirlhf.files.messages import half_of_a_character
+from minirlhf.files.messages import MOST, half_of_a_character, shown
 
-SHOWN = 60
-NAMED = 12
-
-
-def shown(value: Any) -> str:
-    """A value as Python writes it, cut where a line ends; half a character becomes its number."""
-    written = repr(value[:SHOWN]) if isinstance(value, str) else repr(value)[:SHOWN]
-    whole = len(value) <= SHOWN if isinstance(value, str) else len(written) < SHOWN
-    return written if whole else written + "…"
+Kept = TypeVar("Kept", bound=Event)
 
 
-def listed(names: Iterable[Any]) -> str:
-    """Names, such as a file's columns, and how many more there are."""
-    names = list(names)
-    first = [name if str(name).isprintable() and len(str(name)) <= SHOWN else shown(name) for name in names[:NAMED]]
-    more = [f"and {len(names) - NAMED:,} more"] if len(names) > NAMED else []
-    return ", ".join([*map(str, first), *more])
-
-
-def require_whole(event: Event) -> None:
-    """Say which vote holds half a character, which neither a file nor a tokenizer can say."""
+def require_whole(event: Kept) -> Kept:
+    """The same vote, or a ValueError: it holds half a character, which neither a file nor a tokenizer can say."""
     said = vars(event) | (vars(event.question) | vars(event.answer) if isinstance(event, Vote) else {})
     for column, value in said.items():
         for text in value if isinstance(value, tuple) else (value,):
@@ -38,9 +21,10 @@ def require_whole(event: Event) -> None:
                     f"'{column}': {shown(_around_half(text))}. Write that anew (a text cut in the middle of an emoji "
                     "ends so); if the vote is kept already, take it back with store.undo(vote)."
                 )
+    return event
 
 
 def _around_half(text: str) -> str:
     """The words about the first half of a character, which may stand far behind in a text."""
     at = next(n for n, letter in enumerate(text) if half_of_a_character(letter))
-    return text[max(at - SHOWN // 2, 0) :]
+    return text[max(at - MOST // 2, 0) :]

@@ -14,6 +14,8 @@ from random import Random
 from typing import Any
 from uuid import uuid4
 
+from minirlhf.files.messages import counted
+
 
 @dataclass(frozen=True)
 class Better:
@@ -103,8 +105,9 @@ class Question:
             raise ValueError(f"There is no mode {self.mode!r}; there are {', '.join(MODES)}.")
         wanted, _ = MODES[self.mode]
         if len(self.replies) not in wanted:
-            some = f"{wanted.start}" if len(wanted) == 1 else f"{wanted.start} to {wanted.stop - 1}"
-            raise ValueError(f"A question of mode {self.mode!r} takes {some} replies; this has {len(self.replies)}.")
+            some = "" if len(wanted) == 1 else f"{wanted.start} to "
+            some += counted(wanted.stop - 1, "reply", "replies")
+            raise ValueError(f"A question of mode {self.mode!r} takes {some}; this has {len(self.replies)}.")
         for name in ("models", "checkpoints"):
             if len(getattr(self, name)) not in (0, len(self.replies)):
                 raise ValueError(f"{name} must name one for each reply, or none: {getattr(self, name)}.")

@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import regex
 
-from minirlhf.files.messages import printable, shown
+from minirlhf.files.messages import counted, printable, shown
 from minirlhf.files.words import UNSPACED
 
 Rows = list[tuple[str, dict[str, Any]]]  # each with the name of its place
@@ -49,7 +49,7 @@ def put_in_frame(rows: Rows, replies: tuple[str, ...], frame: str) -> Rows:
 
 def note_missing_frame(path: object, rows: Rows, replies: tuple[str, ...], tokenizer: Pieces) -> None:
     """Warn where replies run into their prompts, and where the help desk's models are asked outside their frame."""
-    joined = [where for where, row in rows if any(_runs_together(row["prompt"], row[name]) for name in replies)]
+    joined = [where for where, row in rows if any(runs_together(row["prompt"], row[name]) for name in replies)]
     unframed = [where for where, row in rows if not row["prompt"].rstrip(" ").endswith("\nAgent:")]
     if 2 * len(unframed) > len(rows) and _learned_at_the_help_desk(tokenizer):
         what = (
@@ -63,13 +63,15 @@ def note_missing_frame(path: object, rows: Rows, replies: tuple[str, ...], token
 
 def _warn(path: object, found: list[str], rows: Rows, what: str, remedy: str) -> None:
     warnings.warn(
-        f"{printable(path)}: {len(found)} of {len(rows)} rows (the first: {found[0].rpartition(', ')[2]}) have {what}. "
+        f"{printable(path)}: {what}, in {len(found)} of {counted(len(rows), 'row')} (the first: "
+        f"{found[0].rpartition(', ')[2]}). "
         f"They were loaded as they stand; frame={remedy!r} puts them right.",
         stacklevel=5,  # where the file was loaded
     )
 
 
-def _runs_together(prompt: str, reply: str) -> bool:
+def runs_together(prompt: str, reply: str) -> bool:
+    """Whether a reply's first word is read as a part of its prompt's last one."""
     return bool(WORD_AFTER_WORD.fullmatch(prompt[-1:] + reply[:1]))
 
 

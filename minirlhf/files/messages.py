@@ -1,6 +1,10 @@
 """What an error may show of somebody's file: always printable, and never the whole of it."""
 
+from collections.abc import Iterable
+from itertools import accumulate
+
 MOST = 60  # characters of a text: enough to find it again
+LISTED = 300  # characters of names after one another
 
 
 def shown(value: object, most: int = MOST) -> str:
@@ -11,9 +15,17 @@ def shown(value: object, most: int = MOST) -> str:
     return printable(written if len(written) <= most else written[: most - 1] + "…")
 
 
-def listed(names: list[str]) -> str:
-    """Some names after one another, as many as a message can hold."""
-    return printable(shortened(", ".join(names) or "nothing"))
+def listed(names: Iterable[str]) -> str:
+    """Names, such as a file's columns, after one another; and how many more there are than a message can hold."""
+    said = [name if name.isprintable() and len(name) <= MOST else shown(name) for name in names]
+    first = sum(length <= LISTED for length in accumulate(len(name) + 2 for name in said)) or 1
+    more = [f"and {len(said) - first:,} more"] if len(said) > first else []
+    return ", ".join([*said[:first], *more]) or "nothing"
+
+
+def counted(n: int, what: str, more: str = "") -> str:
+    """So many of something: "0 votes", "1 vote", "2,304 votes"; `more` is the word for several that is no `what`s."""
+    return f"{n:,} {what if n == 1 else more or what + 's'}"
 
 
 def shortened(text: str, most: int = MOST) -> str:

@@ -1,208 +1,143 @@
-"""The rows of a file: JSON lines, a JSON list or {"data": […]}, CSV and Parquet, told apart by what is in it."""
+"""The rows of a file: JSON lines, a JSON list or {"data": […]}, CSV, TSV and Parquet, told apart by what is in it.
 
-import csv
-import io
+A row that cannot be read stands there with the reason, for whoever reads may leave it out; a file of another kind is
+refused in one line, which says what it is and what turns it into rows.
+"""
+
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from minirlhf.files.contents import AnyPath, Unreadable, decoded, located, read_bytes
-from minirlhf.files.messages import half_of_a_character, listed, printable, shown
+from minirlhf.files.columns import Row, text
+from minirlhf.files.contents import NOT_UTF8, AnyPath, Unreadable, decoded, located, read_bytes
+from minirlhf.files.messages import shown
 from minirlhf.files.parsing import parse_json
+from minirlhf.files.tables import BY_ROWS, find_delimiter, read_parquet, read_table
 
-LISTS = (
-    "data",
-    "rows",
-    "examples",
-    "train",
-    "records",
-    "items",
-    "instances",
-)  # what an object with the rows calls them
-AS_RECORDS = 'df.to_json(path, orient="records", lines=True)'
+# What an object with the rows calls them.
+LISTS = ("data", "rows", "examples", "train", "records", "items", "instances")
+ONE_A_LINE = 'write an object for each row, on a line of its own, such as {"prompt": "…", …}'
 
 
-class Row(NamedTuple):
-    """One row, and where it stands: line 3 of a file, item 3 of a list, row 3 of a table."""
-
-    unit: str
-    number: int
-    values: dict[str, Any]
-
-    @property
-    def place(self) -> str:
-        return f"{self.unit} {self.number}"
-
-
-def read_rows(path: Path, columns: Sequence[str] = ()) -> list[Row]:
-    """All rows of a file, none of them looked into; `columns` are those by which a table is recognised."""
+def read_rows(path: Path, columns: Sequence[str]) -> list[Row]:
+    """All rows of a file, none of them looked into. A table, or one row alone, is known by having some of `columns`."""
     content = read_bytes(path)
-    if content.startswith(b"PAR1"):
-        return list(_parquet(path, content))
-    text = re.sub(r"\Asep=.\r?\n", "\n", decoded(path, content))  # Excel's word to itself
-    if not text.strip():
-        raise Unreadable(f"{printable(path)}: the file is empty; it needs one JSON object a line.")
-    if text.lstrip()[0] in "[{":
-        found = list(_json(path, text, columns))
-    elif delimiter := _delimiter(path, text, columns):
-        found = list(_csv(path, text, delimiter))
-    else:
-        found = list(_json_lines(path, text))
+    found = read_parquet(path, content) if content.startswith(b"PAR1") else _written(path, content, columns)
     if not found:
-        raise Unreadable(f"{printable(path)}: there is no row in it; it needs one JSON object a line.")
+        raise Unreadable(path, f"there is no row in it; {ONE_A_LINE}.")
     return found
 
 
+def _written(path: Path, content: bytes, columns: Sequence[str]) -> list[Row]:
+    written = re.sub(r"\Asep=.\r?\n", "\n", decoded(path, content))  # Excel's word to itself
+    if not written.strip():
+        raise Unreadable(path, f"the file is empty; {ONE_A_LINE}.")
+    if written.lstrip()[0] in "[{":
+        return _json(path, written, columns)
+    if delimiter := find_delimiter(written, columns):
+        return read_table(path, written, delimiter, columns)
+    rows = _lines(written)
+    if any(not row.problem for row in rows) or written.lstrip()[0] == '"':
+        return rows
+    if re.search(r"\.[ct]sv(\.\w+)?$", path.name.lower()):
+        return read_table(path, written, find_delimiter(written, ()) or ",", columns)
+    if rows[0].problem == NOT_UTF8:
+        raise Unreadable(path, NOT_UTF8, rows[0].place)
+    begins = shown(written.lstrip().split("\n", 1)[0])
+    raise Unreadable(path, f"neither JSON, CSV nor Parquet, or damaged: it begins with {begins}; {ONE_A_LINE}.")
+
+
 def read_checked(path: AnyPath, columns: Sequence[str]) -> list[Row]:
-    """All rows of a file, each of which holds these columns as text."""
+    """All rows of a file, each of which holds these columns as text; the first bad one refuses it."""
     found = located(path)
-    if not found.is_file():
-        raise FileNotFoundError(
-            f"{printable(path)}: no such file. `minirlhf data` writes the texts that the lessons use."
-        )
     try:
         rows = read_rows(found, columns)
+        for row in rows:
+            _require(found, row, columns)
     except Unreadable as error:
         raise ValueError(f"{error} Nothing was loaded.") from None
-    for row in rows:
-        if problem := find_missing(row.values, columns):
-            raise ValueError(f"{printable(path)}, {row.place}: {problem} Nothing was loaded.")
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error} `minirlhf data` writes the texts that the lessons use.") from None
     return rows
 
 
-def find_missing(row: dict[str, Any], columns: Sequence[str]) -> str | None:
-    """What keeps a row from being used, and the remedy; None if nothing does."""
-    for column in columns:
-        text = row.get(column)
-        if not isinstance(text, str):
-            have = listed([name for name, value in row.items() if value is not None])
-            return (
-                f"the column '{column}' is missing or is not text (the row has: {have}). "
-                f"Each row needs {', '.join(columns)}."
-            )
-        if not text.strip():
-            return f"'{column}' is empty; drop the row or fill it in."
-        if half_of_a_character(text):
-            return f"'{column}' holds half of a character ({shown(text)}); drop the row or fix it."
-    return None
-
-
-def _json(path: Path, text: str, columns: Sequence[str]) -> Iterator[Row]:
-    (n, first), *others = _numbered(text)
-    if text.lstrip().startswith("["):
-        yield from _items(path, parse_json(text, path))
-    elif others and (_is_json(path, first) or _is_json(path, others[0][1])):
-        yield from _json_lines(path, text)
-    else:  # one object, on one line or on many
-        found = parse_json(text, path)
-        rows = _rows_inside(path, found, columns)
-        if others and not rows:
-            raise Unreadable(
-                f"{printable(path)}: one object over several lines (it has: {listed(list(found))}); "
-                "each row needs a line of its own."
-            )
-        yield from rows or [Row("line", n, found)]
-
-
-def _json_lines(path: Path, text: str) -> Iterator[Row]:
-    for n, line in _numbered(text):
-        yield Row("line", n, _checked(path, f"line {n}", parse_json(line, path, n)))
-
-
-def _numbered(text: str) -> list[tuple[int, str]]:
-    """The lines that are not blank. str.splitlines would also cut at U+2028, which a text may hold."""
-    return [(n, line) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
-
-
-def _is_json(path: Path, line: str) -> bool:
+def _require(path: Path, row: Row, columns: Sequence[str]) -> None:
+    if row.problem:
+        raise Unreadable(path, row.problem, row.place)
     try:
-        parse_json(line, path)
+        for column in columns:
+            text(row.values, column)
+    except ValueError as error:
+        raise Unreadable(path, f"{error} Each row needs {', '.join(columns)}.", row.place) from None
+
+
+# JSON.
+
+
+def _json(path: Path, written: str, columns: Sequence[str]) -> list[Row]:
+    """JSON lines where the first line is a value by itself; else one value, unless only damage makes it seem so."""
+    lines = _numbered(written)
+    if len(lines) > 1 and not _row(*lines[0]).problem:
+        return _lines(written)
+    try:
+        found = parse_json(written, path)
     except Unreadable:
-        return False
-    return True
-
-
-def _items(path: Path, items: list[Any]) -> Iterator[Row]:
-    if items and all(isinstance(item, list) for item in items):
-        raise Unreadable(f"{printable(path)}: lists in a list, so no column has a name; write it with {AS_RECORDS}.")
-    for n, item in enumerate(items, start=1):
-        yield Row("item", n, _checked(path, f"item {n}", item))
-
-
-def _rows_inside(path: Path, found: dict[str, Any], columns: Sequence[str]) -> list[Row]:
-    """The rows that one object holds in a list, if it does; pandas' other ways to write a table are named."""
+        rows = _lines(written)
+        sound = sum(not row.problem for row in rows)
+        if sound and (written.lstrip()[0] == "{" or 2 * sound >= len(rows)):
+            return rows
+        raise
+    if isinstance(found, list):
+        return _items(path, found)
     if _by_columns(found):
-        raise Unreadable(f"{printable(path)}: a table by columns, as pandas writes it; write it with {AS_RECORDS}.")
-    lists = [found[name] for name in LISTS if isinstance(found.get(name), list)]
-    if set(columns) & found.keys() or len(lists) != 1 or not all(isinstance(item, dict) for item in lists[0]):
-        return []
-    return list(_items(path, lists[0]))
+        raise Unreadable(path, f"a table that is not written row by row; {BY_ROWS}.")
+    inside = [found[name] for name in LISTS if isinstance(found.get(name), list)]
+    if len(inside) == 1 and not set(columns) & found.keys() and (not inside[0] or _any(dict, inside[0])):
+        return _items(path, inside[0])
+    return [Row("line", lines[0][0], found)]
+
+
+def _lines(written: str) -> list[Row]:
+    return [_row(number, line) for number, line in _numbered(written)]
+
+
+def _numbered(written: str) -> list[tuple[int, str]]:
+    """The lines that are not blank. str.splitlines would also cut at U+2028, which a text may hold."""
+    return [(n, line) for n, line in enumerate(written.split("\n"), start=1) if line.strip()]
+
+
+def _items(path: Path, items: list[Any]) -> list[Row]:
+    if items and all(isinstance(item, list) for item in items):
+        raise Unreadable(path, f"lists in a list, so no column has a name; {BY_ROWS}.")
+    return [_object("item", n, item) for n, item in enumerate(items, start=1)]
+
+
+def _row(number: int, written: str) -> Row:
+    try:
+        return _object("line", number, parse_json(written, ""))
+    except Unreadable as error:
+        return Row("line", number, {}, error.problem)
+
+
+def _object(unit: str, number: int, found: Any) -> Row:
+    if isinstance(found, dict):
+        return Row(unit, number, found)
+    problem = f'a row must be a JSON object like {{"prompt": …}}, and is {shown(found)}; fix it, or drop the row.'
+    return Row(unit, number, {}, problem)
 
 
 def _by_columns(found: dict[str, Any]) -> bool:
     """Whether an object is a table the other way round: {"prompt": {"0": …}}, {"prompt": ["…"]}, or in parts."""
+    values = list(found.values())
     if {"columns", "data"} <= found.keys():
         return True
-    values = list(found.values())
-    texts = [isinstance(v, list) and all(isinstance(item, str) for item in v) for v in values]
-    numbered = [isinstance(v, dict) and bool(v) and all(name.isdigit() for name in v) for v in values]
-    by_row = bool(found) and all(name.isdigit() for name in found) and all(isinstance(v, dict) for v in values)
-    return by_row or (bool(found) and (all(texts) or all(numbered)))
+    if values and all(isinstance(value, dict) for value in values):
+        return len({tuple(value) for value in values}) == 1 or all(name.isdigit() for name in found)
+    lists = [value for value in values if isinstance(value, list)]
+    alike = len({len(value) for value in lists}) == 1 and not any(_any(dict, value) for value in lists)
+    return bool(lists) and len(lists) == len(values) and alike and any(lists)
 
 
-def _checked(path: Path, place: str, row: Any) -> dict[str, Any]:
-    if not isinstance(row, dict):
-        raise Unreadable(
-            f'{printable(path)}, {place}: a row must be a JSON object like {{"prompt": …}}; fix or drop it.'
-        )
-    return row
-
-
-def _delimiter(path: Path, text: str, columns: Sequence[str]) -> str | None:
-    """What separates the columns of a CSV file, if it is one: its first line says what they are."""
-    header = text.lstrip().split("\n", 1)[0]
-    names = {mark: [name.strip().strip('"') for name in header.split(mark)] for mark in ",;\t"}
-    fitting = [mark for mark, found in names.items() if columns and set(columns) <= set(found)]
-    if not fitting and path.name.lower().removesuffix(".gz").endswith((".csv", ".tsv")):
-        fitting = sorted(names, key=lambda mark: -len(names[mark]))
-    return fitting[0] if fitting else None
-
-
-def _csv(path: Path, text: str, delimiter: str) -> Iterator[Row]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    header, begins = None, 1
-    try:
-        for values in reader:
-            place, begins = begins, reader.line_num + 1
-            if not values:
-                continue
-            if header is None:
-                header = [name.strip() for name in values]
-                if twice := [name for name in header if header.count(name) > 1]:
-                    raise Unreadable(
-                        f"{printable(path)}, line {place}: two columns are called {listed(twice[:1])}; rename one."
-                    )
-            elif len(values) != len(header):
-                raise Unreadable(
-                    f"{printable(path)}, line {place}: {len(values)} values for {len(header)} columns; "
-                    'put a text with commas, quotes or lines in it between double quotes ("…").'
-                )
-            else:
-                yield Row("line", place, dict(zip(header, values, strict=True)))
-    except csv.Error as error:
-        raise Unreadable(f"{printable(path)}, line {begins}: not valid CSV ({error}); fix or drop the row.") from None
-
-
-def _parquet(path: Path, content: bytes) -> Iterator[Row]:
-    import pyarrow  # here and not above: it takes a while to import, and few files need it
-    from pyarrow import parquet
-
-    try:
-        rows = parquet.read_table(io.BytesIO(content)).to_pylist()
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise Unreadable(
-            f"{printable(path)}: a Parquet file that cannot be read ({shown(str(error), 200)}); write it anew."
-        ) from None
-    for n, row in enumerate(rows, start=1):
-        yield Row("row", n, row)
+def _any(kind: type, items: Sequence[Any]) -> bool:
+    return any(isinstance(item, kind) for item in items)

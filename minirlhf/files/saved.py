@@ -9,7 +9,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from minirlhf.files.contents import Unreadable
-from minirlhf.files.messages import printable, shown
+from minirlhf.files.messages import counted, printable, shown
 from minirlhf.files.parsing import read_json
 
 AGAIN = "Make the checkpoint anew, or copy it again."
@@ -29,7 +29,7 @@ def read_saved(path: Path) -> Any:
     try:
         return read_json(path)
     except Unreadable as error:
-        raise Unreadable(f"{printable(path)}: damaged ({error}) {AGAIN}") from None
+        raise Unreadable(path, f"damaged ({error}) {AGAIN}") from None
 
 
 def read_as(path: Path, found: object, shape: type[Described]) -> Described:
@@ -39,9 +39,7 @@ def read_as(path: Path, found: object, shape: type[Described]) -> Described:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "all of it"
-        raise Unreadable(
-            f"{printable(path)}: {shown(where)} is not as it was saved ({printable(first['msg'])}). {AGAIN}"
-        ) from None
+        raise Unreadable(path, f"{shown(where)} is not as it was saved ({first['msg']}). {AGAIN}") from None
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
@@ -51,7 +49,7 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         return safetensors.torch.load_file(str(path))
     except (safetensors.SafetensorError, OSError, ValueError, KeyError, AttributeError, RuntimeError) as error:
-        raise Unreadable(f"{printable(path)}: damaged or cut short ({printable(error)}). {AGAIN}") from None
+        raise Unreadable(path, f"damaged or cut short ({error}). {AGAIN}") from None
 
 
 def require_fit(
@@ -62,13 +60,14 @@ def require_fit(
     odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
     if odd:
         raise Unreadable(
-            f"{printable(path)}: these weights are for another model; they differ in {len(odd)} tensors, first in "
+            path,
+            f"these weights are for another model; they differ in {counted(len(odd), 'tensor')}, first in "
             f"{shown(odd[0])} (here {found.get(odd[0], 'missing')}, wanted {wanted.get(odd[0], 'nothing')}). "
-            f"{AGAIN} Nothing was loaded."
+            f"{AGAIN} Nothing was loaded.",
         )
     wrong = [name for name, x in tensors.items() if x.is_floating_point() == (name in whole)]
     if wrong:
-        raise Unreadable(f"{printable(path)}: {shown(wrong[0])} holds another kind of number. {AGAIN}")
+        raise Unreadable(path, f"{shown(wrong[0])} holds another kind of number. {AGAIN}")
 
 
 def not_saved_here(folder: Path, files: set[str]) -> list[str]:

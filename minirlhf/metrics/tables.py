@@ -150,7 +150,7 @@ The learning rate. | a short rise, then a straight line to 0
 """,
     KTORecord: """
 loss | | loss
-1 - σ of how far each reply stands on its thumb's side, on average. | starts at ½, falls
+1 - σ of how far each reply stands on its thumb's side, on average. | starts near ½, falls
 accuracy | share of replies
 How many replies stand on their thumb's side of the distance gone; ties half. | starts at ½, rises
 up_reward | nats times β | rewards/chosen

@@ -22,6 +22,7 @@ from minirlhf.evaluate import Judge, Replies, compare
 from minirlhf.feedback.meaning import Judgement, Preference, advise, judgements, preferences
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Vote
+from minirlhf.files.messages import counted
 from minirlhf.model import CausalLM, ValueModel
 from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
 from minirlhf.recipes.pipeline import MAX_NEW_TOKENS, Checkpoints, load_shipped
@@ -130,8 +131,8 @@ class Reading:
     def __str__(self) -> str:
         return "\n".join(
             [
-                f"{self.votes} votes tell better from worse {self.choices} times, and call a tie {self.ties} times. "
-                f"The words explain {self.explained} of the {self.choices}, and would have foreseen {self.foreseen}.",
+                f"{counted(self.votes, 'vote')}: {counted(self.choices, 'choice')}, {counted(self.ties, 'tie')}. The "
+                f"words explain {self.explained} of the choices, and would have foreseen {self.foreseen}.",
                 *self.advice,
             ]
         )

@@ -9,23 +9,28 @@ it something; theirs spin, in processes of their own, which is quickest for whoe
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from copy import deepcopy
 from dataclasses import replace
+from importlib.metadata import version
 from time import perf_counter
 
 import torch
 from tqdm import trange
 
 from minirlhf.course.bench.machine import THREADS, Sizes, Update, cost_of, import_seconds, matmul_rate, seconds
-from minirlhf.course.bench.ours import new_policy, new_prompts, our_updates
-from minirlhf.course.bench.partner import at_work, partner, spinning
+from minirlhf.course.bench.ours import count_a, new_pairs, new_policy, new_prompts, our_updates
+from minirlhf.course.bench.partner import Once, at_work, partner, spinning
 from minirlhf.course.bench.row import Row, quotients
+from minirlhf.course.bench.trl_now import GROUP, trl
 from minirlhf.course.bench.trl_ppo import trl_updates
 from minirlhf.course.book.execute import run
-from minirlhf.data import Demonstrations
+from minirlhf.data import Demonstrations, Prompts
+from minirlhf.dpo import DPOConfig, train_dpo
 from minirlhf.feedback.asking import write_questions
 from minirlhf.feedback.simulated import CHEERFUL, simulate
+from minirlhf.grpo import GRPOConfig, train_grpo
 from minirlhf.paths import notebooks_folder
 from minirlhf.recipes.pipeline import load_shipped
 from minirlhf.recipes.taste import Taste, TasteConfig, learn_taste
@@ -141,6 +146,42 @@ def sft(rounds: int = 50) -> Iterator[Row]:
         ours.append(seconds(lambda: next(steps)))
     what = "SFT step, against its matrix products"
     yield Row(what, "s", ours, least, quotients(ours, least), hold=2.5, aim=1.5)
+
+
+def dpo(rounds: int = 9) -> Iterator[Row]:
+    """One step on 64 pairs, the reference's log-probabilities at hand."""
+    sizes, policy = Sizes(episodes=64), new_policy(Sizes())
+    config = DPOConfig(steps=rounds + 1, batch_size=sizes.episodes, lr=sizes.learning_rate, warmup=0)
+    steps = train_dpo(policy, deepcopy(policy), new_pairs(sizes), config)
+    with trl("dpo", sizes, rounds + 1) as their_step:
+        yield _against_trl("DPO step", their_step, lambda: next(steps), rounds)
+
+
+def grpo(rounds: int = 5) -> Iterator[Row]:
+    """One update: sampling, reference, scores and two passes in two steps each."""
+    sizes, policy = replace(EQUAL, epochs=2, count_a=True), new_policy(EQUAL)
+    config = GRPOConfig(
+        updates=rounds + 1,
+        prompts=sizes.episodes // GROUP,
+        group_size=GROUP,
+        epochs=sizes.epochs,
+        minibatches=sizes.minibatches,
+        max_new_tokens=sizes.response,
+        lr=sizes.learning_rate,
+    )
+    updates = train_grpo(policy, deepcopy(policy), count_a, Prompts(new_prompts(sizes, batches=4)), config)
+    with trl("grpo", sizes, rounds + 1) as their_update:
+        yield _against_trl("GRPO update", their_update, lambda: next(updates), rounds)
+
+
+def _against_trl(what: str, their_turn: Once, our_turn: Callable[[], object], rounds: int) -> Row:
+    """Turn by turn, the first of each not counted."""
+    theirs, ours = [], []
+    for _ in turns(rounds + 1, what):
+        theirs.append(their_turn()["seconds"])
+        ours.append(seconds(our_turn))
+    theirs, ours = theirs[1:], ours[1:]
+    return Row(f"{what}, against TRL {version('trl')}", "s", ours, theirs, quotients(theirs, ours), hold=3.0, aim=5.0)
 
 
 def votes(rounds: int = 3) -> Iterator[Row]:

@@ -10,7 +10,7 @@ import torch
 
 from minirlhf.course.bench.machine import THREADS, A, Sizes, Update
 from minirlhf.course.bench.partner import answer
-from minirlhf.data import Prompts
+from minirlhf.data import Comparisons, Prompts
 from minirlhf.model import GPT, CausalLM, GPTConfig, RewardModel, ValueModel
 from minirlhf.ops import Mask, PerSequence, Tokens
 from minirlhf.ppo import PPOConfig, train_ppo
@@ -29,6 +29,14 @@ def new_prompts(sizes: Sizes, batches: int = 1) -> list[list[int]]:
     generator = torch.Generator().manual_seed(sizes.seed)
     shape = (batches * sizes.episodes, sizes.prompt)
     return torch.randint(sizes.vocabulary, shape, generator=generator).tolist()
+
+
+def new_pairs(sizes: Sizes) -> Comparisons:
+    """Random pairs of replies of one length to random prompts, as many as one step reads."""
+    prompts, n = new_prompts(sizes), sizes.episodes
+    generator = torch.Generator().manual_seed(sizes.seed + 1)
+    chosen, rejected = torch.randint(sizes.vocabulary, (2, n, sizes.response), generator=generator).tolist()
+    return Comparisons(prompts, chosen, rejected, [1.0] * n)
 
 
 def our_updates(sizes: Sizes, updates: int) -> Iterator[Update]:

@@ -11,12 +11,16 @@ from minirlhf.course.bench.machine import THREADS, facts
 from minirlhf.course.bench.row import HEAD, Row
 from minirlhf.paths import REPOSITORY
 
-Measurement = Literal["ppo", "company", "sampling", "sft", "yardstick", "votes", "demo", "lessons", "import"]
+Measurement = Literal[
+    "ppo", "company", "sampling", "sft", "dpo", "grpo", "yardstick", "votes", "demo", "lessons", "import"
+]
 MEASUREMENTS = {
     "ppo": measure.ppo,
     "company": measure.company,
     "sampling": measure.sampling,
     "sft": measure.sft,
+    "dpo": measure.dpo,
+    "grpo": measure.grpo,
     "yardstick": measure.yardstick,
     "votes": measure.votes,
     "demo": measure.demo,

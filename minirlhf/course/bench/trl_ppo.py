@@ -18,6 +18,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
+from typing import IO
 
 import torch
 from torch import nn
@@ -127,13 +128,16 @@ def trainer(sizes: Sizes, updates: int, folder: str):
     )
 
 
-def main(sizes: Sizes, updates: int) -> None:
-    """Answer every line that comes in with one update and a line of JSON about it."""
+def take_turns(trl, pipe: IO[str], steps: int = 1, score: str = "") -> None:
+    """Train, but wait for a line before every turn of so many steps, and say afterwards in a line how long it took.
+
+    `score` names the number that is logged and told too.
+    """
     from transformers import PrinterCallback, TrainerCallback
 
-    pipe = sys.stdout
-
     class TakeTurns(TrainerCallback):
+        taken, found = 0, 0.0
+
         def wait(self) -> None:
             input()
             self.start = time.perf_counter()
@@ -142,20 +146,27 @@ def main(sizes: Sizes, updates: int) -> None:
             self.wait()
 
         def on_log(self, *_, logs: dict[str, float], **__) -> None:
-            self.score = logs["objective/scores"]
+            self.found = logs.get(score, 0.0)
 
         def on_step_end(self, *_, **__) -> None:
-            update = Update(time.perf_counter() - self.start, self.score)
-            print(json.dumps(update._asdict()), file=pipe, flush=True)
-            self.wait()
+            self.taken += 1
+            if self.taken % steps == 0:
+                update = Update(time.perf_counter() - self.start, self.found)
+                print(json.dumps(update._asdict()), file=pipe, flush=True)
+                self.wait()
 
+    trl.remove_callback(PrinterCallback)
+    trl.add_callback(TakeTurns())
+    trl.train()
+
+
+def main(sizes: Sizes, updates: int) -> None:
+    """Answer every line that comes in with one update and a line of JSON about it."""
+    pipe = sys.stdout
     torch.set_num_threads(THREADS)
     torch.manual_seed(sizes.seed)
     with TemporaryDirectory() as folder, redirect_stdout(sys.stderr):  # TRL prints; the pipe is not for that
-        trl = trainer(sizes, updates, folder)
-        trl.remove_callback(PrinterCallback)
-        trl.add_callback(TakeTurns())
-        trl.train()
+        take_turns(trainer(sizes, updates, folder), pipe, score="objective/scores")
 
 
 if __name__ == "__main__":

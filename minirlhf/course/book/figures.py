@@ -33,9 +33,11 @@ img {{ max-width: 100%; display: block }}
 section {{ margin: 0 0 32px; overflow-x: auto }}
 .note {{ color: #767676 }}
 </style>
+<main>
 <h1>{title}</h1>
 <p class="note">{note}</p>
 {body}
+</main>
 </html>
 """
 

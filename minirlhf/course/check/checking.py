@@ -28,6 +28,7 @@ from minirlhf.course.check.trial import NOT_THE_LEARNERS, TOO_MANY_LINES, attemp
 from minirlhf.course.check.tried import Tried
 from minirlhf.course.check.undisturbed import undisturbed
 from minirlhf.course.exercises import EXERCISES, Case, Exercise
+from minirlhf.files.messages import counted
 
 PATIENCE = 3.0  # seconds for all small cases together, and as much again for the large one
 WIDTH = 100  # characters in a line
@@ -282,7 +283,7 @@ def _printed(all_tried: Sequence[Tried]) -> list[str]:
     for tried in all_tried:
         if lines := tried.yours.printed.strip().splitlines():
             count = max(tried.yours.lines_printed, len(lines))
-            more = f" (and {count - 3:,} lines more)" if count > 3 else ""
+            more = f" (and {counted(count - 3, 'line')} more)" if count > 3 else ""
             if count > TOO_MANY_LINES:
                 more += " So many lines take most of its time, and would fill the notebook in training: print less."
             return ["It printed: " + " | ".join(line[:80] for line in lines[:3]) + more]

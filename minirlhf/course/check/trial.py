@@ -28,6 +28,7 @@ from torch import Tensor
 
 from minirlhf.course.check.deadline import Deadline, TimeUp
 from minirlhf.course.exercises import Case, Exercise
+from minirlhf.files.messages import counted
 
 TOO_MANY_LINES = 200  # more printed lines than this are what takes the time
 NOT_THE_LEARNERS = tuple(
@@ -153,7 +154,9 @@ def _take(result: Any, exercise: Exercise, like: Trial | None) -> tuple[list[Ten
         return [], "it returns nothing (None). Is a `return` missing at its end?"
     outputs = [_as_tensor(x, exercise) for x in _outputs(result, exercise)]
     if len(outputs) != len(exercise.outputs):
-        wanted = f"{len(exercise.outputs)} tensors are asked for, {' and '.join(exercise.outputs)}"
+        n = len(exercise.outputs)
+        are = "is" if n == 1 else "are"
+        wanted = f"{counted(n, 'tensor')} {are} asked for, {' and '.join(exercise.outputs)}"
         return [], f"it returns {_describe(result)}; {wanted}."
     for i, name in enumerate(exercise.outputs):
         ours = None if like is None else like.outputs[i]

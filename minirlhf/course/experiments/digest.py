@@ -17,9 +17,9 @@ def digests(modules: Iterable[str], root: Path = REPOSITORY) -> dict[str, str]:
     sources = package_modules(root / "minirlhf")
     graph = import_graph(sources)
     code = {name: code_digest(path) for name, path in sources.items()}
-    shared = [*_data(root / "data"), *_pins(root / "constraints.txt")]
+    shared = [*data_digests(root / "data"), *pins(root / "constraints.txt")]
     return {
-        module: _short([*(f"{name} {code[name]}" for name in sorted(needed_by(module, graph))), *shared])
+        module: short_digest([*(f"{name} {code[name]}" for name in sorted(needed_by(module, graph))), *shared])
         for module in modules
     }
 
@@ -32,7 +32,7 @@ def code_digest(path: Path) -> str:
             ast.get_docstring(node, clean=False) is not None
         ):
             del node.body[0]
-    return _short([repr(_bare(tree))])
+    return short_digest([repr(_bare(tree))])
 
 
 def _bare(node: object) -> object:
@@ -43,19 +43,22 @@ def _bare(node: object) -> object:
     return [_bare(each) for each in node] if isinstance(node, list) else repr(node)
 
 
-def _data(folder: Path) -> list[str]:
-    found = [path for path in folder.rglob("*") if path.is_file()]
-    named = {path.relative_to(folder): path for path in found}
-    return [
-        f"{name.as_posix()} {hashlib.sha256(named[name].read_bytes()).hexdigest()}"
-        for name in sorted(named)
-        if name.parts[0] not in NOT_READ
-    ]
+def data_digests(folder: Path) -> list[str]:
+    """A line for every file of data that something may be measured from."""
+    named = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+    return [f"{name.as_posix()} {file_digest(named[name])}" for name in sorted(named) if name.parts[0] not in NOT_READ]
 
 
-def _pins(path: Path) -> list[str]:
+def file_digest(path: Path) -> str:
+    """Of every byte of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def pins(path: Path) -> list[str]:
+    """The versions of packages that are asked for."""
     return [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
 
 
-def _short(lines: Iterable[str]) -> str:
+def short_digest(lines: Iterable[str]) -> str:
+    """Of these lines, in twelve letters."""
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]

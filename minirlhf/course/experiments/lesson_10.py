@@ -1,7 +1,8 @@
-"""Lesson 10: two tasks, seven ways to get there, the same number of human answers for each."""
+"""Lesson 10: two tasks, ten ways to get there, the same number of human answers for each."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from time import process_time
 from typing import Any
 
@@ -9,21 +10,27 @@ import torch
 from torch import nn
 
 from minirlhf.course.experiments.claims import Claim
-from minirlhf.course.experiments.contest import ASKED, BATCH, DEFINITE, TASKS, TASTE, UPDATES, Contest, Entry, N
+from minirlhf.course.experiments.contest import ASKED, BATCH, BETA, DEFINITE, TASKS, TASTE, UPDATES, Contest, Entry, N
 from minirlhf.data import Demonstrations
+from minirlhf.dpo import DPOConfig, train_dpo
+from minirlhf.grpo import GRPOConfig, train_grpo
 from minirlhf.model import CausalLM
 from minirlhf.paths import data_folder
-from minirlhf.recipes.pipeline import CONTEXT
+from minirlhf.recipes.pipeline import CONTEXT, MAX_NEW_TOKENS
 from minirlhf.sft import SFTConfig, train_sft
 from minirlhf.training import time_limited
+from minirlhf.verifiers import score_by
+from minirlhf.worlds.helpdesk import gold_parts
 
 EPOCHS = 6
+GROUPS = GRPOConfig(updates=UPDATES, prompts=BATCH // N, group_size=N, max_new_tokens=MAX_NEW_TOKENS)
 LADDER = (60, 200)
 
 
 def entries(contest: Contest, only: Sequence[str] = ()) -> Iterator[Entry]:
     """The contestants one after another, each with what it took; `only` names some of them."""
-    yield from (way(contest, name) for name, way in WAYS.items() if not only or name in only)
+    ways = {name: way for name, way in WAYS.items() if name not in UNCHECKED.get(contest.task.name, ())}
+    yield from (way(contest, name) for name, way in ways.items() if not only or name in only)
 
 
 def imitate(start: CausalLM, demonstrations: Demonstrations, seed: int = 0) -> CausalLM:
@@ -112,6 +119,41 @@ def ppo_entry(contest: Contest, policy: CausalLM, seconds: float) -> Entry:
     )
 
 
+def _dpo(contest: Contest, name: str) -> Entry:
+    """The votes train the policy itself. One in five is kept back, to say when to stop."""
+    begun, policy, start = process_time(), deepcopy(contest.shipped.sft), contest.shipped.sft
+    rows = range(len(contest.votes))
+    kept_back, learned = contest.votes.at(rows[::5]), contest.votes.at([i for i in rows if i % 5])
+    config = DPOConfig(steps=60, patience=10, seed=contest.seed)
+    list(time_limited(train_dpo(policy, start, learned, config, held_out=kept_back)))
+    return Entry(name, policy, votes=contest.answers, seconds=process_time() - begun, parameters=size(policy, start))
+
+
+def _grpo(contest: Contest, name: str) -> Entry:
+    """PPO's reward model, PPO's number of replies, and no value model: eight replies to each customer."""
+    learned, begun, policy, start = contest.learn(), process_time(), deepcopy(contest.shipped.sft), contest.shipped.sft
+    config = replace(GROUPS, beta=BETA, missing_eos_score=-2.0, seed=contest.seed)
+    list(time_limited(train_grpo(policy, start, contest.reward_model, contest.customers, config)))
+    seconds, models = learned + process_time() - begun, (policy, start, contest.reward_model)
+    sampled = UPDATES * BATCH
+    return Entry(name, policy, votes=contest.answers, seconds=seconds, parameters=size(*models), sampled=sampled)
+
+
+def _verified(contest: Contest, name: str) -> Entry:
+    """The same where a program says whether a customer's matter is settled, and nobody is asked."""
+    begun, policy, start = process_time(), deepcopy(contest.shipped.sft), contest.shipped.sft
+    verifier = score_by(settles, contest.shipped.tokenizer)
+    list(time_limited(train_grpo(policy, start, verifier, contest.customers, replace(GROUPS, seed=contest.seed))))
+    seconds = process_time() - begun
+    return Entry(name, policy, seconds=seconds, parameters=size(policy, start), sampled=UPDATES * BATCH)
+
+
+def settles(prompt: str, reply: str) -> bool:
+    """The right remedy for the right thing, with a greeting and a closing: whether a program finds all four."""
+    parts = gold_parts(prompt, reply)
+    return all(parts[part] > 0 for part in ("remedy", "item", "greeting", "closing"))
+
+
 WAYS: Mapping[str, Callable[[Contest, str], Entry]] = {
     "base": _as_it_is,
     "SFT": _as_it_is,
@@ -121,7 +163,11 @@ WAYS: Mapping[str, Callable[[Contest, str], Entry]] = {
     "SFT, best answers": _best_answers,
     "best-of-n": _best_of_n,
     "PPO": _ppo,
+    "DPO": _dpo,
+    "GRPO": _grpo,
+    "GRPO, verifier": _verified,
 }
+UNCHECKED = {TASTE.name: ("GRPO, verifier",)}  # nobody can write down what sorry enough is
 
 
 def size(*models: nn.Module) -> int:

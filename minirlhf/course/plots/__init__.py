@@ -43,6 +43,10 @@ PUBLIC = {
     "lesson_09": "choice_curves gold_by_distance hack_signs proxy_and_gold remedy_dots three_judges",
     "own_data": "text_lengths",
     "lesson_10": "cost_table interval_ladder score_by_minutes two_verdicts win_rates",
+    "lesson_11": "broken_runs chosen_may_fall direct_progress held_out_turn implied_bars mass_moved optimum_bars "
+    "two_walks",
+    "lesson_12": "checked_ways dead_curve group_card group_microscope group_squares judge_seats leash_walks "
+    "paid_and_right pass_at_k_curves step_sizes stop_lengths",
 }
 HOME_OF = {name: module for module, names in PUBLIC.items() for name in names.split()}
 __all__ = sorted(HOME_OF)

@@ -22,7 +22,7 @@ from minirlhf.course.plots import style
 from minirlhf.course.plots.strip import TokenStrip
 
 CARD = f"box-sizing:border-box;max-width:100%;overflow-x:auto;background:#fff;color:{style.INK}"
-TEXT = "padding:10px 14px;white-space:pre-wrap;font-family:monospace;font-size:13px;line-height:1.45"
+TEXT = "padding:10px 14px;white-space:pre-wrap;word-break:normal;font-family:monospace;font-size:13px;line-height:1.45"
 GREEK = {"beta": "β", "gamma": "γ", "lam": "λ"}
 LONG = 12  # letters: the room that a slider has for its value
 SORRY = "padding:10px 14px;border-left:8px solid #D55E00;font-size:14px;line-height:1.45"
@@ -130,7 +130,7 @@ class Explorer(VBox):
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         state = ", ".join(f"{_words(name)}: {label(value)}" for name, value in self.values.items())
         still = as_html(self.shown) if isinstance(self.shown, Widget) else self._place.value
-        html = f'<div style="{CARD}">{still}<div style="padding:4px 14px 8px">{escape(state)}</div></div>'
+        html = style.sheet(CARD, f'{still}<div style="padding:4px 14px 8px">{escape(state)}</div>')
         bundle = super()._repr_mimebundle_(**kwargs) or {}
         return {**bundle, "text/plain": repr(self), "text/html": html}
 
@@ -179,15 +179,16 @@ def as_html(shown: Any) -> str:
         return style.picture(style.drawn(shown), style.said_of(shown))
     in_html = getattr(shown, "_repr_html_", None)
     found = in_html() if in_html else None
-    return f'<div style="{CARD};{TEXT}">{escape(str(shown))}</div>' if found is None else found
+    return style.sheet(f"{CARD};{TEXT}", escape(str(shown))) if found is None else found
 
 
 def _sorry(error: Exception, call: str) -> str:
     story = "".join(traceback.format_exception(error))
-    return (
-        f'<div style="{CARD};{SORRY}" role="alert"><b>{escape(call)} stopped.</b> '
-        f"{escape(type(error).__name__)}: {escape(str(error))}"
-        f'<details><summary>Where?</summary><pre style="color:{style.INK}">{escape(story)}</pre></details></div>'
+    return style.sheet(
+        f"{CARD};{SORRY}",
+        f"<b>{escape(call)} stopped.</b> {escape(type(error).__name__)}: {escape(str(error))}"
+        f'<details><summary>Where?</summary><pre style="color:{style.INK}">{escape(story)}</pre></details>',
+        role="alert",
     )
 
 

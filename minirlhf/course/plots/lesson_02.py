@@ -17,6 +17,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from minirlhf.course.plots import style
 from minirlhf.course.plots.strip import TokenStrip, visible
+from minirlhf.files.messages import counted
 from minirlhf.model import CausalLM
 from minirlhf.ops import Mask, PerToken, Tokens, token_log_probs
 from minirlhf.sft import SFTRecord
@@ -54,11 +55,12 @@ def piece_strip(tokenizer: Tokenizer, text: str) -> TokenStrip:
     plain = [tokenizer.decode([i]) for i in ids]
     sizes = [1 if "�" in piece else len(piece.encode()) for piece in plain]
     details = [
-        f"piece number {i} of the {tokenizer.vocab_size} that the model knows, {_counted(size, 'byte')}"
+        f"piece number {i} of the {tokenizer.vocab_size} that the model knows, {counted(size, 'byte')}"
         + (": a part of one letter" if "�" in piece else "")
         for i, piece, size in zip(ids, plain, sizes, strict=True)
     ]
-    title = f"{_counted(len(text.encode()), 'byte')} of text are {_counted(len(ids), 'piece')}"
+    size = len(text.encode())
+    title = f"{counted(size, 'byte')} of text {'is' if size == 1 else 'are'} {counted(len(ids), 'piece')}"
     return TokenStrip(pieces, {"bytes in a piece": sizes}, details, title)
 
 
@@ -100,7 +102,8 @@ def shift_map(pieces: Sequence[str], guesses: Sequence[tuple[str, float]]) -> Fi
     `guesses[t]` is the likeliest next token after tokens 0 to t, and its probability.
     """
     if len(pieces) != len(guesses):
-        raise ValueError(f"shift_map: {len(pieces)} pieces and {len(guesses)} guesses; give one guess a piece.")
+        given = f"{counted(len(pieces), 'piece')} and {counted(len(guesses), 'guess', 'guesses')}"
+        raise ValueError(f"shift_map: {given}; give one guess a piece.")
     n = len(pieces)
     hits = [t + 1 < n and pieces[t + 1] == guess for t, (guess, _) in enumerate(guesses)]
     figure = style.new_figure(0.6 * n + 1.4, 3.4, tidy=False)
@@ -223,7 +226,3 @@ def percent(p: float) -> str:
     if p >= 0.0995 or p == 0:
         return f"{p:.0%}"
     return f"{p:.1%}" if p >= 0.00095 else "< 0.1%"
-
-
-def _counted(n: int, thing: str) -> str:
-    return f"{n} {thing}" + "s" * (n != 1)

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from minirlhf.course.plots import style
 from minirlhf.course.plots.rows import Rows, by_seed, mean, select
 from minirlhf.course.plots.strip import TokenStrip, visible
+from minirlhf.files.messages import counted
 from minirlhf.model import CausalLM
 from minirlhf.ops import Mask, Tokens
 from minirlhf.tokenizer import Tokenizer
@@ -35,8 +36,8 @@ def supervision_strip(model: CausalLM, tokens: Tokens, mask: Mask, tokenizer: To
     pieces = [token_name(i, tokenizer) for i in ids]
     costs: list[float | None] = [None] * len(ids)
     details = []
-    for t, counted in enumerate(counts):
-        if counted:
+    for t, supervised in enumerate(counts):
+        if supervised:
             costs[t] = -log_p[t - 1, ids[t]].item()
             first = token_name(int(log_p[t - 1].argmax()), tokenizer)
             details.append(_supervised(t, pieces, costs[t] or 0.0, first))
@@ -45,7 +46,7 @@ def supervision_strip(model: CausalLM, tokens: Tokens, mask: Mask, tokenizer: To
         else:
             details.append("prompt: the model reads it. Not supervised: nobody asks for it.")
     n = sum(counts)
-    title = f"{n} of {len(ids)} tokens are supervised"
+    title = f"{n} of {len(ids)} tokens {'is' if n == 1 else 'are'} supervised"
     notes = {"cost": "nats: how surprised the model is by this token", "supervised": "✓: the loss counts it"}
     return TokenStrip(pieces, {"supervised": counts, "cost": costs}, details, title, notes)
 
@@ -98,7 +99,8 @@ def shift_arrows(
     ax.axis("off")
     who = f", found by {by}" if by else ""
     places, supervised = int(predicting[row].sum()), int(mask[row].sum())
-    return style.headline(figure, f"{places} places speak about {supervised} supervised tokens{who}")
+    speak = f"{places} places speak" if places != 1 else "1 place speaks"
+    return style.headline(figure, f"{speak} about {counted(supervised, 'supervised token')}{who}")
 
 
 def run_panels(measured: Mapping[str, Mapping[str, float | int]], control: str = "", title: str = "") -> Figure:

@@ -37,7 +37,8 @@ def agreement_matrix(kappas: Mapping[tuple[str, str], float]) -> Figure:
         row, column = sorted((names.index(one), names.index(other)), reverse=True)
         face = style.GRID if isnan(kappa) else style.tint("SFT", max(0.06, min(kappa, 1.0)))
         ax.add_patch(Rectangle((column, row), 1, 1, facecolor=face, edgecolor="white", linewidth=3))
-        number, tone = "?" if isnan(kappa) else f"{kappa:.2f}", "white" if style.luminance(face) < 0.2 else style.INK
+        number = "?" if isnan(kappa) else f"{kappa:.2f}".replace("-", "−")
+        tone = "white" if style.luminance(face) < 0.2 else style.INK
         style.note(ax, number, (column + 0.5, row + 0.5), color=tone, size=style.MEDIUM, ha="center")
     for i, name in enumerate(names):
         if i:  # the first has no row, the last no column: nobody is compared with themselves

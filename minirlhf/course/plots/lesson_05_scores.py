@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from minirlhf.course.plots import style
 from minirlhf.course.plots.lesson_05 import TONES
 from minirlhf.evaluate import CalibrationBin
+from minirlhf.files.messages import counted
 
 
 def score_places(pieces: Sequence[str], scores: Sequence[float], place: int, counted: int, whose: str) -> Figure:
@@ -84,7 +85,10 @@ def length_lines(words: Sequence[int], scores: Mapping[str, Sequence[float]], ed
         r = float(np.corrcoef(words, values)[0, 1])
         ends.append((float(xs[-1]), means[-1], f"{name}\nr = {style.signed(r, 2)}", style.ink(name)))
     counts = np.bincount(which, minlength=len(names))
-    ax.set_xticks(range(len(names)), [f"{name}\n{n} replies" for name, n in zip(names, counts, strict=True)])
+    ax.set_xticks(
+        range(len(names)),
+        [f"{name}\n{counted(n, 'reply', 'replies')}" for name, n in zip(names, counts.tolist(), strict=True)],
+    )
     ax.axhline(0, color=style.PALE, linewidth=1)
     style.name_ends(ax, ends, gap=0.14)
     return style.headline(figure, "Does a longer reply score higher?  Bars: 95 % intervals")
@@ -125,7 +129,7 @@ def calibration_plot(bins: Sequence[CalibrationBin]) -> Figure:
         shift, side = ((9, -12), "left") if under and b.predicted < 0.9 else ((-9, 6), "right")
         look = {"color": style.ink("proxy"), "ha": side, "va": "baseline", "annotation_clip": False}
         look |= {"bbox": style.BEHIND}
-        style.note(ax, f"{b.count} pairs", (b.predicted, b.observed), shift, **look)
+        style.note(ax, counted(b.count, "pair"), (b.predicted, b.observed), shift, **look)
     low = min([0.5, *(b.observed for b in bins)])
     ax.set(xlim=(0.44, 1.02), ylim=(low - 0.05, 1.03))
     ax.xaxis.set_major_formatter("{x:.0%}")

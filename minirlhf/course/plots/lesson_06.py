@@ -10,6 +10,7 @@ from torch import Tensor
 
 from minirlhf.bandit import BanditRecord
 from minirlhf.course.plots import style
+from minirlhf.files.messages import counted
 from minirlhf.losses import clipped_policy_loss
 from minirlhf.metrics import METRICS
 from minirlhf.reinforce import ReinforceRecord
@@ -31,7 +32,8 @@ def bandit_tries(replies: Sequence[str], drawn: Tensor, rewards: Tensor) -> Figu
     ax.axvline(0, color=style.PALE, linewidth=1)
     style.name_rows(ax, list(map(_short, replies)))
     ax.margins(x=0.1)
-    title = f"{len(drawn)} tries and their rewards; the number in a circle says which try it was (1: the first)"
+    tries = f"{len(drawn)} tries and their rewards" if len(drawn) > 1 else "1 try and its reward"
+    title = f"{tries}; the number in a circle says which try it was (1: the first)"
     return style.headline(figure, title)
 
 
@@ -207,7 +209,7 @@ def reuse_plot(runs: Mapping[str, Sequence[Tensor]]) -> Figure:
     style.caption(figure, "approximate KL: half the mean square of log ρ; right: 98 tokens in 100, thick: half of them")
     distances = " · ".join(f"{name}: {y:.2g}" for _, y, name, _ in ends)
     taken = max(map(len, runs.values())) - 1
-    return style.headline(figure, f"How far in {taken} steps? {distances} nats a token")
+    return style.headline(figure, f"How far in {counted(taken, 'step')}? {distances} nats a token")
 
 
 def credit_bars(

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from minirlhf.course.overoptimisation import GaoFit, Run, Snapshot, percentile_interval, t_interval
 from minirlhf.course.plots import style
+from minirlhf.files.messages import counted
 
 DISTANCE = "√KL from the base model (√nats a reply)"
 PROXY, GOLD = "proxy\n(deviations)", "gold score\n(points)"
@@ -75,7 +76,7 @@ def choice_curves(sizes: Sequence[int], lines: Mapping[str, Sequence[Sequence[fl
     pairs = [line[sizes.index(2)] for line in lines.get("the first n", []) if 2 in sizes]
     if pairs and not by:
         low, high = style.signed(min(pairs), 2), style.signed(max(pairs), 2)
-        title = f"Best of 2, dealt {len(pairs)} times: {low} to {high}"
+        title = f"Best of 2, dealt {counted(len(pairs), 'time')}: {low} to {high}"
     return style.headline(figure, title)
 
 

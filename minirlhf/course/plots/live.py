@@ -22,6 +22,7 @@ from tqdm.auto import tqdm
 
 from minirlhf.course.plots import style
 from minirlhf.course.plots.replies import largest
+from minirlhf.files.messages import counted
 from minirlhf.metrics import METRICS
 from minirlhf.ppo import PPORecord
 from minirlhf.training import time_limited
@@ -147,11 +148,11 @@ def _stopped(shell: Any, kind: type, stop: BaseException, trace: Any, tb_offset:
 
 def _so_far(reading: "Reading", updates: Sequence[PPORecord]) -> str:
     """The figure's one sentence."""
-    votes = f"{reading.votes:,} vote{'' if reading.votes == 1 else 's'}"
+    votes = counted(reading.votes, "vote")
     if not reading.updates:
         return f"{votes}: no word is worth more than another, so there is nothing to learn"
     if not updates:
-        return f"{votes}: {reading.explained} of {reading.choices} choices explained, training begins"
+        return f"{votes}: {reading.explained} of {counted(reading.choices, 'choice')} explained, training begins"
     last = updates[-1]
     return (
         f"{votes}, update {last.update} of {reading.updates}: "

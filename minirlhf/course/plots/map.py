@@ -1,6 +1,7 @@
 """The map of the course: what becomes what, and what people give at each step."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -31,26 +32,33 @@ STAGES = {
     "PPO": Box(7.85, 2.9, "PPO", "answers, is scored,\nimproves a little"),
     "RLHF": Box(10.1, 2.9, "RLHF", "answers as\npeople like"),
     "demonstrations": Box(3.2, 0.8, "people", "people write\ngood answers"),
-    "votes": Box(5.5, 0.8, "people", "people choose\nbetween two answers"),
+    "votes": Box(5.5, 0.8, "people", "people choose\none of two"),
     "reward model": Box(7.85, 0.8, "proxy", "a number for\nany answer"),
+    "DPO": Box(10.1, 0.8, "DPO", "answers as\npeople like"),
     "reference": Box(7.85, 5.0, "SFT", "the SFT model,\nfrozen", dashed=True),
 }
-TITLES = {"base": "base model", "SFT": "SFT model", "RLHF": "RLHF model", "demonstrations": "demonstrations"}
+TITLES = {
+    "base": "base model",
+    "SFT": "SFT model",
+    "RLHF": "RLHF model",
+    "DPO": "DPO model",
+    "demonstrations": "demonstrations",
+}
 
 
 def pipeline_map(active: str | None = None) -> Figure:
     """From texts to a model that people have tuned; `active`, a name in STAGES, is where you are."""
     if active is not None and active not in STAGES:
         raise ValueError(f"pipeline_map: there is no stage {active!r}; choose from {', '.join(STAGES)}.")
-    figure = style.new_figure(ACROSS, 5.9, tidy=False)
-    figure.set_size_inches(ACROSS, 5.9)
+    figure = style.new_figure(ACROSS, 6.25, tidy=False)
+    figure.set_size_inches(ACROSS, 6.25)
     figure.set_label("How people tune a language model: the map of the course")
     ax = figure.add_axes((0, 0, 1, 1))
-    ax.set(xlim=(0, ACROSS), ylim=(0.0, 5.9))
+    ax.set(xlim=(0, ACROSS), ylim=(-0.35, 5.9))
     ax.set_axis_off()
     style.note(ax, "How people tune a language model", (0.15, 5.4), size=16, weight="bold", va="baseline")
-    key = "Yellow: what people supply. Dashed: the leash."
-    style.note(ax, key, (0.15, 5.05), color=style.PALE, size=LETTERS, va="baseline")
+    key = "Yellow: what people supply. Dashed: the leash.\nIn lesson 12 a program takes the reward model's place."
+    style.note(ax, key, (0.15, 5.25), color=style.PALE, size=LETTERS, va="top", linespacing=1.3)
     for name, box in STAGES.items():
         _draw(ax, TITLES.get(name, name), box, name == active)
     _arrow(ax, "texts", "base", "predict the\nnext token")
@@ -61,6 +69,7 @@ def pipeline_map(active: str | None = None) -> Figure:
     _arrow(ax, "SFT", "votes", "two answers\nto each customer")
     _arrow(ax, "votes", "reward model", "learn what\nis chosen")
     _arrow(ax, "reward model", "PPO", "a score for\neach answer")
+    _detour(ax, "votes", "DPO", "DPO: the choices train a copy of the SFT model themselves")
     _arrow(ax, "SFT", "reference", "a copy that\nnever changes", dashed=True)
     _arrow(ax, "reference", "PPO", "the leash: KL, a price\nfor straying from it", dashed=True, tip="-")
     return figure
@@ -80,11 +89,32 @@ def _draw(ax: Axes, title: str, box: Box, active: bool) -> None:
     )
     ax.add_patch(shape)
     text = "white" if active else style.INK
-    style.note(ax, title, (box.x, box.y + 0.22), color=text, size=LETTERS + 2, weight="bold", ha="center")
+    size = LETTERS + 2 - (len(title) > 12)  # a long one would touch the edges
+    style.note(ax, title, (box.x, box.y + 0.22), color=text, size=size, weight="bold", ha="center")
     style.note(ax, box.says, (box.x, box.y - 0.17), color=text, size=LETTERS, ha="center", linespacing=1.2)
     if active:
         corner = (box.x - WIDTH / 2, box.y + HEIGHT / 2 + 0.08)
-        style.note(ax, "you are here", corner, color=style.ink(box.of), size=LETTERS, va="baseline")
+        look: dict[str, Any] = {"color": style.ink(box.of), "size": LETTERS, "va": "baseline", "bbox": style.BEHIND}
+        style.note(ax, "you are here", corner, **look)  # the leash passes behind it
+
+
+def _detour(ax: Axes, start: str, end: str, says: str) -> None:
+    """An arrow from below one box to below another, under what stands between them."""
+    one, other = STAGES[start], STAGES[end]
+    bottom, low, colour = one.y - HEIGHT / 2, one.y - HEIGHT / 2 - 0.28, style.ink(other.of)
+    ax.plot([one.x, one.x, other.x], [bottom, low, low], color=colour, linewidth=1.6)
+    arrow = FancyArrowPatch(
+        (other.x, low),
+        (other.x, bottom),
+        arrowstyle="-|>",
+        mutation_scale=14,
+        shrinkA=0,
+        shrinkB=2,
+        color=colour,
+        lw=1.6,
+    )
+    ax.add_patch(arrow)
+    style.note(ax, says, ((one.x + other.x) / 2, low - 0.06), color=colour, size=LETTERS, ha="center", va="top")
 
 
 def _arrow(ax: Axes, start: str, end: str, says: str, dashed: bool = False, tip: str = "-|>") -> None:

@@ -22,6 +22,7 @@ def text_lengths(lengths: Mapping[str, Sequence[int]], contexts: Mapping[str, in
         bins = [n * width for n in range(longest // width + 2)]
         ax.hist(found, bins=bins, color=style.colour("base"))
         ax.axvline(context, color=style.INK, linewidth=1.5, linestyle=style.DASHED)
-        style.note(ax, f"its model reads {context}", (context, ax.get_ylim()[1]), (-5, -2), ha="right", va="top")
+        style.at_least(ax, 0, 1.2 * ax.get_ylim()[1])  # room for the words, above every bar
+        style.note(ax, f"its model reads {context}", (context, ax.get_ylim()[1]), (-5, 0), ha="right", va="top")
     axes[-1].set_xlabel("length of prompt and reply, in pieces")
     return style.headline(figure, "Texts that fit: " + ", ".join(fits))

@@ -17,6 +17,7 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex
 from traitlets import Dict, Int, Unicode, validate
 
 from minirlhf.course.plots import style
+from minirlhf.files.messages import counted
 
 # Okabe and Ito's vermilion, sky blue, blue and green, on white.
 TWO_SIDED = LinearSegmentedColormap.from_list("two-sided", ["#D55E00", "#FFFFFF", "#0072B2"], N=257)
@@ -27,7 +28,10 @@ Numbers = Iterable[Any]  # float, int, bool or None; a tensor too
 
 CARD = f"max-width:960px;background:#fff;color:{style.INK};padding:14px 18px;font-size:14px;line-height:1.4"
 BOX = "display:inline-block;margin:2px;padding:2px 6px;border:1px solid #8a8a8a;border-radius:6px;text-align:center"
-PANEL = f"margin:10px 0 0;padding:10px 14px;background:#f4f5f7;color:{style.INK};white-space:pre-wrap;font-size:13px"
+PANEL = (
+    f"margin:10px 0 0;padding:10px 14px;background:#f4f5f7;color:{style.INK};font-size:13px;"
+    "white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
+)
 
 
 class TokenStrip(AnyWidget):
@@ -127,7 +131,8 @@ class TokenStrip(AnyWidget):
 
     def __repr__(self) -> str:
         n = len(self.view["pieces"])
-        return f"A strip of {n} tokens, by {self.shading}. No strip to see? print(strip), or strip.tell({self._told})."
+        what = f"A strip of {counted(n, 'token')}, by {self.shading}."
+        return f"{what} No strip to see? print(strip), or strip.tell({self._told})."
 
     def _repr_html_(self) -> str:
         return still(self.view, self._shade, self._told)
@@ -211,7 +216,8 @@ def _require_one_each(n: int, given: Mapping[str, Sequence[Any]]) -> None:
     for name, entries in given.items():
         if len(entries) != n:
             raise ValueError(
-                f"TokenStrip: {name!r} has {len(entries)} entries, and there are {n} tokens. Give one for each token; "
+                f"TokenStrip: {name!r} has {counted(len(entries), 'entry', 'entries')}, and there "
+                f"{'is' if n == 1 else 'are'} {counted(n, 'token')}. Give one for each token; "
                 "in a shade, None where a token does not count."
             )
 
@@ -227,7 +233,8 @@ def still(view: Mapping[str, Any], shade: Mapping[str, Any], told: int) -> str:
     )
     note = f": {shade['note']}" if shade["note"] else ""
     detail = f"token {told}: {view['pieces'][told]}\n{view['details'][told]}"
-    return (
-        f'<div style="{CARD}"><b>{escape(view["title"])}</b><div>{escape(shade["name"] + note)}</div>'
-        f'<div>{boxes}</div><pre style="{PANEL}">{escape(detail)}</pre></div>'
+    return style.sheet(
+        CARD,
+        f"<b>{escape(view['title'])}</b><div>{escape(shade['name'] + note)}</div>"
+        f'<div>{boxes}</div><pre style="{PANEL}">{escape(detail)}</pre>',
     )

@@ -1,8 +1,8 @@
 """The one visual language of the course: which colour a model or a score has, and how axes, lines and notes look.
 
 Colours are Okabe and Ito's, which people tell apart whatever colours they see. Nothing comes from the
-reader's matplotlib settings: a figure is a white card with dark text in a dark notebook too. Figures are made
-without pyplot, so nothing global is touched and a thread may draw.
+reader's matplotlib settings: a figure is dark on white paper, and in a dark notebook the light on that paper is lower.
+Figures are made without pyplot, so nothing global is touched and a thread may draw.
 """
 
 import struct
@@ -33,7 +33,7 @@ COLOURS = {
     "gold": "#E69F00",  # what people truly want
     "people": "#F0E442",
 }
-INK, PALE, GRID, NORMAL, FINE = "#222222", "#767676", "#EBEBEB", "#E6F2EC", "#3B7A57"
+INK, PALE, GRID, NORMAL, FINE = "#222222", "#707070", "#EBEBEB", "#E6F2EC", "#3B7A57"
 SMALL, MEDIUM, LARGE = 9.0, 10.5, 13.0  # points
 WIDEST = 8.0  # inches: on a laptop a notebook shows 700 pixels of 800, and SMALL is still as high as a book's print
 BOLD_LETTER, LETTER = 0.59, 0.54  # how wide one is on average, in its height
@@ -41,6 +41,15 @@ BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1}  #
 END = "⟨end⟩"  # how the end of a text is shown
 BOLD: dict[str, Any] = {"size": MEDIUM, "weight": "bold"}  # for a note that is to be read first
 DASHED = (0, (5, 3))
+DIM = (
+    0.86  # how much light is left on the paper in a dark theme: calm beside a black page, and every colour stays itself
+)
+PAPER = "minirlhf-paper"  # the class of all that is dark on white
+LIGHT = (  # in each output, for it may be the only one; an output that is not trusted loses it, and stays white
+    f"<style>.{PAPER} {{ border-radius: 8px }}"
+    f' :is([data-jp-theme-light="false"], .vscode-dark) .{PAPER} {{ filter: brightness({DIM}) }}'
+    f" .{PAPER} .{PAPER} {{ filter: none !important }}</style>"
+)
 Grid = Literal["x", "y", "both"]
 Point = tuple[float | int, float | int]
 Of = Literal["data", "axes", "row", "column"]
@@ -58,9 +67,20 @@ def colour(name: str) -> str:
 
 
 def ink(name: str) -> str:
-    """The same hue, as dark as it must be to be read on white: a contrast of 4.5, as WCAG asks."""
+    """The same hue, as dark as it must be to be read on paper, dimmed or not: a contrast of 4.5, as WCAG asks."""
     shades = (_mixed(colour(name), "#000000", share / 20) for share in range(20))
-    return next(shade for shade in shades if luminance(shade) < 1.05 / 4.5 - 0.05)
+    return next(shade for shade in shades if contrast(dimmed(shade), dimmed("#FFFFFF")) >= 4.5)
+
+
+def dimmed(tone: str) -> str:
+    """A colour as a dark theme shows it; contrasts are never greater there than on white."""
+    return _mixed("#000000", tone, DIM)
+
+
+def contrast(one: str, other: str) -> float:
+    """How far apart two colours are in brightness, from 1 to 21, as WCAG 2 defines it."""
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
 
 
 def luminance(tone: str) -> float:
@@ -115,12 +135,19 @@ def drawn(figure: Figure, **how: Any) -> bytes:
     return png.getvalue()
 
 
+def sheet(look: str, content: str, role: str = "") -> str:
+    """HTML on a sheet of paper of this look, in CSS."""
+    said = f' role="{role}"' if role else ""
+    return f'{LIGHT}<div class="{PAPER}"{said} style="{look}">{content}</div>'
+
+
 def picture(png: bytes, alt: str) -> str:
     """A PNG as HTML, never wider than the page. With its size known beforehand nothing jumps while it is read."""
     width, height = struct.unpack(">II", png[16:24])
     return (
-        f'<img width="{width}" height="{height}" style="display:block;max-width:100%;height:auto" '
-        f'decoding="sync" alt="{escape(alt)}" src="data:image/png;base64,{b64encode(png).decode()}">'
+        f'{LIGHT}<img class="{PAPER}" width="{width}" height="{height}" '
+        f'style="display:block;max-width:100%;height:auto" decoding="sync" '
+        f'alt="{escape(alt)}" src="data:image/png;base64,{b64encode(png).decode()}">'
     )
 
 
@@ -163,7 +190,9 @@ def headline(figure: Figure, text: str) -> Figure:
 
 
 def _wrapped(text: str, letters: float) -> str:
-    return "\n".join(fill(line, int(letters)) for line in text.split("\n"))
+    """The text in lines of so many letters at most; what goes from one number to another stays together."""
+    joined = text.replace(" → ", "\u00a0→\u00a0")
+    return "\n".join(fill(line, int(letters)) for line in joined.split("\n")).replace("\u00a0", " ")
 
 
 def caption(figure: Figure, text: str) -> None:

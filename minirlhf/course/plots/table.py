@@ -17,8 +17,9 @@ from matplotlib.figure import Figure
 from minirlhf.course.plots import style
 from minirlhf.course.plots.table_figure import Row, Words, draw
 from minirlhf.evaluate import Replies, WinRate, win_rate
+from minirlhf.files.messages import counted
 
-CARD = f"background:#fff;color:{style.INK};"  # a white card, in JupyterLab's dark theme too
+CARD = f"background:#fff;color:{style.INK};"  # paper in JupyterLab's dark theme too
 TABLE = "border-collapse:collapse;table-layout:auto;width:100%;font-size:13px;line-height:1.35;"
 CELL = CARD + "text-align:left;vertical-align:top;padding:6px 10px;border-top:1px solid #ddd;"
 
@@ -61,13 +62,17 @@ class BeforeAfter:
     def caption(self) -> str:
         shown, n = min(self.rows, len(self.prompts)), len(self.prompts)
         return (
-            f"The first {shown} of {n} customers, not picked. Bold: not said by the model to the left. "
+            f"The first {shown} of {counted(n, 'customer')}, not picked. Bold: not said by the model to the left. "
             f"Numbers: {self.scores}. Brackets: 95 % intervals; ties count half."
         )
 
+    @property
+    def everyone(self) -> str:
+        return f"all {counted(len(self.prompts), 'customer')}" if len(self.prompts) > 1 else "the only customer"
+
     def figure(self) -> Figure:
         """The table as a picture, for a README or a slide."""
-        return draw(self.shown(), self.summary(), f"all {len(self.prompts)} customers", self.caption)
+        return draw(self.shown(), self.summary(), f"{self.everyone}", self.caption)
 
     def _repr_html_(self) -> str:
         head = "".join(
@@ -85,14 +90,15 @@ class BeforeAfter:
             f'<td style="{CELL}background:{style.tint(name)}"><b>{"<br>".join(map(escape, lines))}</b></td>'
             for name, lines in self.summary().items()
         )
-        return (
-            f'<div style="{CARD}padding:10px;overflow-x:auto"><table style="{CARD}{TABLE}">'
+        return style.sheet(
+            f"{CARD}padding:10px;overflow-x:auto",
+            f'<table style="{CARD}{TABLE}">'
             f'<caption style="{CARD}caption-side:bottom;text-align:left;padding-top:8px">'
             f"{escape(self.caption)}</caption>"
             f'<thead><tr><th scope="col" style="{CELL}border-top-color:#fff">customer</th>{head}</tr></thead>'
             f"<tbody>{body}</tbody>"
             f'<tfoot><tr><th scope="row" style="{CELL}">all {len(self.prompts)}</th>{foot}</tr></tfoot>'
-            "</table></div>"
+            "</table>",
         )
 
     def __str__(self) -> str:
@@ -107,7 +113,7 @@ class BeforeAfter:
                 lines.append(fill(reply, width, initial_indent=start, subsequent_indent=" " * len(start)))
             blocks.append("\n".join(lines))
         sums = "\n".join(f"  {name:>{name_width}}  {', '.join(lines)}" for name, lines in self.summary().items())
-        return "\n\n".join([*blocks, f"All {len(self.prompts)} customers, {self.scores}:\n{sums}"])
+        return "\n\n".join([*blocks, f"{self.everyone.capitalize()}, {self.scores}:\n{sums}"])
 
     __repr__ = __str__
 
@@ -119,8 +125,9 @@ def before_after_table(
     for name, replies in columns.items():
         if not len(prompts) == len(replies.texts) == len(replies.scores):
             raise ValueError(
-                f"before_after_table: {name!r} has {len(replies.texts)} replies and {len(replies.scores)} "
-                f"scores for {len(prompts)} prompts; every prompt needs one of each."
+                f"before_after_table: {name!r} has {counted(len(replies.texts), 'reply', 'replies')} and "
+                f"{counted(len(replies.scores), 'score')} for {counted(len(prompts), 'prompt')}; "
+                "every prompt needs one of each."
             )
     if not columns or not prompts:
         raise ValueError("before_after_table needs at least one prompt and one model's replies.")

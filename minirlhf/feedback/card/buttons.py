@@ -91,8 +91,7 @@ class _PlainCard:
         self.progress.value = view["answered"]
         time_left = "" if done else _time_left(view["seconds_left"])
         _show(self.left, f"{view['answered']} of {view['total']}{time_left}")
-        banner = f"Simulated: {simulated} sits in the chair" if simulated else ""
-        _show(self.banner, banner, f"border: 2px solid {VERMILION}; padding: 6px 12px; font-weight: 600")
+        _show(self.banner, view["banner"], f"border: 2px solid {VERMILION}; padding: 6px 12px; font-weight: 600")
         finished = f"All {view['total']} answered." + ("" if simulated else " Thank you. Go on with the next cell.")
         _show(self.task, finished if done else view["task"], "font-weight: 600")
         _show(self.prompt, view["prompt"], FRAME + f"; border-left: 4px solid {BLUE}")

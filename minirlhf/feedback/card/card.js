@@ -460,7 +460,7 @@ class Card {
     show(this.count, [`${view.answered} of ${view.total}`, this.timeLeft(view)].filter(Boolean).join(" · "));
     this.progress.max = view.total;
     this.progress.value = view.answered;
-    show(this.banner, simulated && `Simulated: ${simulated} sits in the chair`);
+    show(this.banner, view.banner);
     this.sitting.hidden = !simulated;
     this.said.textContent = view.said; // its line is kept free, so that nothing jumps
     this.ask(view);

@@ -12,7 +12,6 @@ from typing import Any
 
 from traitlets import Bool, Dict, HasTraits
 
-from minirlhf.feedback.agreement import counted
 from minirlhf.feedback.formats.conversation import to_messages
 from minirlhf.feedback.identity import YOU, own_voter, people, pseudonym, sit_down
 from minirlhf.feedback.simulated import PEOPLE, Person, simulate
@@ -33,6 +32,7 @@ from minirlhf.feedback.votes import (
     answer_from_row,
     sides,
 )
+from minirlhf.files.messages import counted
 
 LETTERS = "ABCDEFGHI"
 TITLE = "Your feedback"
@@ -222,7 +222,7 @@ class Session(HasTraits):
             self._person, self._sitting = person, []
             skipped = sum(isinstance(vote.answer, Skip) for vote in votes)
             self._said = f"{_sentence(person.name)} has answered {counted(len(votes) - skipped, 'question')}" + (
-                f" and skipped {counted(skipped, 'question')}, which want something written." if skipped else "."
+                f" and skipped {counted(skipped, 'question')} that asked for a text." if skipped else "."
             )
             self._failed = ""
             self.refresh()
@@ -319,6 +319,7 @@ class Session(HasTraits):
                 "error": self._failed,
                 "heard": self._heard,
                 "simulated": self._person.name if self._person else "",
+                "banner": f"{_sentence(self._person.name)} sits in the chair" if self._person else "",
                 "people": [person.name for person in PEOPLE.values()],
                 "voter": "" if self._named else pseudonym(self.voter),
                 "others": [] if self._named else [pseudonym(one) for one in people() if one != self.voter],

@@ -14,6 +14,7 @@ from traitlets import Dict, dlink
 
 from minirlhf.feedback.card.buttons import plain_card
 from minirlhf.feedback.card.session import TITLE, Session
+from minirlhf.feedback.card.still import still
 from minirlhf.feedback.identity import YOU
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Question
@@ -84,5 +85,5 @@ class FeedbackCard(AnyWidget):
         self.session.receive({"do": "look"})
         bundle = super()._repr_mimebundle_(**kwargs)
         if bundle:
-            bundle[0]["text/plain"] = repr(self)
+            bundle[0].update({"text/plain": repr(self), "text/html": still(self.session.view)})
         return bundle

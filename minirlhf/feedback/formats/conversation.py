@@ -16,14 +16,14 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import count
 
-from minirlhf.feedback.texts import shown
+from minirlhf.files.messages import shown
 
 Message = dict[str, str]
 
 NAMES = {"system": "System", "user": "Customer", "assistant": "Agent"}
 TRANSCRIPT = {"user": "Human", "assistant": "Assistant"}  # as hh-rlhf calls them
 SPEAKS = "\nAgent:"  # how every prompt of the help desk ends: now it is the agent's turn
-TRANSCRIPT_SPEAKS = "\n\nAssistant:"
+HUMAN, ASSISTANT = "\n\nHuman:", "\n\nAssistant:"
 FIRST = re.compile(r"(?:System|Customer|Agent):(\t*) ")
 
 
@@ -35,8 +35,8 @@ def to_messages(prompt: str) -> list[Message]:
         if first[1]:
             return turns if to_prompt(turns) == prompt else alone
         return _in_turn(turns, "\n", ": ", NAMES) or alone
-    if prompt.endswith(TRANSCRIPT_SPEAKS) and prompt.startswith("\n\nHuman:"):
-        turns = _turns(prompt.removesuffix(TRANSCRIPT_SPEAKS), "\n\n", ":", TRANSCRIPT)
+    if prompt.endswith(ASSISTANT) and prompt.startswith(HUMAN):
+        turns = _turns(prompt.removesuffix(ASSISTANT), "\n\n", ":", TRANSCRIPT)
         turns = _in_turn(turns, "\n\n", ":", TRANSCRIPT) or alone
         return [turn | {"content": turn["content"].removeprefix(" ")} for turn in turns]
     return alone

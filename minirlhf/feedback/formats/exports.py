@@ -22,6 +22,7 @@ from minirlhf.feedback.meaning import Preference, demonstrations, judgements, pr
 from minirlhf.feedback.texts import require_whole
 from minirlhf.feedback.votes import Vote, vote_to_row
 from minirlhf.files.contents import located
+from minirlhf.files.messages import counted
 
 if TYPE_CHECKING:
     import datasets
@@ -66,10 +67,7 @@ def sft_dataset(votes: Iterable[Vote], conversational: bool = False) -> "dataset
 
 def _whole(votes: Iterable[Vote]) -> list[Vote]:
     """The votes, of which an older store may hold one with half an emoji, which no file can."""
-    votes = list(votes)
-    for vote in votes:
-        require_whole(vote)
-    return votes
+    return [require_whole(vote) for vote in votes]
 
 
 def _dataset(
@@ -116,7 +114,7 @@ class Exported:
 
     def __str__(self) -> str:
         counts = [(path, self.rows[path.stem]) for path in self.paths]
-        wrote = [f"{path}: {n} row{'' if n == 1 else 's'}" for path, n in counts]
+        wrote = [f"{path}: {counted(n, 'row')}" for path, n in counts]
         return "\n".join([*wrote, *self.notes])
 
 
@@ -210,7 +208,7 @@ def _notes(votes: Sequence[Vote], rows: dict[str, int], stars: str) -> tuple[str
     }
     notes = [f"{name} was not written: {why}." for name, why in reasons.items() if not rows[name]]
     if ties := sum(found.preference != 1 for found in _compared(votes, stars)):
-        notes.append(f"Ties have no row in preference, which cannot say ½; {SIDE_TABLE} holds all {ties} of them.")
+        notes.append(f"Only {SIDE_TABLE} holds {counted(ties, 'tie')}: preference has no row that could say ½.")
     if checks := sum(vote.question.purpose == "gold" for vote in votes):
-        notes.append(f"Attention checks say nothing about taste; {SIDE_TABLE} alone holds all {checks} of them.")
+        notes.append(f"Only {SIDE_TABLE} holds {counted(checks, 'attention check')}: they say nothing about taste.")
     return tuple(notes)

@@ -9,12 +9,12 @@ from hashlib import sha256
 from itertools import combinations
 from typing import Any
 
-from minirlhf.feedback.formats.rows import moment, number, require_different, required, text
+from minirlhf.feedback.formats.conversation import ASSISTANT, HUMAN
 from minirlhf.feedback.formats.trl_rows import NO_TIME, Fields, choice, imported, pair
-from minirlhf.feedback.texts import listed, shown
 from minirlhf.feedback.votes import Answer, Better, Question, Ranking, Skip, Tie, Vote
+from minirlhf.files.columns import moment, number, require_different, required, text
+from minirlhf.files.messages import listed, shown
 
-HUMAN, ASSISTANT = "\n\nHuman:", "\n\nAssistant:"
 SIDES = {"left": 0, "right": 1}
 
 

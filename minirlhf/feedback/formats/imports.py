@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 from warnings import warn
 
-from minirlhf.feedback.formats.files import Rows, read_rows, refused
+from minirlhf.feedback.formats.conversation import ASSISTANT
 from minirlhf.feedback.formats.foreign import (
-    ASSISTANT,
     argilla_votes,
     hh_rlhf_votes,
     is_ranking,
@@ -26,12 +25,16 @@ from minirlhf.feedback.formats.foreign import (
 )
 from minirlhf.feedback.formats.own import read_vote
 from minirlhf.feedback.formats.trl_rows import NO_TIME, Fields, preference_votes, sft_votes, unpaired_votes
-from minirlhf.feedback.texts import listed, require_whole, shown
+from minirlhf.feedback.texts import require_whole
 from minirlhf.feedback.votes import Vote, answer_to_row
-from minirlhf.files.contents import located
-from minirlhf.files.messages import half_of_a_character, printable
+from minirlhf.files.contents import Unreadable, located
+from minirlhf.files.framing import runs_together
+from minirlhf.files.messages import counted, half_of_a_character, listed, printable, shown
+from minirlhf.files.rows import Row, read_rows
 
+COLUMNS = ("prompt", "chosen", "rejected", "completion", "annotations", "choice")  # votes have at least one of them
 ON_BAD_ROWS = ("refuse", "skip")
+SPACED = "write the space before each reply, or write the rows as messages, which get one"
 NAMED = 100  # places, or runs of them, in one message; how many there are is always said
 
 
@@ -63,17 +66,12 @@ def _is_scored(sample: dict[str, Any]) -> bool:
     return _has(*columns)(sample) and isinstance(sample["chosen"], list)
 
 
-def _whole(vote: Vote) -> Vote:
-    require_whole(vote)
-    return vote
-
-
 # In the order in which they are tried: what asks for more columns comes before what asks for fewer.
 FORMATS = {
     "votes": Format(
         "votes.jsonl of this package: id, pair, voter, prompt, replies, shown, choice, …",
         _has("replies", "shown", "choice"),
-        lambda row, _: [_whole(read_vote(row))],
+        lambda row, _: [require_whole(read_vote(row))],
     ),
     "label-studio": Format(
         "JSON export of Label Studio with a <Pairwise> tag: data, annotations",
@@ -124,7 +122,7 @@ class Imported:
     notes: tuple[str, ...]
 
     def __str__(self) -> str:
-        counts = f"{self.path}: {_count(len(self.votes), 'vote')} out of {_count(self.rows, 'row')}"
+        counts = f"{self.path}: {counted(len(self.votes), 'vote')} out of {counted(self.rows, 'row')}"
         left = [f"{len(self.left_out):,} left out:", *(f"  {each}" for each in self.left_out)] if self.left_out else []
         again = [f"The same votes stand again, and count once, in {_places(self.repeated)}."] if self.repeated else []
         return printable("\n".join([counts, *left, *again, *self.notes]))
@@ -150,7 +148,7 @@ def read_votes(
     prompt (Label Studio, Argilla), the two replies (Label Studio) and the ranking (Argilla, if it has two).
     """
     found = import_votes(path, format, on_bad_rows, Fields(voter, prompt, left, right, question, system))
-    if found.left_out or found.repeated:
+    if found.left_out or found.repeated or any(SPACED in note for note in found.notes):
         warn(str(found), stacklevel=2)
     return found.votes
 
@@ -166,8 +164,8 @@ def import_votes(
         raise refused(path, f"on_bad_rows={on_bad_rows!r} is not known; it can be {' or '.join(ON_BAD_ROWS)}.")
     if half_of_a_character(fields.voter):
         raise refused(path, f"voter={shown(fields.voter)} holds half of a character; write it anew.")
-    rows = read_rows(path)
-    unreadable = [LeftOut(place, str(row)) for place, row in rows if isinstance(row, ValueError)]
+    rows = _rows(path)
+    unreadable = [LeftOut(row.place, row.problem) for row in rows if row.problem]
     try:
         read = FORMATS[format or _detected(path, rows)].votes
     except ValueError:
@@ -176,45 +174,59 @@ def import_votes(
         raise
     places: list[str] = []
     votes: list[Vote] = []
-    wrong: list[LeftOut] = []
-    for place, row in rows:
+    wrong = unreadable
+    for row in (row for row in rows if not row.problem):
         try:
-            if isinstance(row, ValueError):
-                raise row
-            found = read(row, fields)
+            found = read(row.values, fields)
         except ValueError as error:
-            wrong.append(LeftOut(place, printable(str(error))))
+            wrong.append(LeftOut(row.place, printable(str(error))))
         else:
             votes += found
-            places += [place] * len(found)
-    votes, repeated, doubles = _once(_identified(votes), places)
-    order = {place: n for n, (place, _) in enumerate(rows)}
+            places += [row.place] * len(found)
+    first, repeated, doubles = _once(_identified(votes), places)
+    votes = [vote for vote, _ in first]
+    order = {row.place: n for n, row in enumerate(rows)}
     wrong = sorted([*wrong, *doubles], key=lambda each: order[each.place])
     if wrong and (on_bad_rows == "refuse" or not votes):
         raise _refusal(path, wrong, len(rows))
     if not votes:
         raise refused(path, "nobody has voted in it, or not submitted what they said; is it the right file?")
-    return Imported(path, votes, len(rows), tuple(wrong), tuple(repeated), tuple(_manners(votes)))
+    return Imported(path, votes, len(rows), tuple(wrong), tuple(repeated), tuple(_manners(first)))
 
 
 def detect_format(path: str | Path) -> str:
     """The name of a file's format, by its columns; ValueError that lists what is known, where it is none of them."""
     path = located(path)
-    return _detected(path, read_rows(path))
+    return _detected(path, _rows(path))
 
 
-def _detected(path: Path, rows: Rows) -> str:
+def refused(path: Path, what: str, place: str = "") -> ValueError:
+    """The error for a file: where, what, what to do, and that nothing was imported; always printable."""
+    return ValueError(f"{Unreadable(path, what, place)} Nothing was imported.")
+
+
+def _rows(path: Path) -> list[Row]:
+    try:
+        rows = read_rows(path, COLUMNS)
+    except (Unreadable, FileNotFoundError) as error:
+        kind = ValueError if isinstance(error, Unreadable) else FileNotFoundError
+        raise kind(f"{error} Nothing was imported.") from None
+    if all(row.problem for row in rows):
+        raise _refusal(path, [LeftOut(row.place, row.problem) for row in rows], len(rows))
+    return rows
+
+
+def _detected(path: Path, rows: list[Row]) -> str:
     sample: dict[str, Any] = {}  # of every column a value that is not empty, if there is one
-    for _, row in rows:
-        if isinstance(row, dict):
-            sample |= {name: value for name, value in row.items() if not sample.get(name)}
+    for row in rows:
+        sample |= {name: value for name, value in row.values.items() if not sample.get(name)}
     for name, known in FORMATS.items():
         if known.fits(sample):
             return name
     columns = "\n".join(f"  {name}: {known.columns}" for name, known in FORMATS.items())
     error = refused(
         path,
-        f"the columns {listed(sample) or '(none)'} fit no format that is known here. Rename them to "
+        f"the columns {listed(sample) if sample else '(none)'} fit no format that is known here. Rename them to "
         "fit one of these, and give its name as format=… where two would fit.",
     )
     raise ValueError(f"{error}\n{columns}")
@@ -236,8 +248,8 @@ def _identified(votes: Sequence[Vote]) -> list[Vote]:
     return found
 
 
-def _once(votes: Sequence[Vote], places: Sequence[str]) -> tuple[list[Vote], list[str], list[LeftOut]]:
-    """Each vote once: a row that stands there again is said, and one that takes another's id is a bad row."""
+def _once(votes: Sequence[Vote], places: Sequence[str]) -> tuple[list[tuple[Vote, str]], list[str], list[LeftOut]]:
+    """Each vote once, with its place: a row that stands there again is said, one that takes another's id is bad."""
     first: dict[str, tuple[Vote, str]] = {}
     again: list[str] = []
     wrong: list[LeftOut] = []
@@ -248,28 +260,27 @@ def _once(votes: Sequence[Vote], places: Sequence[str]) -> tuple[list[Vote], lis
         elif known != vote:
             reason = f"its id {shown(vote.id)} is that of {where}, which says something else; give it one of its own"
             wrong.append(LeftOut(place, f"{reason}, or drop the row."))
-    return [vote for vote, _ in first.values()], again, wrong
+    return list(first.values()), again, wrong
 
 
-def _manners(votes: Sequence[Vote]) -> list[str]:
+def _manners(votes: Sequence[tuple[Vote, str]]) -> list[str]:
     """What a model of the help desk would stumble over, though the votes are sound."""
-    foreign = sum(not vote.question.prompt.endswith("\nAgent:") for vote in votes)
-    touching = [
-        vote
-        for vote in votes
-        if vote.question.prompt.endswith(":") and not all(reply[:1].isspace() for reply in _said(vote))
+    foreign = sum(not vote.question.prompt.endswith("\nAgent:") for vote, _ in votes)
+    joined = [
+        place
+        for vote, place in votes
+        if vote.origin == "imported" and any(runs_together(vote.question.prompt, reply) for reply in _said(vote))
     ]
     notes = []
     if foreign:
         notes.append(
-            f"{_count(foreign, 'vote')} of {len(votes):,} have a prompt without the help desk's frame "
-            "(“Customer: …”, then “Agent:”), the only one that its models have read; a tokenizer and models of "
-            "your own read any."
+            f"{counted(foreign, 'prompt')} of {len(votes):,} without the help desk's frame (“Customer: …”, then "
+            "“Agent:”), the only one that its models have read; a tokenizer and models of your own read any."
         )
-    if touching:
+    if joined:
         notes.append(
-            f"In {_count(len(touching), 'vote')} of {len(votes):,} a reply begins without a space, right after the "
-            "colon of its prompt; models trained on “Agent: Yes” expect one."
+            f"In {counted(len(joined), 'vote')} of {len(votes):,} (the first: {joined[0]}) a reply follows its prompt "
+            f"without a space, so that a model reads words it has never seen; {SPACED}."
         )
     return notes
 
@@ -287,11 +298,11 @@ def _refusal(path: Path, wrong: Sequence[LeftOut], rows: int) -> ValueError:
     more = [f"{_places(places)}: {reason}" for reason, places in kinds.items()]
     if len(more) > NAMED:
         rest = sum(len(places) for places in list(kinds.values())[NAMED:])
-        more = [*more[:NAMED], f"and {rest:,} bad rows of other kinds, which on_bad_rows='skip' would name."]
+        more = [*more[:NAMED], f"and {counted(rest, 'bad row')} of other kinds, which on_bad_rows='skip' would name."]
     good = rows - len({each.place for each in wrong})
-    counted = [f"{len(wrong):,} of {rows:,} rows are bad."] if others else []
-    offer = [f"on_bad_rows='skip' imports the other {_count(good, 'row')}."] if good else []
-    lines = [first.reason, *more, " ".join([*counted, *offer])]
+    bad = [f"{len(wrong):,} of {rows:,} rows are bad."] if others else []
+    offer = [f"on_bad_rows='skip' imports the other {counted(good, 'row')}."] if good else []
+    lines = [first.reason, *more, " ".join([*bad, *offer])]
     return refused(path, ("\n  " if others else " ").join(filter(None, lines)), first.place)
 
 
@@ -307,7 +318,3 @@ def _places(places: Sequence[str]) -> str:
     said = [f"{name} {start}" if start == end else f"{name}s {start} to {end}" for name, start, end in runs[:NAMED]]
     more = [f"and others ({len(places):,} in all)"] if len(runs) > NAMED else []
     return ", ".join([*said, *more])
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n:,} {what}{'' if n == 1 else 's'}"

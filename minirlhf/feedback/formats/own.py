@@ -3,9 +3,9 @@
 from dataclasses import fields
 from typing import Any
 
-from minirlhf.feedback.formats.rows import moment, required
-from minirlhf.feedback.texts import shown
 from minirlhf.feedback.votes import ANSWERS, MODES, ORIGINS, PURPOSES, Vote, vote_from_row
+from minirlhf.files.columns import moment, required
+from minirlhf.files.messages import shown
 
 # Every column and what stands in it; a list holds texts or numbers, as the second entry says.
 COLUMNS: dict[str, tuple[type, ...]] = {

@@ -10,9 +10,9 @@ from hashlib import sha256
 from typing import Any
 
 from minirlhf.feedback.formats.conversation import Message, to_content, to_messages, to_prompt, to_reply
-from minirlhf.feedback.formats.rows import number, require_different, required, text
-from minirlhf.feedback.texts import listed
 from minirlhf.feedback.votes import Answer, Better, Question, Text, Thumb, Tie, Vote
+from minirlhf.files.columns import number, require_different, required, text
+from minirlhf.files.messages import listed
 
 SIMULATED = "(simulated)"
 SYSTEM = ("keep", "drop")

@@ -1,14 +1,13 @@
-"""The questions that every reader asks of a row: is a column there, is it what it must be.
+"""A row of a file, and the questions that every reader asks of it: is a column there, is it what it must be.
 
-An error says what is wrong and what to do; the place, and that nothing was imported, is said by whoever reads the file.
+An error says what is wrong and what to do; the place, and what was not done, is said by whoever reads the file.
 """
 
 from datetime import UTC, datetime
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
-from minirlhf.feedback.texts import listed, shown
-from minirlhf.files.messages import half_of_a_character
+from minirlhf.files.messages import half_of_a_character, listed, shown
 
 LARGEST = 2**63 - 1  # that a database can hold
 
@@ -22,13 +21,26 @@ KINDS = {
 }
 
 
+class Row(NamedTuple):
+    """One row, and where it stands: line 3 of a file, item 3 of a list, row 3 of a table; or why there is none."""
+
+    unit: str
+    number: int
+    values: dict[str, Any]
+    problem: str = ""
+
+    @property
+    def place(self) -> str:
+        return f"{self.unit} {self.number}"
+
+
 def required(row: dict[str, Any], column: str, kind: type, inside: type | None = None) -> Any:
     """What stands in a column, if it is of this kind (and a list of that kind inside); otherwise ValueError."""
     value = row.get(column)
     if type(value) is kind and kind in (str, dict, bool):  # most are; a store asks this of every vote it reads
         return value
     if value is None:
-        have = listed(name for name, other in row.items() if other is not None) or "nothing"
+        have = listed(name for name, other in row.items() if other is not None)
         raise ValueError(f"'{column}' is missing (there is: {have}); fill it in, or drop the row.")
     if not _is(value, kind) or (inside and not all(_is(item, inside) for item in value)):
         wanted = KINDS[kind] + (f" in which each item is {KINDS[inside]}" if inside else "")
