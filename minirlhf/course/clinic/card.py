@@ -110,7 +110,9 @@ class Index:
     def _repr_html_(self) -> str:
         rows = ""
         for stage, symptoms in self.by_stage.items():
-            rows += f'<tr><th colspan="2" scope="rowgroup" style="text-align:left;padding:10px 4px 4px">{stage}</th></tr>'
+            rows += (
+                f'<tr><th colspan="2" scope="rowgroup" style="text-align:left;padding:10px 4px 4px">{stage}</th></tr>'
+            )
             for one in symptoms:
                 calm = f' <span style="color:{style.FINE}">(nothing is wrong)</span>' if one.harmless else ""
                 rows += (

@@ -28,7 +28,8 @@ class Cooler(CausalLM):
 @symptom(
     PPO,
     sees="The ratio is not 1 on an update's first minibatch, before any step.",
-    words="ratio not 1; first ratio; val/ratio off; temperature; sampling and training disagree; vllm logprobs mismatch; "
+    words="ratio not 1; first ratio; val/ratio off; temperature; sampling and training disagree; vllm logprobs "
+    "mismatch; "
     "importance ratio at first step; clip_ratio above 0 at the first pass",
     cause="Replies were drawn at one temperature, and their log-probabilities are taken at another.",
     sign="the first minibatch's ratio is not 1 to the fifth digit",
@@ -47,7 +48,8 @@ def another_temperature(sick: bool) -> Run:
 @symptom(
     PPO,
     sees="The KL is not 0 at the first update, before anything was learned.",
-    words="kl not zero at start; objective/kl at step 0; nonzero kl; initial kl; reference differs; another checkpoint; "
+    words="kl not zero at start; objective/kl at step 0; nonzero kl; initial kl; reference differs; another "
+    "checkpoint; "
     "dtype; half precision reference",
     cause="The reference is not the model that the policy began as: another checkpoint, precision or padding.",
     sign="a KL that is not 0 at update 1",
@@ -89,7 +91,8 @@ def a_reference_that_moves(sick: bool) -> Run:
 @symptom(
     PPO,
     sees="The KL runs away while the score rises.",
-    words="kl explodes; kl grows without bound; objective/kl keeps growing; sign of kl; negative beta; kl penalty wrong "
+    words="kl explodes; kl grows without bound; objective/kl keeps growing; sign of kl; negative beta; kl "
+    "penalty wrong "
     "sign; rlhf_reward above score",
     cause="The penalty is added where it should be taken off: the policy is paid for straying.",
     sign="what the leash costs, −β·KL, has turned into income: above 0, and growing",
@@ -100,9 +103,7 @@ def a_reference_that_moves(sick: bool) -> Run:
     bug=7,
 )
 def the_leash_pays(sick: bool) -> Run:
-    def rewards(
-        score: PerSequence, log_probs: PerToken, ref_log_probs: PerToken, mask: Mask, beta: float
-    ) -> PerToken:
+    def rewards(score: PerSequence, log_probs: PerToken, ref_log_probs: PerToken, mask: Mask, beta: float) -> PerToken:
         found = token_rewards(score, log_probs, ref_log_probs, mask, -beta if sick else beta)
         paid.append((found.sum(dim=1) - score).mean().item())
         return found
@@ -115,7 +116,8 @@ def the_leash_pays(sick: bool) -> Run:
 @symptom(
     PPO,
     sees="The KL that is reported is below 0, and stays there.",
-    words="negative kl; kl below zero; kl divergence negative; objective/kl -5; why is kl negative; top_k top_p sampling",
+    words="negative kl; kl below zero; kl divergence negative; objective/kl -5; why is kl negative; top_k "
+    "top_p sampling",
     cause="The replies do not come from the policy: they were drawn from the reference, from its top k, or are old.",
     sign="a mean log-ratio below −0.1 nats, which samples of the policy itself cannot have for long",
     present=lambda run: run["log π − log π_ref"][0] < -0.1,
@@ -165,7 +167,8 @@ def a_mean_for_a_sum(sick: bool) -> Run:
     cause="The old log-probabilities are taken anew before each step, so that the policy is compared with itself.",
     sign="ratio 1 and nothing clipped in every update, although there are several passes",
     present=lambda run: all(abs(ratio - 1) < 1e-6 for ratio in run["ratio"]) and not any(run["clip_fraction"]),
-    cure="Keep the log-probabilities that the tokens were drawn with. With one pass and one minibatch a ratio of 1 is right.",
+    cure="Keep the log-probabilities that the tokens were drawn with. With one pass and one minibatch a ratio "
+    "of 1 is right.",
     axis="π / π_old; share of tokens",
     threads="minimind#775 trl#2769 trl#3757 trl#3120 flow_grpo#131",
     bug=10,
@@ -307,7 +310,8 @@ def drawn_with_replacement(sick: bool) -> Run:
 @symptom(
     PPO,
     sees="The score falls from the first update on.",
-    words="reward goes down; score decreases; sign of the reward; loss sign; maximise minimise; training makes it worse; "
+    words="reward goes down; score decreases; sign of the reward; loss sign; maximise minimise; training makes "
+    "it worse; "
     "reward negative",
     cause="A sign is turned on the way from the reward to the loss: what was good becomes less probable.",
     sign="a score that ends clearly below where it began",

@@ -51,7 +51,8 @@ def no_shift(sick: bool) -> Run:
     sees="Replies never end: every one is as long as it may be.",
     words="never stops; keeps generating; no eos; pad is eos; eos masked; runs to max_new_tokens; "
     "completions/clipped_ratio 1; val/num_eos_tokens 0",
-    cause="The end of text is also the filler, and masking the filler masked the end: nothing teaches the model to stop.",
+    cause="The end of text is also the filler, and masking the filler masked the end: nothing teaches the "
+    "model to stop.",
     sign="of the replies to what it was taught on, hardly one in ten ends of its own",
     present=lambda run: run["ended"][-1] < 0.1,
     cure="A filler with an id of its own, which cannot be sampled; the end of text supervised once in each row.",

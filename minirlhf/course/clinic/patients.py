@@ -96,7 +96,9 @@ class Chart:
                 ax.plot(range(1, len(ys) + 1), ys, color=tone, linestyle=dashes, linewidth=2)
             if field in ROOM:
                 middle = 1.0 if field == "first_ratio" else 0.0
-                style.at_least(ax, middle - (ROOM[field] if field in ("policy_loss", "first_ratio") else 0), middle + ROOM[field])
+                style.at_least(
+                    ax, middle - (ROOM[field] if field in ("policy_loss", "first_ratio") else 0), middle + ROOM[field]
+                )
             style.whole_numbers(ax)
         style.caption(figure, "recorded. solid: the patient; dashed: a healthy run of the same method, another seed")
         return style.headline(figure, self.title)
@@ -126,11 +128,12 @@ class Chart:
             for asked, said, gold in self.replies
         )
         head = "".join(f'<th scope="col" style="{cell}">{name}</th>' for name in ("customer", "reply", "gold"))
+        box = f"background:#fff;color:{style.INK};padding:12px 16px;max-width:820px;overflow-x:auto"
         return (
-            f'<div style="background:#fff;color:{style.INK};padding:12px 16px;max-width:820px;overflow-x:auto">{picture}'
+            f'<div style="{box}">{picture}'
             f'<p style="margin:8px 0">{escape(self.caption)}</p><table style="color:{style.INK};font-size:13px">'
             f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-            f"<p>Your diagnosis: <code>patient({self.number}, \"…\")</code>; <code>patient()</code> lists them.</p></div>"
+            f'<p>Your diagnosis: <code>patient({self.number}, "…")</code>; <code>patient()</code> lists them.</p></div>'
         )
 
 
@@ -169,7 +172,7 @@ DIAGNOSES: dict[str, Diagnosis] = {
         "the sign of the KL penalty is turned",
         "kl sign; paid for straying; negative beta; leash pays; kl runs away; no leash",
         "Were it that, straying would pay, and the KL would run to tens of nats: look at its last updates",
-        lambda chart: "KL " + _moves(chart, "kl") if "kl" in chart.log else "there is no KL in the reward of this method",
+        lambda chart: "KL " + _moves(chart, "kl") if "kl" in chart.log else "this method has no KL in a reward",
         lambda chart: chart.method == "PPO" and _rows(chart, "kl")[-1] > 25,
     ),
     "temperature": Diagnosis(
@@ -198,10 +201,12 @@ DIAGNOSES: dict[str, Diagnosis] = {
     "swapped": Diagnosis(
         "chosen and rejected are swapped",
         "pair swapped; labels flipped; columns exchanged; learns the opposite; inverted votes",
-        "Were it that, training would look well and replies would get worse by the rule that people follow: compare the "
+        "Were it that, training would look well and replies would get worse by the rule that people follow: "
+        "compare the "
         "gold score before and after, and the held-out loss",
         lambda chart: (
-            f"gold {chart.gold[0]:.2f} before, {chart.gold[1]:.2f} after; held-out loss {chart.log['held_out_loss'][-1]:.3f}"
+            f"gold {chart.gold[0]:.2f} before, {chart.gold[1]:.2f} after; "
+            f"held-out loss {chart.log['held_out_loss'][-1]:.3f}"
             if chart.method == "DPO"
             else "there are no pairs here"
         ),

@@ -2,7 +2,6 @@
 
 from copy import deepcopy
 from dataclasses import replace
-from functools import partial
 from math import log
 from random import Random
 
@@ -11,11 +10,10 @@ import torch
 from minirlhf.course.clinic import tiny
 from minirlhf.course.clinic.symptom import Run, symptom
 from minirlhf.data import Comparisons, Ids, Judgements
-from minirlhf.dpo import DPOConfig, train_dpo
 from minirlhf.kto import KTOConfig, train_kto
-from minirlhf.losses import Stats, bradley_terry_loss, dpo_loss
+from minirlhf.losses import PerPair, Stats, bradley_terry_loss, dpo_loss
 from minirlhf.model import CausalLM, response_log_probs
-from minirlhf.ops import Mask, PerSequence, PerToken, Scalar, masked_sum
+from minirlhf.ops import Mask, PerToken, Scalar, masked_sum
 from minirlhf.rollout import sample
 from minirlhf.sft import SFTConfig, train_sft
 from minirlhf.training import optimizer_step
@@ -26,13 +24,15 @@ DPO = "DPO and KTO"
 @symptom(
     DPO,
     sees="The chosen replies get less probable, although the margin grows.",
-    words="logps/chosen falls; logps/chosen decreases; chosen log probs go down; likelihood displacement; both logps drop; "
+    words="logps/chosen falls; logps/chosen decreases; chosen log probs go down; likelihood displacement; both "
+    "logps drop; "
     "rewards/chosen negative; chosen probability decreases in dpo; is it learning",
     cause="Only the margin is trained. Replies share weights, so that what pushes the rejected down pulls the chosen "
     "along, and the mass goes to a third reply that points the same way.",
     sign="the chosen reply ends less probable than it began, and the loss has fallen",
     present=lambda run: run["chosen"][-1] < run["chosen"][0] and run["loss"][-1] < run["loss"][0],
-    cure="Often nothing: at the exact optimum the chosen may have fallen. Look at what is said instead; if that is bad, "
+    cure="Often nothing: at the exact optimum the chosen may have fallen. Look at what is said instead; if "
+    "that is bad, "
     "stop earlier, raise β, or add an SFT term.",
     axis="probability; loss in nats",
     threads="eric#32 eric#36 eric#41 trl#800 LlamaFactory#6153 LlamaFactory#7643 OpenRLHF#1054",
@@ -58,7 +58,8 @@ def the_chosen_falls(sick: bool) -> Run:
     sees="The rewards of chosen and rejected are both negative.",
     words="rewards/chosen negative; rewards/rejected negative; all rewards negative; implicit reward below zero; "
     "rewards/margins positive but rewards negative",
-    cause="Over replies of the reference the implicit reward averages −β KL(π_ref ‖ π), which is below 0 as soon as the "
+    cause="Over replies of the reference the implicit reward averages −β KL(π_ref ‖ π), which is below 0 as "
+    "soon as the "
     "policy has moved.",
     sign="on pairs of the reference's own replies the two rewards average below 0",
     present=lambda run: run["mean reward"][0] < 0,
@@ -104,7 +105,8 @@ def everything_masked(sick: bool) -> Run:
     sees="The loss is 0.6931 for ever, and yet the rejected replies plunge.",
     words="dpo loss constant 0.6931 but model changes; reference is the policy; ref_model same as model; margins 0; "
     "shared reference; logps/rejected plunges; peft disable adapter",
-    cause="The reference is the policy itself: the margin is 0 by definition, every pair keeps its full weight for ever.",
+    cause="The reference is the policy itself: the margin is 0 by definition, every pair keeps its full weight "
+    "for ever.",
     sign="a loss of ln 2 in every step, while the rejected become less probable by nats",
     present=lambda run: (
         all(abs(x - log(2)) < 1e-5 for x in run["loss"])
@@ -133,7 +135,8 @@ def the_reference_is_the_policy(sick: bool) -> Run:
 @symptom(
     DPO,
     sees="The loss is not 0.6931 at the first step.",
-    words="dpo initial loss not ln 2; loss not 0.693 at step 0; rewards nonzero at start; rewards ±10 at the beginning; "
+    words="dpo initial loss not ln 2; loss not 0.693 at step 0; rewards nonzero at start; rewards ±10 at the "
+    "beginning; "
     "wrong reference; reference is base; dropout in dpo; dtype mismatch",
     cause="Policy and reference are not the same at the start: the base model in place of the SFT model, another "
     "precision, dropout.",
@@ -192,7 +195,8 @@ def one_pair_a_batch(sick: bool) -> Run:
 @symptom(
     DPO,
     sees="Training accuracy 1, loss near 0, and the held-out loss climbs above 0.693.",
-    words="dpo overfits; accuracy 1 loss 0 no improvement; eval_loss rises; eval_rewards/accuracies low; too many epochs; "
+    words="dpo overfits; accuracy 1 loss 0 no improvement; eval_loss rises; eval_rewards/accuracies low; too "
+    "many epochs; "
     "few preference pairs; dpo no better than sft",
     cause="A few noisy pairs, many passes: without noise DPO has no minimum, so it goes on for ever.",
     sign="a held-out loss that ends above ln 2, while the training loss is below 0.3",
@@ -211,9 +215,11 @@ def too_many_passes(sick: bool) -> Run:
 @symptom(
     DPO,
     sees="After DPO replies never end, or repeat themselves.",
-    words="dpo repeats; dpo never stops; endless generation after dpo; gibberish after dpo; repetition; eos probability "
+    words="dpo repeats; dpo never stops; endless generation after dpo; gibberish after dpo; repetition; eos "
+    "probability "
     "falls; degenerate output",
-    cause="Rate and passes are too large for β: the mass leaves the pairs, and the end of text falls with the rejected.",
+    cause="Rate and passes are too large for β: the mass leaves the pairs, and the end of text falls with the "
+    "rejected.",
     sign="fewer than seven in ten replies still come to an end",
     present=lambda run: run["ended"][-1] < 0.7,
     cure="A third of the rate, a larger β, fewer steps; or an SFT term on the chosen. Read twenty replies.",
@@ -247,7 +253,8 @@ def _mean_length(policy: CausalLM) -> float:
 @symptom(
     DPO,
     sees="Replies get longer and longer with DPO.",
-    words="dpo length bias; verbose after dpo; responses grow; length explosion dpo; longer answers; completions longer; "
+    words="dpo length bias; verbose after dpo; responses grow; length explosion dpo; longer answers; "
+    "completions longer; "
     "simpo; length normalisation",
     cause="In the pairs the longer reply won more often, and a sum over more tokens can move further.",
     sign="replies end at least one token longer than they were",
@@ -269,7 +276,8 @@ def longer_wins(sick: bool) -> Run:
     sees="DPO with averages in place of sums hardly moves.",
     words="average log prob; average_log_prob True; dpo mean logps; length normalised dpo; margins tiny; dpo slow; "
     "mean instead of sum; ipo averages",
-    cause="A reply's mean log-ratio is smaller than its sum by its length, so that the same β means ten times the leash.",
+    cause="A reply's mean log-ratio is smaller than its sum by its length, so that the same β means ten times "
+    "the leash.",
     sign="after twenty steps the margin is below 0.25, where sums are far beyond",
     present=lambda run: run["margin"][-1] < 0.25,
     cure="Sums, as in the paper; or, with averages, β times the usual length.",
@@ -278,7 +286,7 @@ def longer_wins(sick: bool) -> Run:
 )
 def averages_for_sums(sick: bool) -> Run:
     def loss(
-        log_probs: PerToken, ref_log_probs: PerToken, mask: Mask, beta: float, preference: PerSequence
+        log_probs: PerToken, ref_log_probs: PerToken, mask: Mask, beta: float, preference: PerPair
     ) -> tuple[Scalar, Stats]:
         length = mask.sum(dim=1, keepdim=True).clamp(min=1) if sick else 1
         return dpo_loss(log_probs / length, ref_log_probs / length, mask, beta, preference)
@@ -361,7 +369,8 @@ def ktos_distance_is_zero(sick: bool) -> Run:
 @symptom(
     DPO,
     sees="β does not do what it says: halving it changes nothing at the start.",
-    words="beta has no effect in dpo; beta outside; beta times logsigmoid; dpo loss 0.0693; beta as a factor; loss starts "
+    words="beta has no effect in dpo; beta outside; beta times logsigmoid; dpo loss 0.0693; beta as a factor; "
+    "loss starts "
     "at beta times ln 2",
     cause="β stands outside: β · log σ(h). Then it is a factor on the loss, and no leash.",
     sign="a first loss of β ln 2, 0.0693 at β = 0.1, in place of ln 2",
@@ -371,7 +380,7 @@ def ktos_distance_is_zero(sick: bool) -> Run:
 )
 def beta_outside(sick: bool) -> Run:
     def loss(
-        log_probs: PerToken, ref_log_probs: PerToken, mask: Mask, beta: float, preference: PerSequence
+        log_probs: PerToken, ref_log_probs: PerToken, mask: Mask, beta: float, preference: PerPair
     ) -> tuple[Scalar, Stats]:
         value, stats = dpo_loss(log_probs, ref_log_probs, mask, 1.0 if sick else beta, preference)
         return (beta * value if sick else value), stats

@@ -11,8 +11,12 @@ from minirlhf.course.clinic.table import SYMPTOMS, Symptom
 WEIGHTS = {"said": 3.0, "explained": 1.0, "met": 3.0}  # what people see and call it; why; where they met it
 WHOLE = 8.0  # for a way to say it that is the question word for word
 STOP = frozenset(
-    "a an the is are be am was of my our your i it its this that to and or in at on with for from by as but why what "
-    "does do did how when there has have gets get getting keeps stays goes".split()
+    word
+    for words in (
+        "a an the is are be am was of my our your i it its this that to and or in at on with for from by as but",
+        "why what does do did how when there has have gets get getting keeps stays goes",
+    )
+    for word in words.split()
 )
 SAME = {"zero": "0", "kl_divergence": "kl", "logprob": "log", "logprobs": "logps", "nan": "nan", "infinite": "inf"}
 CLOSE, LONG_ENOUGH = 0.8, 4  # how alike two words must be, and how long, to be one with a typing error

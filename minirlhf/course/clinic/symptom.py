@@ -8,7 +8,6 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-
 Run = Mapping[str, Sequence[float | int]]  # what was measured, by name: one number, or one a step
 
 STAGES = ("SFT", "votes and reward models", "policy gradients and PPO", "DPO and KTO", "GRPO and verifiers")

@@ -102,9 +102,7 @@ def grpo(policy: CausalLM | None = None, reward: RewardFn = count_ones, **settin
     return list(train_grpo(policy, deepcopy(policy), reward, Prompts(PROMPTS), GRPOConfig(**config), **settings))
 
 
-def dpo(
-    comparisons: Comparisons | None = None, policy: CausalLM | None = None, **settings: Any
-) -> list[DPORecord]:
+def dpo(comparisons: Comparisons | None = None, policy: CausalLM | None = None, **settings: Any) -> list[DPORecord]:
     """A run of DPO; `settings` are those of DPOConfig, and train_dpo's own arguments."""
     policy = policy or talker()
     reference = settings.pop("reference", None) or deepcopy(policy)

@@ -15,7 +15,6 @@ from minirlhf.course.clinic.symptom import Run, symptom
 from minirlhf.evaluate import pass_at_k
 from minirlhf.grpo import GRPOConfig, grpo_update
 from minirlhf.losses import clipped_policy_loss, k1, k2, k3
-from minirlhf.model import response_log_probs
 from minirlhf.ops import Mask, PerSequence, Tokens, sequence_mean
 from minirlhf.rollout import collect, sample
 from minirlhf.training import new_state
@@ -35,7 +34,8 @@ GRPO = "GRPO and verifiers"
     "The gradient is A·∇log π, and that is not 0.",
     sign="a loss of 0 in every update, with a gradient that is not",
     present=lambda run: max(map(abs, run["policy_loss"])) < 1e-5 and min(run["grad_norm"]) > 1e-3,
-    cure="Nothing is broken. Watch the reward; the loss says nothing. Where the gradient is 0 too, look for dead groups.",
+    cure="Nothing is broken. Watch the reward; the loss says nothing. Where the gradient is 0 too, look for "
+    "dead groups.",
     axis="loss; length of the gradient",
     threads="trl#3452 trl#2703 open-r1#239 unsloth#2291 X-R1#11",
     harmless=True,
@@ -49,7 +49,8 @@ def the_loss_is_0(sick: bool) -> Run:
 @symptom(
     GRPO,
     sees="GRPO's loss is 0 and the gradient is 0: nothing is learned.",
-    words="grad_norm 0; grpo loss 0 and grad norm 0; gradient zero; not learning; reward_std 0; frac_reward_zero_std 1; "
+    words="grad_norm 0; grpo loss 0 and grad norm 0; gradient zero; not learning; reward_std 0; "
+    "frac_reward_zero_std 1; "
     "rewards cancel; two reward functions",
     cause="The parts of the reward cancel: what one gives the other takes, so all replies of a group get the same.",
     sign="a gradient of exactly 0 in every update, and every group dead",
@@ -71,7 +72,8 @@ def the_parts_cancel(sick: bool) -> Run:
     sees="The loss is not 0, although there is one pass and β is 0.",
     words="grpo loss not zero; loss nonzero with beta 0; loss negative; dapo loss; token mean; loss_type; bnpo; "
     "loss correlates with length",
-    cause="With the mean over all tokens the loss is −Cov(A, length) / mean length: it says whether good replies are long.",
+    cause="With the mean over all tokens the loss is −Cov(A, length) / mean length: it says whether good "
+    "replies are long.",
     sign="losses above a thousandth, with one pass and no KL",
     present=lambda run: max(map(abs, run["policy_loss"])) > 1e-3,
     cure="Nothing is broken. Read it as a measure of length, not of progress.",
@@ -108,8 +110,10 @@ def the_filler_counts(sick: bool) -> Run:
 @symptom(
     GRPO,
     sees="The loss climbs, and so does the reward.",
-    words="grpo loss increases; loss goes up; loss increasing while reward increases; kl term; loss positive and growing",
-    cause="What grows is β times the KL, which is part of the printed loss: the policy leaves the reference, as it must.",
+    words="grpo loss increases; loss goes up; loss increasing while reward increases; kl term; loss positive "
+    "and growing",
+    cause="What grows is β times the KL, which is part of the printed loss: the policy leaves the reference, "
+    "as it must.",
     sign="the KL's part of the loss ends above its start, while the score rises",
     present=lambda run: run["β · k3"][-1] > run["β · k3"][0] + 1e-3 and run["score"][-1] > run["score"][0],
     cure="Nothing is broken. Draw the KL and the policy's loss apart.",
@@ -132,7 +136,8 @@ def the_loss_climbs(sick: bool) -> Run:
 @symptom(
     GRPO,
     sees="The ratio drifts away from 1, already on first minibatches, from the second update on.",
-    words="old = reference; old_logprobs from ref model; ratio drifts; importance sampling wrong; first ratio not 1 later; "
+    words="old = reference; old_logprobs from ref model; ratio drifts; importance sampling wrong; first ratio "
+    "not 1 later; "
     "clip fraction grows every step",
     cause="The reference's log-probabilities stand where those of the policy that sampled belong.",
     sign="the first ratio is 1 at update 1, and off by more than a hundredth later",
@@ -175,7 +180,8 @@ def _leashed(estimator, steps: int = 80) -> Run:
 @symptom(
     GRPO,
     sees="A larger β does not lower the KL; some find that it grows.",
-    words="larger beta larger kl; kl coefficient no effect; kl loss does not work; k1 loss; kl_loss_type; leash does not "
+    words="larger beta larger kl; kl coefficient no effect; kl loss does not work; k1 loss; kl_loss_type; "
+    "leash does not "
     "hold; naive kl; beta increases kl",
     cause="k1, log π − log π_ref, is right as a number, and as a loss its gradient is 0 on average.",
     sign="with nothing to pull but the leash, more than eight tenths of the KL is left",
@@ -356,14 +362,13 @@ def _customers(n: int = 20) -> list[tuple[str, str, str]]:
     threads="Visual-RFT#176",
 )
 def nothing_is_right(sick: bool) -> Run:
-    def either_way(prompt: str, said: str) -> bool:
-        gold = PROBLEMS[problem].remedies[0]
+    def either_way(gold: str, said: str) -> bool:
         return said in gold or gold in said
 
     verdicts = []
     for problem, prompt, _ in _customers():
-        verifier = either_way if sick else right_remedy
-        verdicts.append(verifier(prompt, ""))
+        gold = PROBLEMS[problem].remedies[0]
+        verdicts.append(either_way(gold, "") if sick else right_remedy(prompt, ""))
     return {"empty replies right": [sum(verdicts) / len(verdicts)]}
 
 
@@ -474,7 +479,8 @@ def a_second_end(sick: bool) -> Run:
 @symptom(
     GRPO,
     sees="pass@k is lower than in other people's tables.",
-    words="pass@k too low; pass at k biased; with replacement; best@k; 1-(1-p)^k; pass@4; human eval; plug-in estimator",
+    words="pass@k too low; pass at k biased; with replacement; best@k; 1-(1-p)^k; pass@4; human eval; plug-in "
+    "estimator",
     cause="1 − (1 − c/n)^k draws with replacement: the same reply may come twice.",
     sign="below 1 where four of four are drawn and one of them is right",
     present=lambda run: run["pass@4 of 4, one right"][0] < 1,

@@ -101,7 +101,7 @@ def _group_cases() -> list[Case]:
     large = (normal(3, 256) > 0.9).float()
     return [
         Case("two groups of four, one dead", "", (given(1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0), 4)),
-        Case("all wrong is dead as well", "Nobody right teaches no more than everybody.", (given(0, 0, 0, 1.0, 1, 0), 3)),
+        Case("all wrong is dead as well", "All wrong teaches no more than all right.", (given(0, 0, 0, 1.0, 1, 0), 3)),
         Case(
             "scores that are not 0 or 1",
             "Equal is equal, whatever the score.",

@@ -9,7 +9,6 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass
 from functools import partial
 from math import log
-from statistics import fmean
 from typing import Any
 
 import torch
@@ -147,7 +146,7 @@ WARD: dict[int, Bed] = {
 
 
 def ward(seeds: Sequence[int]) -> list[dict[str, Any]]:
-    """The twelve patients of lesson 13, three of each: what was logged, ten replies, and the gold score of a hundred."""
+    """The twelve patients of lesson 13, three of each: what was logged, ten replies, the gold score of a hundred."""
     shipped, rows = load_shipped(), []
     for number in WARD:
         for seed in seeds:
@@ -204,7 +203,9 @@ def measure(seed: int) -> dict[str, float]:
         groups = [prompt for prompt in customers for _ in range(4)]
         replies = sample(model, groups, 40, torch.Generator().manual_seed(seed))
         dead[name] = frac_reward_zero_std(paid(replies.tokens, replies.response_mask), 4).item()
-    cool, anew = (admitted(next(n for n in WARD if WARD[n].diagnosis == d), seed, shipped) for d in ("temperature", "anew"))
+    cool, anew = (
+        admitted(next(n for n in WARD if WARD[n].diagnosis == d), seed, shipped) for d in ("temperature", "anew")
+    )
     (start, end), (anew_start, anew_end) = (
         (steps[0]["score"], steps[-1]["score"]) for steps in ([r for r in rows if "step" in r] for rows in (cool, anew))
     )
