@@ -3,19 +3,17 @@
 import re
 from copy import deepcopy
 from dataclasses import replace
-from functools import partial
 from math import comb
 from random import Random
 
 import torch
 
-from minirlhf.advantages import group_advantages, standardised_advantages
 from minirlhf.course.clinic import tiny
 from minirlhf.course.clinic.symptom import Run, symptom
 from minirlhf.evaluate import pass_at_k
+from minirlhf.groups import group_advantages, k1, k2, k3, sequence_mean, standardised_advantages
 from minirlhf.grpo import GRPOConfig, grpo_update
-from minirlhf.losses import clipped_policy_loss, k1, k2, k3
-from minirlhf.ops import Mask, PerSequence, Tokens, sequence_mean
+from minirlhf.ops import Mask, PerSequence, Tokens, masked_mean
 from minirlhf.rollout import collect, sample
 from minirlhf.training import new_state
 from minirlhf.verifiers import mentions_remedy, right_remedy
@@ -41,8 +39,8 @@ GRPO = "GRPO and verifiers"
     harmless=True,
 )
 def the_loss_is_0(sick: bool) -> Run:
-    passes, by_reply = 1 if sick else 3, partial(clipped_policy_loss, aggregate=sequence_mean)
-    records = tiny.grpo(policy_loss=by_reply, epochs=passes, minibatches=1)
+    passes = 1 if sick else 3
+    records = tiny.grpo(aggregate=sequence_mean, epochs=passes, minibatches=1)
     return tiny.series(records, "policy_loss", "grad_norm")
 
 
@@ -82,9 +80,8 @@ def the_parts_cancel(sick: bool) -> Run:
     harmless=True,
 )
 def the_loss_measures_length(sick: bool) -> Run:
-    by_reply = partial(clipped_policy_loss, aggregate=sequence_mean)
-    loss = clipped_policy_loss if sick else by_reply
-    return tiny.series(tiny.grpo(policy_loss=loss, epochs=1, minibatches=1), "policy_loss")
+    aggregate = masked_mean if sick else sequence_mean
+    return tiny.series(tiny.grpo(aggregate=aggregate, epochs=1, minibatches=1), "policy_loss")
 
 
 @symptom(

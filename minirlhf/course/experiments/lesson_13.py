@@ -21,10 +21,10 @@ from minirlhf.data import Comparisons
 from minirlhf.dpo import DPOConfig, dpo_step, pair_log_probs, train_dpo
 from minirlhf.evaluate import answer
 from minirlhf.feedback.simulated import PATIENT
+from minirlhf.groups import sequence_mean
 from minirlhf.grpo import GRPOConfig, train_grpo
-from minirlhf.losses import clipped_policy_loss
 from minirlhf.model import CausalLM, ValueModel, response_log_probs
-from minirlhf.ops import Mask, PerSequence, Tokens, sequence_mean
+from minirlhf.ops import Mask, PerSequence, Tokens
 from minirlhf.ppo import PPOConfig, train_ppo
 from minirlhf.recipes.pipeline import CONTEXT, Checkpoints, ask, load_shipped
 from minirlhf.rollout import RewardFn, sample
@@ -81,9 +81,8 @@ def _for_full_stops(shipped: Checkpoints, seed: int):
 
 def _in_groups(reference: CausalLM, reward: RewardFn, shipped: Checkpoints, seed: int, **settings: Any):
     policy = deepcopy(reference)
-    loss = partial(clipped_policy_loss, aggregate=sequence_mean)
     config = GRPOConfig(**{**GRPO_RUN, "epochs": 1, "minibatches": 1, "lr": 1e-3, "seed": seed} | settings)
-    records = list(train_grpo(policy, reference, reward, shipped.prompts("train"), config, policy_loss=loss))
+    records = list(train_grpo(policy, reference, reward, shipped.prompts("train"), config, aggregate=sequence_mean))
     return reference, policy, records
 
 
