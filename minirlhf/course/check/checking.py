@@ -22,6 +22,7 @@ from torch import Tensor
 
 from minirlhf import RENAMED
 from minirlhf.course.check.apart import Lost, apart, more_time
+from minirlhf.course.check.behaviour import Behaviour
 from minirlhf.course.check.comparing import BY_HAND, Difference, difference, explain, given
 from minirlhf.course.check.progress import mark_done
 from minirlhf.course.check.trial import NOT_THE_LEARNERS, TOO_MANY_LINES, attempt, line_of, source_file
@@ -205,7 +206,7 @@ def _differs(
     alike = [tried for tried in wrong if _difference(tried, exercise).is_gradient == gradient]
     shown = min(alike, key=lambda tried: _size(tried.case))
     found = _difference(shown, exercise)
-    thought, mistake = explain(comparable, shown, found, exercise)
+    thought, mistake = explain(comparable, shown, found, exercise, Behaviour(answer, exercise, comparable))
     levels = [
         f"What fails: the {found.what}, on {shown.case.name}. {shown.case.promise}".rstrip(),
         f"Where: {found}",
