@@ -65,7 +65,7 @@ def only_the_factor(beta, kl, target, episodes, horizon):  # beta
     return 1 + _held(kl / target - 1) * episodes / horizon
 
 
-def brackets(beta, kl, target, episodes, horizon):  # bracket|beta|places
+def brackets(beta, kl, target, episodes, horizon):  # bracket|multipl|adds to
     return beta * 1 + _held(kl / target - 1) * episodes / horizon
 
 

@@ -3,7 +3,7 @@
 from math import log, log2, log10
 
 
-def only_the_logarithm(n):  # term|missing|second
+def only_the_logarithm(n):  # take off|missing
     return log(n)
 
 
@@ -19,7 +19,7 @@ def not_divided(n):  # divi|/
     return log(n) - (n - 1)
 
 
-def in_bits(n):  # log2
+def in_bits(n):  # log2|bits
     return log2(n) - (n - 1) / n
 
 
@@ -43,11 +43,11 @@ def upside_down(n):  # head|places|division|divi|zero
     return log(n) - n / (n - 1)
 
 
-def base_ten(n):  # log10
+def base_ten(n):  # log10|base of ten
     return log10(n) - (n - 1) / n
 
 
-def whole_division(n):  # //|whole
+def whole_division(n):  # //|whole|\(n - 1\) / n
     return log(n) - (n - 1) // n
 
 

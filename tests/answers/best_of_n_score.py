@@ -33,7 +33,7 @@ def ordered_by_gold(proxy, gold, n):  # proxy
     return (gold.sort(dim=1).values * _shares(gold.shape[1], n)).sum(dim=1).mean()
 
 
-def not_ordered(proxy, gold, n):  # order|sort
+def not_ordered(proxy, gold, n):  # order|sort|`proxy` is not used
     return (gold * _shares(gold.shape[1], n)).sum(dim=1).mean()
 
 
@@ -87,7 +87,7 @@ def with_putting_back(proxy, gold, n):  # power|again|back|twice|work|=
     return _averaged(proxy, gold, k**n - (k - 1 / proxy.shape[1]) ** n)
 
 
-def down_the_batch(proxy, gold, n):  # dim|row|column
+def down_the_batch(proxy, gold, n):  # dim|`proxy` is not used
     order = proxy.argsort(dim=0, stable=True)
     return (gold.gather(0, order) * _shares(proxy.shape[1], n)).sum(dim=1).mean()
 

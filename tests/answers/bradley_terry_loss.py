@@ -56,7 +56,7 @@ def log_of_the_difference(chosen, rejected):  # sigmoid|logsigmoid
     return -(chosen - rejected).log().mean()
 
 
-def accuracy(chosen, rejected):  # gradient|floating|log|share|torch
+def accuracy(chosen, rejected):  # gradient|how often
     return (chosen > rejected).float().mean()
 
 

@@ -59,11 +59,11 @@ def preference_of_the_left(shown, side):  # preference|left|right|choice
     return *_pairs(shown, side), torch.where(side == 0, 1.0, torch.where(side == 1, 0.0, _preference(side)))
 
 
-def rejected_not_turned(shown, side):  # rejected
+def rejected_not_turned(shown, side):  # in `rejected`
     return _pairs(shown, side)[0], shown[:, 1], _preference(side)
 
 
-def chosen_twice(shown, side):  # rejected
+def chosen_twice(shown, side):  # in `rejected`
     chosen, _ = _pairs(shown, side)
     return chosen, chosen, _preference(side)
 

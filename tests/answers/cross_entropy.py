@@ -64,7 +64,7 @@ def as_numbers(log_probs, labels):  # gradient|item
     return torch.tensor(-sum(log_probs[i, labels[i]].item() for i in range(len(labels))) / len(labels))
 
 
-def one_minus_p(log_probs, labels):  # logarithm|exp
+def one_minus_p(log_probs, labels):  # -log p|logarithm
     return (1 - _picked(log_probs, labels).exp()).mean()
 
 

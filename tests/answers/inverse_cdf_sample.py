@@ -35,7 +35,7 @@ def down_the_batch(probabilities, u):  # dim
     return (sums > (u.unsqueeze(1) * sums[:, -1:])).int().argmax(dim=1)
 
 
-def counts_the_greater(probabilities, u):  # count
+def counts_the_greater(probabilities, u):  # count|comparison
     sums, u = _reached(probabilities, u)
     return (sums > u).sum(dim=1)
 
@@ -60,7 +60,7 @@ def sums_begin_at_zero(probabilities, u):  # before|itself|one
     return (sums > u.unsqueeze(1)).int().argmax(dim=1)
 
 
-def last_true_place(probabilities, u):  # first|last
+def last_true_place(probabilities, u):  # first|last|`probabilities` is not used
     sums, u = _reached(probabilities, u)
     return sums.shape[1] - 1 - (sums > u).flip(1).int().argmax(dim=1)
 
@@ -90,7 +90,7 @@ def one_minus_u(probabilities, u):  # 1 -|one minus|reverse|end
     return (sums > u).int().argmax(dim=1)
 
 
-def softmax_first(probabilities, u):  # softmax
+def softmax_first(probabilities, u):  # softmax|exp
     sums, u = _reached(probabilities.softmax(dim=1), u)
     return (sums > u).int().argmax(dim=1)
 

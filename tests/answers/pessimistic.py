@@ -3,7 +3,7 @@
 import torch
 
 
-def hopeful(scores, caution):  # sign|\+|plus
+def hopeful(scores, caution):  # sign|added
     return scores.mean(dim=0) + caution * scores.std(dim=0, correction=0)
 
 
@@ -35,7 +35,7 @@ def one_spread_for_all(scores, caution):  # dim|each|reply|column
     return scores.mean(dim=0) - caution * scores.std(correction=0)
 
 
-def standard_error(scores, caution):  # root|sqrt
+def standard_error(scores, caution):  # root|√
     return scores.mean(dim=0) - caution * scores.std(dim=0, correction=0) / len(scores) ** 0.5
 
 

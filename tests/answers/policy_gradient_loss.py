@@ -37,7 +37,7 @@ def detaches_the_policy(log_probs, advantages, mask):  # log_probs|gradient
     return -masked_mean(advantages * log_probs.detach(), mask)
 
 
-def means_multiplied(log_probs, advantages, mask):  # mean
+def means_multiplied(log_probs, advantages, mask):  # mean|averaged apart
     return -masked_mean(advantages.detach(), mask) * masked_mean(log_probs, mask)
 
 

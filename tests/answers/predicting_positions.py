@@ -24,7 +24,7 @@ def true_in_the_gap(mask):  # gap|last|False
     return torch.cat([mask[:, 1:], torch.ones(len(mask), 1, dtype=torch.bool)], dim=1)
 
 
-def zeros_in_front(mask):  # front|end|column|left
+def zeros_in_front(mask):  # front|late|right
     return torch.cat([torch.zeros(len(mask), 1, dtype=torch.bool), mask[:, 1:]], dim=1)
 
 
@@ -52,7 +52,7 @@ def two_places(mask):  # two|place
     return F.pad(mask[:, 2:], (0, 2))
 
 
-def both_places(mask):  # as well|both|one too far|begins
+def both_places(mask):  # both|as well|asked too
     return mask | F.pad(mask[:, 1:], (0, 1))
 
 

@@ -12,7 +12,7 @@ def _surprises(logits, tokens, mask):
     return F.cross_entropy(logits[:, :-1].transpose(1, 2), tokens[:, 1:], reduction="none") * mask[:, 1:]
 
 
-def no_shift(logits, tokens, mask):  # shift|place|before|one
+def no_shift(logits, tokens, mask):  # shift|t \+ 1
     return F.cross_entropy(logits[mask], tokens[mask])
 
 
@@ -60,7 +60,7 @@ def softmax_first(logits, tokens, mask):  # softmax|twice
     return F.cross_entropy(logits[predicting_positions(mask)].softmax(-1), tokens[:, 1:][mask[:, 1:]])
 
 
-def probabilities(logits, tokens, mask):  # logarithm|exp|probabilit
+def probabilities(logits, tokens, mask):  # logarithm|log_softmax
     p = logits[predicting_positions(mask)].softmax(-1)
     said = tokens[:, 1:][mask[:, 1:]]
     return -p[torch.arange(len(said)), said].mean()
@@ -70,7 +70,7 @@ def perplexity(logits, tokens, mask):  # exp
     return F.cross_entropy(logits[predicting_positions(mask)], tokens[:, 1:][mask[:, 1:]]).exp()
 
 
-def logits_after(logits, tokens, mask):  # shift|place|late|one
+def logits_after(logits, tokens, mask):  # shift|t \+ 1
     return F.cross_entropy(logits[:, 1:][mask[:, 1:]], tokens[:, 1:][mask[:, 1:]])
 
 

@@ -35,7 +35,7 @@ def penalty_not_masked(score, log_probs, ref_log_probs, mask, beta):  # mask|0 h
     return -beta * (log_probs - ref_log_probs) + _last(mask) * score.unsqueeze(1)
 
 
-def no_beta(score, log_probs, ref_log_probs, mask, beta):  # beta
+def no_beta(score, log_probs, ref_log_probs, mask, beta):  # β
     return _penalty(log_probs, ref_log_probs, mask, 1.0) + _last(mask) * score.unsqueeze(1)
 
 
@@ -63,7 +63,7 @@ def reference_forgotten(score, log_probs, ref_log_probs, mask, beta):  # ref
     return torch.where(mask, -beta * log_probs, 0.0) + _last(mask) * score.unsqueeze(1)
 
 
-def ratio_of_probabilities(score, log_probs, ref_log_probs, mask, beta):  # exp
+def ratio_of_probabilities(score, log_probs, ref_log_probs, mask, beta):  # exp|ratio
     penalty = torch.where(mask, -beta * (log_probs - ref_log_probs).exp(), 0.0)
     return penalty + _last(mask) * score.unsqueeze(1)
 

@@ -30,11 +30,14 @@ CAN_FORK = sys.platform == "linux"
 
 
 class Lost(Exception):
-    """The work did not come back; `line` is the number of the learner's own line, `why` is a sentence's end."""
+    """The work did not come back; `line` is the number of the learner's own line, `why` is a sentence's end.
 
-    def __init__(self, why: str, remedy: str, file: str = "", line: int = 0) -> None:
+    `reached` is what the work had last said with `has_reached`.
+    """
+
+    def __init__(self, why: str, remedy: str, file: str = "", line: int = 0, reached: str = "") -> None:
         super().__init__(why)
-        self.why, self.remedy, self.file, self.line = why, remedy, file, line
+        self.why, self.remedy, self.file, self.line, self.reached = why, remedy, file, line, reached
 
 
 def apart(work: Callable[[], Any], seconds: float, file: str = "") -> Any:
@@ -47,6 +50,13 @@ def apart(work: Callable[[], Any], seconds: float, file: str = "") -> Any:
     return _in_a_thread(work, 3 * seconds)
 
 
+def has_reached(what: str) -> None:
+    """Tell whoever waits how far the work has come, should it never come back."""
+    if _pipe:
+        os.write(_pipe[0], json.dumps({"reached": what}).encode() + b"\n")
+
+
+_pipe: list[int] = []  # in a copy: where it tells its parent
 _watch: list[Any] = []  # in a copy: where its watchdog writes its last words
 
 
@@ -79,8 +89,9 @@ def _in_a_copy(work: Callable[[], Any], seconds: float, file: str) -> Any:
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
             _, status = os.waitpid(child, 0)
-        if heard is not None and heard.endswith(b"\n"):
-            answer = json.loads(heard)
+        told = [json.loads(line) for line in (heard or b"").splitlines(keepends=True) if line.endswith(b"\n")]
+        answer = told[-1] if told else {"reached": ""}
+        if heard is not None and "reached" not in answer:
             if "error" in answer:
                 raise KeyboardInterrupt if answer["error"] == "KeyboardInterrupt" else RuntimeError(answer["error"])
             return answer["result"]
@@ -88,7 +99,7 @@ def _in_a_copy(work: Callable[[], Any], seconds: float, file: str) -> Any:
         said = last_words.read()
     line = _line_of(said, file)
     if heard is None or "Timeout (" in said:
-        raise Lost("its time ran out", ENDLESS, file, line)
+        raise Lost("its time ran out", ENDLESS, file, line, answer.get("reached", ""))
     if os.WIFSIGNALED(status):
         raise Lost(f"it ends Python itself ({signal.Signals(os.WTERMSIG(status)).name})", FATAL, file, line)
     raise Lost("it ends Python itself (an exit that nothing can catch)", FATAL, file, line)
@@ -106,6 +117,7 @@ def _be_the_copy(work: Callable[[], Any], seconds: float, writer: int, last_word
         torch.set_num_threads(1)  # the pool of threads stayed in the parent
         faulthandler.enable(last_words)
         _watch.append(last_words)
+        _pipe.append(writer)
         more_time(seconds)
         try:
             answer = {"result": work()}

@@ -20,7 +20,7 @@ from minirlhf.course.check.evidence import (
 )
 from minirlhf.course.check.tried import Tried
 
-CONSTANTS = (0.0, 1.0, 0.1, 0.2, 0.5, 0.9, 0.95, 0.99, 2.0, -1.0)
+CONSTANTS = (0.0, 1.0, 0.1, 0.2, 0.5, 0.9, 0.95, 0.99, 2.0, 3.0, 4.0, -1.0)
 
 
 def beforehand(cases: Cases) -> Iterator[str]:
@@ -29,7 +29,7 @@ def beforehand(cases: Cases) -> Iterator[str]:
         def predict(tried: Tried, change: Change = change) -> Outputs | None:
             return cases.run(cases.exercise.solution, applied(change, cases.inputs(tried)))
 
-        if cases.fits(predict):
+        if cases.fits(predict) and (not change.unused or cases.never_looks_at(change.unused)):
             yield change.words
 
 
@@ -43,7 +43,12 @@ def input_changes(cases: Cases) -> Iterator[Change]:
                 else PLAIN_CHANGES + (FLOAT_CHANGES if x.is_floating_point() else WHOLE_CHANGES)
             )
             for words, change in kind:
-                yield Change(words.format(f"`{name}`"), lambda given, n=name, c=change: _with(given, n, c(given[n])))
+                yield Change(
+                    words.format(f"`{name}`"),
+                    lambda given, n=name, c=change: _with(given, n, c(given[n])),
+                    unused=name if "not used" in words else "",
+                    mask=x.dtype == torch.bool,
+                )
         elif isinstance(x, str):
             continue
         elif isinstance(x, Sequence):
@@ -171,12 +176,13 @@ def _number_changes(name: str, x: float | int, cases: Cases) -> Iterator[Change]
         return Change(words, lambda given: _with(given, name, change(given[name])))
 
     kind = type(x)
-    parameter_values = {cases.inputs(t)[name] for t in cases.all if name in cases.inputs(t)}
-    for value in dict.fromkeys([*CONSTANTS, *sorted(parameter_values)]):
+    usual = {v for t in cases.all if (v := cases.inputs(t).get(name)) is not None and abs(v) <= 1}
+    for value in dict.fromkeys([*CONSTANTS, *sorted(usual)]):
         if kind(value) == value:
-            yield changed(
+            yield Change(
                 f"`{name}` is not used: this comes out when it is always {value:.4g}. Write `{name}` there.",
-                lambda _, v=value: kind(v),
+                lambda given, v=value: _with(given, name, kind(v)),
+                unused=name,
             )
     yield changed(f"The sign of `{name}` is turned round.", lambda v: -v)
     yield changed(f"Twice `{name}` is used.", lambda v: 2 * v)
@@ -239,6 +245,8 @@ def _all_tensors(inputs: Inputs) -> Iterator[Change]:
     yield Change("The first row is left out: everything begins at row 1.", each(lambda x: x[1:], 1))
     yield Change("The last row is left out.", each(lambda x: x[:-1], 1))
     yield Change("Only the first row is looked at. A batch has many.", each(lambda x: x[:1], 1))
+    for k in (2, 3, 4):
+        yield Change(f"Only the first {k} rows are looked at. A batch has any number.", each(lambda x, k=k: x[:k], 1))
     yield Change("Only the last row is looked at. A batch has many.", each(lambda x: x[-1:], 1))
     yield Change("The first column is left out: everything begins at column 1.", each(lambda x: x[:, 1:], 2))
     yield Change("The last column is left out.", each(lambda x: x[:, :-1], 2))

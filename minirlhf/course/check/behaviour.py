@@ -62,7 +62,7 @@ class Behaviour:
                 if found is None:
                     continue
                 ours, yours = found
-                if not all_same(yours.outputs, tried.yours.outputs):
+                if not all_same(yours.outputs, tried.yours.outputs) or not _is_finite(yours.outputs):
                     return False
                 ours_moved = ours_moved or not all_same(ours.outputs, tried.ours.outputs)
         return ours_moved
@@ -122,6 +122,10 @@ class Behaviour:
             if yours and not ours:
                 return "Your rows know nothing of each other, and the whole batch belongs together here."
         return ""
+
+
+def _is_finite(outputs: Sequence[Tensor]) -> bool:
+    return all(bool(torch.isfinite(x).all()) for x in outputs)
 
 
 def _is_float(x: Any) -> bool:

@@ -11,13 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 from typing import Any
 
+from torch import Tensor
+
 from minirlhf.course.check.alike import all_same
 from minirlhf.course.check.arguments import beforehand, input_changes
 from minirlhf.course.check.behaviour import Behaviour
 from minirlhf.course.check.evidence import Cases, Change, Inputs, Outputs, applied, changed_outputs
 from minirlhf.course.check.factors_and_terms import apart_from_ours
+from minirlhf.course.check.instead import something_else
 from minirlhf.course.check.means import in_parts
-from minirlhf.course.check.mutants import of_exercise
+from minirlhf.course.check.mutants import mutants, of_exercise
 from minirlhf.course.check.scale_and_order import OUTPUT_CHANGES, afterwards
 from minirlhf.course.check.tried import Tried
 from minirlhf.course.exercises import Exercise
@@ -30,10 +33,19 @@ def diagnose(all_tried: Sequence[Tried], exercise: Exercise, behaviour: Behaviou
     cases = Cases(all_tried, exercise, list(behaviour.fresh()), behaviour.unused)
     if not cases.tells:
         return ""
-    for candidates in (afterwards(cases), beforehand(cases), in_parts(cases), inside(cases), apart_from_ours(cases)):
+    tensors = any(isinstance(x, Tensor) for x in cases.first.case.inputs)
+    stages = [beforehand(cases), in_parts(cases), inside(cases)]  # plain numbers fit each other's places by chance
+    for candidates in (
+        afterwards(cases),
+        *(stages if tensors else reversed(stages)),
+        apart_from_ours(cases),
+        something_else(cases),
+        _two_at_once(cases),
+        _on_top_of_known_mistakes(cases),
+    ):
         for words in candidates:
             return words
-    return next(_two_at_once(cases), "")
+    return ""
 
 
 def inside(cases: Cases) -> Iterator[str]:
@@ -46,6 +58,17 @@ def inside(cases: Cases) -> Iterator[str]:
             yield words
 
 
+def _on_top_of_known_mistakes(cases: Cases) -> Iterator[str]:
+    """A known mistake, and one thing more in how it is written."""
+    end = perf_counter() + LONGEST_SEARCH
+    for mistake in cases.exercise.mistakes:
+        for words, changed in mutants(mistake.wrong):
+            if perf_counter() > end:
+                return
+            if cases.fits(lambda tried, f=changed: cases.run(f, cases.inputs(tried))):
+                yield f"Two things at once. {mistake.hint} And: {words[0].lower()}{words[1:]}"
+
+
 def _two_at_once(cases: Cases) -> Iterator[str]:
     """A known mistake, or a change of the inputs, and one thing more. Whole numbers are too few to tell them apart."""
     if not all(x.is_floating_point() for x in cases.first.ours.outputs):
@@ -56,6 +79,7 @@ def _two_at_once(cases: Cases) -> Iterator[str]:
     wrong = list(range(len(cases.exercise.outputs)))
     halves: list[tuple[str, Callable, Change | None]] = [(m.hint, m.wrong, None) for m in cases.exercise.mistakes]
     halves += [(change.words, solution, change) for change in changes]
+    formulas: list[tuple[str, Callable, Change | None]] = [(*m, None) for m in of_exercise(cases.exercise)]
     mine = cases.first.yours.outputs
 
     def run(function: Callable, tried: Tried, *befores: Change | None) -> Outputs | None:
@@ -65,7 +89,7 @@ def _two_at_once(cases: Cases) -> Iterator[str]:
                 inputs = applied(before, inputs)
         return cases.run(function, inputs)
 
-    for words, function, before in halves:
+    for words, function, before in halves + formulas:
         if perf_counter() > end:
             return
         half = run(function, cases.first, before)
@@ -82,11 +106,12 @@ def _two_at_once(cases: Cases) -> Iterator[str]:
 
             if cases.fits(predict):
                 yield f"Two things at once. {words} And then: {after.words}"
-    for words, function, before in halves:
-        half = run(function, cases.first, before)
-        if half is not None and all_same(half, cases.first.ours.outputs) and not cases.exercise.mistakes:
-            continue
-        for second in changes:
+    on_masks = [change for change in changes if change.mask]
+    for words, function, before, seconds in [
+        *((*half, changes) for half in halves),
+        *((*half, on_masks) for half in formulas),
+    ]:
+        for second in seconds:
             if perf_counter() > end:
                 return
             if second is before:

@@ -23,6 +23,7 @@ class Change:
     words: str
     apply: Callable[[Any], Any]  # Inputs to Inputs, or one Tensor to one Tensor; None where it makes no sense
     unused: str = ""  # the argument that it says is never looked at
+    mask: bool = False  # whether it is a mask that is changed
 
 
 class Cases:
@@ -48,7 +49,7 @@ class Cases:
         self.first = self.all[0]
         self.names = exercise.inputs
         self.fresh = list(fresh)
-        self.tells = bool(finite)  # nan fits everything that is nan
+        self.tells = bool(finite) or len(right) > 2  # nan alone fits everything that is nan
         self.unused = unused
 
     def never_looks_at(self, name: str) -> bool:

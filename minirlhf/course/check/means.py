@@ -74,6 +74,18 @@ def in_parts(cases: Cases) -> Iterator[str]:
         ("The median is taken, where a mean is asked for.", lambda x, n: x.median()),
         ("Only the first row's number comes back. A `return` inside the loop?", lambda x, n: x[0]),
         ("Only the last row's number comes back. Is it overwritten in a loop?", lambda x, n: x[-1]),
+        (
+            "Only the first row's number comes back, divided by how many there are. A `return` inside the loop?",
+            lambda x, n: x[0] / len(x),
+        ),
+        (
+            "The mean is taken before the logarithm: of probabilities, and not of their logarithms. Each has its own "
+            "logarithm; average last.",
+            lambda x, n: -(-x).exp().mean().log(),
+        ),
+        ("The mean is taken before the logarithm.", lambda x, n: x.exp().mean().log()),
+        ("Each is squared before the mean.", lambda x, n: x.square().mean()),
+        ("It is the root of the mean of squares.", lambda x, n: x.square().mean().sqrt()),
         ("It is divided by one less than there are.", lambda x, n: x.sum() / (len(x) - 1)),
         ("It is divided by one more than there are.", lambda x, n: x.sum() / (len(x) + 1)),
     ]

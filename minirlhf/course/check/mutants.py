@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from minirlhf.course.check.rewritings import rewritings
+from minirlhf.course.check.rewritings import rewritings, wrapped
 from minirlhf.course.exercises import Exercise
 
 SHORT = 90  # characters of a formula that one still reads
@@ -50,23 +50,50 @@ def _made(tree: ast.Module, function: ast.FunctionDef, formula: Callable) -> Ite
     assigned = (x.id for x in ast.walk(function) if isinstance(x, ast.Name) and isinstance(x.ctx, ast.Store))
     names = list(dict.fromkeys([*arguments, *assigned]))
     seen: set[tuple[int, str]] = set()
-    for place in list(_places(function)):
-        node = _at(function, place)
-        if not isinstance(node, ast.expr) or _in_a_text(function, place):
-            continue
-        statement = _statement(function, place)
-        around = _around(function, place)
-        right = ast.unparse(_at(function, around))
-        for how, new in list(rewritings(node, names, arguments)):
-            _put(function, place, new)
-            key = id(statement), ast.unparse(statement)
-            if key not in seen:
-                seen.add(key)
-                if (made := _compiled(tree, function.name, formula)) is not None:
-                    wrong = ast.unparse(_at(function, around))
-                    yield f"{how}: your numbers come out if `{_cut(wrong)}` stands where `{_cut(right)}` belongs.", made
-            _put(function, place, node)
-    yield from _without_a_step(tree, function, formula)
+    places = [place for place in _places(function) if isinstance(_at(function, place), ast.expr)]
+    places = [place for place in places if not _in_a_text(function, place)]
+    for changes in (lambda node: rewritings(node, names, arguments), wrapped):  # what is simple first
+        for place in places:
+            node, around = _at(function, place), _around(function, place)
+            statement, right = _statement(function, place), ast.unparse(_at(function, around))
+            for how, new in list(changes(node)):
+                _put(function, place, new)
+                key = id(statement), ast.unparse(statement)
+                if key not in seen:
+                    seen.add(key)
+                    if (made := _compiled(tree, function.name, formula)) is not None:
+                        yield _words(how, ast.unparse(_at(function, around)), right, statement), made
+                _put(function, place, node)
+        if changes is not wrapped:
+            yield from _with_another_number(tree, function, formula)
+            yield from _without_a_step(tree, function, formula)
+
+
+def _words(how: str, wrong: str, right: str, statement: ast.stmt) -> str:
+    where = ""
+    if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+        where = f", in `{statement.targets[0].id}`"
+    return f"{how}{where}: your numbers come out if `{_cut(wrong)}` stands where `{_cut(right)}` belongs."
+
+
+def _with_another_number(
+    tree: ast.Module, function: ast.FunctionDef, formula: Callable
+) -> Iterator[tuple[str, Callable]]:
+    """A number of the formula, in all its places at once, as in min(max(x, -0.2), 0.2)."""
+    constants = [x for x in ast.walk(function) if isinstance(x, ast.Constant) and isinstance(x.value, float)]
+    for value in dict.fromkeys(x.value for x in constants if isinstance(x.value, float)):
+        for other in (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 1.0, 2.0, 1e-3, 1e-2, 10 * value, 100 * value):
+            if other == value or not value:
+                continue
+            for x in constants:
+                x.value = other if x.value == value else x.value
+            if (made := _compiled(tree, function.name, formula)) is not None:
+                yield (
+                    f"A number is another one: your numbers come out if {other:g} stands where {value:g} belongs.",
+                    made,
+                )
+            for x in constants:
+                x.value = value if x.value == other else x.value
 
 
 def _without_a_step(tree: ast.Module, function: ast.FunctionDef, formula: Callable) -> Iterator[tuple[str, Callable]]:
@@ -162,10 +189,12 @@ def _around(function: ast.AST, place: Place) -> Place:
     chosen = place
     for shorter in range(len(place), 0, -1):
         around = _at(function, place[:shorter])
+        if isinstance(around, ast.keyword | ast.Slice | ast.Tuple):
+            continue
         if not isinstance(around, ast.expr) or len(ast.unparse(around)) > SHORT:
             break
         chosen = place[:shorter]
-        if isinstance(around, ast.BinOp | ast.Call | ast.Compare) and shorter < len(place):
+        if isinstance(around, ast.BinOp | ast.Call | ast.Compare | ast.Subscript) and shorter < len(place):
             break
     return chosen
 

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from copy import deepcopy
 from functools import cache
 
 MOST_OPERANDS = 6  # of a formula whose brackets are set anew in every way
@@ -9,10 +10,15 @@ MOST_OPERANDS = 6  # of a formula whose brackets are set anew in every way
 
 def rewritings(node: ast.expr, names: list[str], given: list[str]) -> Iterator[tuple[str, ast.expr]]:
     """What may stand in place of this expression, and in words how the two differ."""
-    if isinstance(getattr(node, "ctx", None), ast.Store):
+    if not isinstance(getattr(node, "ctx", None), ast.Store):
+        yield from _written(node, names, given)
+
+
+def wrapped(node: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    """The same expression with one thing too many done to it."""
+    if isinstance(getattr(node, "ctx", None), ast.Store) or _is_a_module(node):
         return
-    yield from _written(node, names, given)
-    if isinstance(node, ast.BinOp | ast.Call | ast.Name) and not _is_a_module(node):
+    if isinstance(node, ast.BinOp | ast.Call | ast.Name):
         for words, made in WRAPPED:
             yield words, made(node)
 
@@ -81,6 +87,11 @@ def _of_two(left: ast.expr, op: ast.operator, right: ast.expr) -> Iterator[tuple
         if isinstance(left, ast.BinOp) and isinstance(op, ast.Div | ast.Mult):
             inner = ast.BinOp(left.left, left.op, ast.BinOp(left.right, op, right.left))
             yield "Brackets are missing", ast.BinOp(inner, right.op, right.right)
+    if isinstance(op, ast.Add | ast.Sub) and isinstance(right, ast.BinOp) and isinstance(right.op, ast.Mult | ast.Div):
+        factor, rest = right.left, right.right
+        if isinstance(right.op, ast.Mult):
+            yield "The factor stands with the other term", ast.BinOp(ast.BinOp(factor, right.op, left), op, rest)
+        yield "The factor stands with the other term", ast.BinOp(ast.BinOp(left, right.op, rest), op, factor)
     if isinstance(op, ast.Mult):
         yield "A product is taken for a power", ast.BinOp(left, ast.Pow(), right)
 
@@ -122,9 +133,30 @@ WRAPPED = (
     ("It is cut off at 0", lambda x: _called("min", x, ast.Constant(0))),
     ("It is rounded", lambda x: _called("round", x)),
     ("It is one minus that", lambda x: ast.BinOp(ast.Constant(1), ast.Sub(), x)),
+    ("One is taken off", lambda x: ast.BinOp(x, ast.Sub(), ast.Constant(1))),
     ("One is added", lambda x: ast.BinOp(x, ast.Add(), ast.Constant(1))),
     ("A mean stands for every one", lambda x: _method(x, "mean")),
 )
+
+
+class _Unsquared(ast.NodeTransformer):
+    """Each square becomes a distance."""
+
+    def __init__(self) -> None:
+        self.found = 0
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant) and node.right.value == 2:
+            self.found += 1
+            return _called("abs", node.left)
+        return node
+
+
+def _without_squares(x: ast.expr) -> ast.expr | None:
+    change = _Unsquared()
+    made = change.visit(deepcopy(x))
+    return made if change.found == 1 else None
 
 
 def _is_a_module(node: ast.expr) -> bool:
@@ -214,6 +246,25 @@ def _of_a_call(
             yield f"{name} is taken of each by itself", ast.BinOp(apart[0], arguments[0].op, apart[1])
     elif arguments and keywords and module:
         yield f"{name} is missing", arguments[0]
+    if name in ("argsort", "sort"):
+        downwards = [k for k in keywords if k.arg != "descending"] + [ast.keyword("descending", ast.Constant(True))]
+        yield "The order is turned round: largest first", ast.Call(func, arguments, downwards)
+        again = ast.Call(ast.Attribute(node, name, ast.Load()), arguments, keywords)
+        yield "It is sorted twice: that gives each one's rank, and not who stands there", again
+    if name == "cumsum" and isinstance(func, ast.Attribute):
+        yield "The running sum leaves out the number itself", ast.BinOp(node, ast.Sub(), func.value)
+    if name in ("argmax", "argmin", "max", "amax") and isinstance(func, ast.Attribute) and not module:
+        flipped = ast.Call(ast.Attribute(func.value, "flip", ast.Load()), [ast.Constant(1)], [])
+        yield "It is read from the right", ast.Call(ast.Attribute(flipped, name, ast.Load()), arguments, keywords)
+    if name == "gather" and isinstance(func, ast.Attribute):
+        largest = [ast.keyword("dim", arguments[0]), ast.keyword("keepdim", ast.Constant(True))]
+        yield (
+            "The largest is taken, and not the one that is asked for",
+            ast.Call(ast.Attribute(func.value, "amax", ast.Load()), [], largest),
+        )
+    inside = arguments[0] if arguments else getattr(func, "value", None)
+    if name == "sqrt" and inside is not None and (flat := _without_squares(inside)) is not None:
+        yield "The distance is averaged, where the square, its mean and the root are meant", flat
     if name == "exp" and isinstance(func, ast.Attribute) and isinstance(func.value, ast.BinOp):
         apart = [_method(x, name) for x in _sides(func.value)]
         yield f"{name} is taken of each by itself", ast.BinOp(apart[0], func.value.op, apart[1])
@@ -243,7 +294,9 @@ def _of_a_call(
             ),
         )
     for other in CALLED.get(name, ()):
-        yield f"{other} is taken for {name}", ast.Call(_renamed(func, other), arguments, keywords)
+        called = ast.Call(_renamed(func, other), arguments, keywords)
+        along = other == "median" and (arguments or keywords)  # this gives a pair, the values and where they stand
+        yield f"{other} is taken for {name}", ast.Attribute(called, "values", ast.Load()) if along else called
 
 
 def _sides(x: ast.BinOp) -> tuple[ast.expr, ast.expr]:

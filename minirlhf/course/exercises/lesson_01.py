@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+from minirlhf.course.exercises import in_words
 from minirlhf.course.exercises.exercise import Case, Exercise, normal
 from minirlhf.losses import cross_entropy
 
@@ -36,7 +37,13 @@ def _right(log_probs, labels):
 
 
 CROSS_ENTROPY = Exercise(
-    cross_entropy, outputs=("loss",), cases=_label_cases, trains=("log_probs",), stats=True, calls=1000
+    cross_entropy,
+    outputs=("loss",),
+    cases=_label_cases,
+    trains=("log_probs",),
+    stats=True,
+    calls=1000,
+    formulas=(in_words.surprise_of_labels, in_words.surprise_as_quotient),
 )
 
 
