@@ -99,28 +99,27 @@ class Behaviour:
 
     def _rows(self) -> str:
         """Does a row change with what stands in another one, where ours does not; or the other way round?"""
+        apart, together = [], []
         for tried in self.cases:
-            inputs = tried.case.inputs
+            inputs, outputs = tried.case.inputs, tried.ours.outputs
             rows = {len(x) for x in inputs if isinstance(x, Tensor) and x.dim()}
-            outputs = tried.ours.outputs
-            if len(rows) != 1 or rows == {1} or any(len(x) not in rows for x in outputs if x.dim()) or not outputs:
+            of_rows = all(x.dim() and {len(x)} == rows for x in outputs)
+            if len(rows) != 1 or rows == {1} or not of_rows or not any(map(_is_float, inputs)):
                 continue
-            if any(x.dim() == 0 for x in outputs):
-                continue
-            moved = tuple(torch.cat([x[:1] * 0.7 + 0.1, x[1:]]) if _is_float(x) and x.dim() else x for x in inputs)
-            found = self.both(tried.case, moved)
-            if found is None or not any(map(_is_float, inputs)):
-                continue
-            ours, yours = (
-                all(same(now[1:], then[1:]) for now, then in zip(one.outputs, before.outputs, strict=True))
-                for one, before in zip(found, (tried.ours, tried.yours), strict=True)
-            )
-            if ours and not yours:
-                return (
-                    "Your other rows change when row 0 is given other numbers: each row is to be worked out by itself."
+            for change in (lambda x: -3 * x - 2, lambda x: x + 10):
+                moved = (torch.cat([change(x[:1]), x[1:]]) if _is_float(x) and x.dim() else x for x in inputs)
+                if (found := self.both(tried.case, tuple(moved))) is None:
+                    continue
+                ours, yours = (
+                    all(same(now[1:], then[1:]) for now, then in zip(one.outputs, before.outputs, strict=True))
+                    for one, before in zip(found, (tried.ours, tried.yours), strict=True)
                 )
-            if yours and not ours:
-                return "Your rows know nothing of each other, and the whole batch belongs together here."
+                apart.append(yours and not ours)
+                together.append(ours and not yours)
+        if any(together):
+            return "Your other rows change with the numbers of row 0: each row is to be worked out by itself."
+        if apart and all(apart):
+            return "Your rows know nothing of each other, and the whole batch belongs together here."
         return ""
 
 
@@ -150,25 +149,29 @@ def varied(inputs: Sequence[Any]) -> Iterator[Any]:
         elif isinstance(x, int) and not floats and not tensors:
             yield x + 1
         elif isinstance(x, list) and i:
-            yield x[1:] + x[:1]
+            yield [*x[1:], *x[:1]]
         else:
             yield x
 
 
 def others(x: Any) -> Iterator[Any]:
-    """Values that an argument might have had as well."""
+    """Values that an argument might have had as well, some of them far away."""
     if isinstance(x, Tensor) and x.dtype == torch.bool:
         yield x.roll(1, 0) & ~x.roll(1, -1)
         yield x & (x.cumsum(-1) > 1)
+        yield ~x
     elif isinstance(x, Tensor) and x.is_floating_point():
         yield 0.5 * x + 0.3
         yield x.flip(-1) if x.dim() else x - 1
+        yield 3 * x - 0.2
+        yield x * 0.0
     elif isinstance(x, Tensor):
         yield (x + 1) % (int(x.max()) + 1)
+        yield x.flip(0)
     elif isinstance(x, float):
-        yield 0.6 * x + 0.01
-        yield 1.5 * x
+        yield from (0.6 * x + 0.01, 1.1 * x, 1.5 * x, 5.0 * x)
     elif isinstance(x, int):
-        yield x + 1
+        yield from (x + 1, 2 * x + 3)
     elif isinstance(x, list | tuple):
         yield x[::-1]
+        yield [*x[1:], *x[:1]]

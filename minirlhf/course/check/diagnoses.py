@@ -49,24 +49,21 @@ def diagnose(all_tried: Sequence[Tried], exercise: Exercise, behaviour: Behaviou
 
 
 def inside(cases: Cases) -> Iterator[str]:
-    for words, changed in of_exercise(cases.exercise):
-
-        def predict(tried: Tried, changed: Callable = changed) -> Outputs | None:
-            return cases.run(changed, cases.inputs(tried))
-
-        if cases.fits(predict):
-            yield words
+    for mutant in of_exercise(cases.exercise):
+        if cases.fits(lambda tried, f=mutant.function: cases.run(f, cases.inputs(tried))):
+            yield mutant.words
 
 
 def _on_top_of_known_mistakes(cases: Cases) -> Iterator[str]:
     """A known mistake, and one thing more in how it is written."""
     end = perf_counter() + LONGEST_SEARCH
     for mistake in cases.exercise.mistakes:
-        for words, changed in mutants(mistake.wrong):
+        for mutant in mutants(mistake.wrong):
             if perf_counter() > end:
                 return
-            if cases.fits(lambda tried, f=changed: cases.run(f, cases.inputs(tried))):
-                yield f"Two things at once. {mistake.hint} And: {words[0].lower()}{words[1:]}"
+            if cases.fits(lambda tried, f=mutant.function: cases.run(f, cases.inputs(tried))):
+                more = f"{mutant.how}, as in `{mutant.wrong}`." if mutant.wrong else f"{mutant.how}."
+                yield f"Two things at once. {mistake.hint} And: {more}"
 
 
 def _two_at_once(cases: Cases) -> Iterator[str]:
@@ -79,7 +76,9 @@ def _two_at_once(cases: Cases) -> Iterator[str]:
     wrong = list(range(len(cases.exercise.outputs)))
     halves: list[tuple[str, Callable, Change | None]] = [(m.hint, m.wrong, None) for m in cases.exercise.mistakes]
     halves += [(change.words, solution, change) for change in changes]
-    formulas: list[tuple[str, Callable, Change | None]] = [(*m, None) for m in of_exercise(cases.exercise)]
+    formulas: list[tuple[str, Callable, Change | None]] = [
+        (m.words, m.function, None) for m in of_exercise(cases.exercise)
+    ]
     mine = cases.first.yours.outputs
 
     def run(function: Callable, tried: Tried, *befores: Change | None) -> Outputs | None:

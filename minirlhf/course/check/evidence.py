@@ -69,7 +69,8 @@ class Cases:
             if self.exercise.stats and isinstance(result, tuple) and isinstance(result[-1], dict):
                 result = result[0]
             several = [*result] if isinstance(result, tuple) else [result]
-            return [x.detach() if isinstance(x, Tensor) else torch.tensor(float(x)) for x in several]
+            tensors = [x.detach() if isinstance(x, Tensor) else torch.tensor(float(x)) for x in several]
+            return [_of_the_kind(x, ours) for x, ours in zip(tensors, self.first.ours.outputs, strict=True)]
         except Exception:  # the change makes no sense here
             return None
 
@@ -78,11 +79,21 @@ class Cases:
         for tried in (*self.all, *self.fresh) if self.tells else ():
             try:
                 predicted = predict(tried)
+                predicted = predicted and [_of_the_kind(*x) for x in zip(predicted, tried.ours.outputs, strict=True)]
             except Exception:  # it makes no sense for this exercise
                 return False
             if not predicted or not all_same(tried.yours.outputs, predicted):
                 return False
         return self.tells
+
+
+def _of_the_kind(x: Tensor, ours: Tensor) -> Tensor:
+    """As many a number as ours is; True is no place, and 0.7 no True."""
+    if ours.is_floating_point():
+        return x.to(ours.dtype)
+    if (x.dtype == torch.bool) != (ours.dtype == torch.bool) or x.is_floating_point():
+        raise TypeError(f"{x.dtype} stands where {ours.dtype} belongs")
+    return x
 
 
 def changed_outputs(outputs: Outputs, change: Change, places: Sequence[int]) -> Outputs | None:

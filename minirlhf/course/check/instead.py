@@ -107,6 +107,10 @@ MASKS: tuple[tuple[str, Callable[[Tensor], Any]], ...] = (
     ("where the first True of each row in {} stands", lambda m: m.int().argmax(1)),
     ("where the first False of each row in {} stands", lambda m: (~m).int().argmax(1)),
     ("where the last True stands in each row of {} if it is read from the right", lambda m: m.flip(1).int().argmax(1)),
+    (
+        "where the last True stands in each row of {} if it is read from the right, and -1 where there is none",
+        lambda m: torch.where(m.any(1), m.flip(1).int().argmax(1), -1),
+    ),
     ("the places of all True in a row of {}, added up", lambda m: (_places(m) * m).sum(1)),
     ("the place of the last column, whatever {} says", lambda m: torch.full((len(m),), m.shape[1] - 1)),
     ("the number of columns, whatever {} says", lambda m: torch.full((len(m),), m.shape[1])),

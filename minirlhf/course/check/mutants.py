@@ -11,6 +11,7 @@ import math
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -23,8 +24,24 @@ from minirlhf.course.exercises import Exercise
 SHORT = 90  # characters of a formula that one still reads
 
 
+@dataclass(frozen=True)
+class Mutant:
+    """A formula changed in one place: how, what stands there now, and what stood there."""
+
+    function: Callable
+    how: str
+    wrong: str = ""
+    right: str = ""
+
+    @property
+    def words(self) -> str:
+        if not self.wrong:
+            return f"{self.how}."
+        return f"{self.how}: your numbers come out if `{self.wrong}` stands where `{self.right}` belongs."
+
+
 @cache
-def mutants(formula: Callable) -> list[tuple[str, Callable]]:
+def mutants(formula: Callable) -> list[Mutant]:
     """Each changed formula, and in words what was changed."""
     formula = inspect.unwrap(formula)
     try:
@@ -40,12 +57,12 @@ def mutants(formula: Callable) -> list[tuple[str, Callable]]:
     return list(_made(tree, function, formula))
 
 
-def of_exercise(exercise: Exercise) -> list[tuple[str, Callable]]:
+def of_exercise(exercise: Exercise) -> list[Mutant]:
     formulas = exercise.formulas or (exercise.solution,)
     return [mutant for formula in formulas for mutant in mutants(formula)]
 
 
-def _made(tree: ast.Module, function: ast.FunctionDef, formula: Callable) -> Iterator[tuple[str, Callable]]:
+def _made(tree: ast.Module, function: ast.FunctionDef, formula: Callable) -> Iterator[Mutant]:
     arguments = [argument.arg for argument in function.args.args]
     assigned = (x.id for x in ast.walk(function) if isinstance(x, ast.Name) and isinstance(x.ctx, ast.Store))
     names = list(dict.fromkeys([*arguments, *assigned]))
@@ -62,48 +79,44 @@ def _made(tree: ast.Module, function: ast.FunctionDef, formula: Callable) -> Ite
                 if key not in seen:
                     seen.add(key)
                     if (made := _compiled(tree, function.name, formula)) is not None:
-                        yield _words(how, ast.unparse(_at(function, around)), right, statement), made
+                        wrong = _cut(ast.unparse(_at(function, around)))
+                        yield Mutant(made, how + _where(statement), wrong, _cut(right))
                 _put(function, place, node)
         if changes is not wrapped:
             yield from _with_another_number(tree, function, formula)
             yield from _without_a_step(tree, function, formula)
 
 
-def _words(how: str, wrong: str, right: str, statement: ast.stmt) -> str:
-    where = ""
+def _where(statement: ast.stmt) -> str:
     if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-        where = f", in `{statement.targets[0].id}`"
-    return f"{how}{where}: your numbers come out if `{_cut(wrong)}` stands where `{_cut(right)}` belongs."
+        return f", in `{statement.targets[0].id}`"
+    return ""
 
 
-def _with_another_number(
-    tree: ast.Module, function: ast.FunctionDef, formula: Callable
-) -> Iterator[tuple[str, Callable]]:
+def _with_another_number(tree: ast.Module, function: ast.FunctionDef, formula: Callable) -> Iterator[Mutant]:
     """A number of the formula, in all its places at once, as in min(max(x, -0.2), 0.2)."""
     constants = [x for x in ast.walk(function) if isinstance(x, ast.Constant) and isinstance(x.value, float)]
     for value in dict.fromkeys(x.value for x in constants if isinstance(x.value, float)):
         for other in (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 1.0, 2.0, 1e-3, 1e-2, 10 * value, 100 * value):
             if other == value or not value:
                 continue
-            for x in constants:
-                x.value = other if x.value == value else x.value
+            places = [x for x in constants if x.value == value]
+            for x in places:
+                x.value = other
             if (made := _compiled(tree, function.name, formula)) is not None:
-                yield (
-                    f"A number is another one: your numbers come out if {other:g} stands where {value:g} belongs.",
-                    made,
-                )
-            for x in constants:
-                x.value = value if x.value == other else x.value
+                yield Mutant(made, "A number is another one", f"{other:g}", f"{value:g}")
+            for x in places:
+                x.value = value
 
 
-def _without_a_step(tree: ast.Module, function: ast.FunctionDef, formula: Callable) -> Iterator[tuple[str, Callable]]:
+def _without_a_step(tree: ast.Module, function: ast.FunctionDef, formula: Callable) -> Iterator[Mutant]:
     bodies = [x.body for x in ast.walk(function) if isinstance(x, ast.FunctionDef | ast.For | ast.If)]
     for body in bodies:
         for i, statement in enumerate(list(body)):
             if isinstance(statement, ast.Assign | ast.AugAssign) and len(body) > 1:
                 body.pop(i)
                 if (made := _compiled(tree, function.name, formula)) is not None:
-                    yield f"A step is missing: `{_cut(ast.unparse(statement))}`.", made
+                    yield Mutant(made, f"A step is missing: `{_cut(ast.unparse(statement))}`")
                 body.insert(i, statement)
 
 

@@ -91,6 +91,7 @@ def _of_two(left: ast.expr, op: ast.operator, right: ast.expr) -> Iterator[tuple
         factor, rest = right.left, right.right
         if isinstance(right.op, ast.Mult):
             yield "The factor stands with the other term", ast.BinOp(ast.BinOp(factor, right.op, left), op, rest)
+            yield "The factor is taken of both terms", ast.BinOp(factor, right.op, ast.BinOp(left, op, rest))
         yield "The factor stands with the other term", ast.BinOp(ast.BinOp(left, right.op, rest), op, factor)
     if isinstance(op, ast.Mult):
         yield "A product is taken for a power", ast.BinOp(left, ast.Pow(), right)

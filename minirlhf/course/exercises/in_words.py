@@ -35,6 +35,12 @@ def said_by_each_text(logits, tokens, mask):
     return torch.where(mask, F.pad(said, (1, 0)), 0.0)
 
 
+def said_by_each_text_cut_late(logits, tokens, mask):
+    log_p = torch.log_softmax(logits, dim=-1)
+    said = log_p[:, :-1].gather(2, tokens[:, 1:].unsqueeze(2)).squeeze(2)
+    return F.pad(said, (1, 0)) * mask
+
+
 def first_sum_above(probabilities, u):
     sums = probabilities.cumsum(dim=1)
     above = sums > u.unsqueeze(1) * sums[:, -1:]

@@ -51,7 +51,7 @@ TOKEN_LOG_PROBS = Exercise(
     trains=("logits",),
     tame=clamp_to_vocabulary,
     calls=300,
-    formulas=(in_words.said_by_each_text,),
+    formulas=(in_words.said_by_each_text, in_words.said_by_each_text_cut_late),
 )
 
 

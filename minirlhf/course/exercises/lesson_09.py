@@ -127,6 +127,13 @@ BEST_OF_N_SCORE = Exercise(
 
 
 @BEST_OF_N_SCORE.mistake
+def puts_the_earlier_of_equals_higher(proxy, gold, n):
+    """Of replies that score the same here the earlier one stands higher. The later one should: sort from the worst up
+    with stable=True, which leaves equals as they stood."""
+    return best_of_n_score(proxy.flip(1), gold.flip(1), n)
+
+
+@BEST_OF_N_SCORE.mistake
 def uses_only_the_first_n(proxy, gold, n):
     """This takes the best of the first n replies and leaves the rest of the pool unused. It is right on average and
     very noisy. Go through all n-subsets at once: the reply of rank k is the best in C(k-1, n-1) of C(N, n)."""
