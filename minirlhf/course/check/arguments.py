@@ -200,6 +200,11 @@ def _number_changes(name: str, x: float | int, cases: Cases) -> Iterator[Change]
         yield changed(f"An exp of `{name}` is used.", lambda v: float(torch.tensor(v).exp()))
 
 
+def _whitened(x: Tensor, mask: Tensor) -> Tensor:
+    seen = x[mask]
+    return (x - seen.mean()) / (seen.std(correction=0) + 1e-8)
+
+
 def _between_arguments(inputs: Inputs) -> Iterator[Change]:
     def kind(x: Any) -> Any:
         return (x.shape, x.dtype) if isinstance(x, Tensor) else (float if isinstance(x, int | float) else type(x))
@@ -234,7 +239,12 @@ def _between_arguments(inputs: Inputs) -> Iterator[Change]:
 
 
 def _all_tensors(inputs: Inputs) -> Iterator[Change]:
-    """Changes to everything that has rows and columns at once."""
+    """Changes to all inputs of a kind at once."""
+    if all(isinstance(x, list) for x in inputs.values()):
+        yield Change(
+            "Both lists are sorted first: they go together place by place, so do not sort.",
+            lambda given: {n: sorted(x) for n, x in given.items()},
+        )
 
     def each(change: Callable[[Tensor], Tensor], least: int) -> Callable[[Inputs], Inputs | None]:
         def apply(given: Inputs) -> Inputs | None:
@@ -279,6 +289,14 @@ def _all_tensors(inputs: Inputs) -> Iterator[Change]:
         )
         for name, x in inputs.items():
             if isinstance(x, Tensor) and x.is_floating_point() and x.dim() >= 2:
+                yield Change(
+                    f"The mean of `{name}` over what counts is taken off first: take it as it is.",
+                    lambda given, n=name: _with(given, n, given[n] - given[n][given[mask]].mean()),
+                )
+                yield Change(
+                    f"`{name}` is whitened over what counts first: take it as it is.",
+                    lambda given, n=name: _with(given, n, _whitened(given[n], given[mask])),
+                )
                 yield Change(
                     f"`{name}` is set to 0 where `{mask}` is False.",
                     lambda given, n=name: _with(given, n, torch.where(given[mask], given[n], 0.0)),

@@ -174,4 +174,5 @@ def others(x: Any) -> Iterator[Any]:
         yield from (x + 1, 2 * x + 3)
     elif isinstance(x, list | tuple):
         yield x[::-1]
+        yield [x[0]] * len(x)
         yield [*x[1:], *x[:1]]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from minirlhf.course.check.alike import all_same
@@ -20,7 +21,7 @@ from minirlhf.course.check.evidence import Cases, Change, Inputs, Outputs, appli
 from minirlhf.course.check.factors_and_terms import apart_from_ours
 from minirlhf.course.check.instead import something_else
 from minirlhf.course.check.means import in_parts
-from minirlhf.course.check.mutants import mutants, of_exercise
+from minirlhf.course.check.mutants import Mutant, mutants, of_exercise
 from minirlhf.course.check.scale_and_order import OUTPUT_CHANGES, afterwards
 from minirlhf.course.check.tried import Tried
 from minirlhf.course.exercises import Exercise
@@ -35,12 +36,15 @@ def diagnose(all_tried: Sequence[Tried], exercise: Exercise, behaviour: Behaviou
         return ""
     tensors = any(isinstance(x, Tensor) for x in cases.first.case.inputs)
     stages = [beforehand(cases), in_parts(cases), inside(cases)]  # plain numbers fit each other's places by chance
+    bools = all(x.dtype == torch.bool for x in cases.first.ours.outputs)
     for candidates in (
+        something_else(cases) if bools else iter(()),
         afterwards(cases),
         *(stages if tensors else reversed(stages)),
         apart_from_ours(cases),
         something_else(cases),
         _two_at_once(cases),
+        _all_but_one(cases),
         _on_top_of_known_mistakes(cases),
     ):
         for words in candidates:
@@ -49,9 +53,32 @@ def diagnose(all_tried: Sequence[Tried], exercise: Exercise, behaviour: Behaviou
 
 
 def inside(cases: Cases) -> Iterator[str]:
+    """What comes out of the formula with one thing in it changed; where two changes give the same, both are told."""
+    found: list[Mutant] = []
     for mutant in of_exercise(cases.exercise):
-        if cases.fits(lambda tried, f=mutant.function: cases.run(f, cases.inputs(tried))):
-            yield mutant.words
+        if found and (mutant.right == found[0].right or mutant.how.split(",")[0] == found[0].how.split(",")[0]):
+            continue
+        if cases.fits(_predicting(cases, mutant)):
+            found.append(mutant)
+        if len(found) > 1:
+            break
+    for first, *others in [found] if found else []:
+        also = "".join(f" (They do too if `{m.wrong}` stands where `{m.right}` belongs.)" for m in others if m.wrong)
+        yield first.words + also
+
+
+def _predicting(cases: Cases, mutant: Mutant) -> Callable[[Tried], Outputs | None]:
+    return lambda tried: cases.run(mutant.function, cases.inputs(tried))
+
+
+def _all_but_one(cases: Cases) -> Iterator[str]:
+    """What explains every case but an edge, which somebody may treat in a way of their own."""
+    for mutant in of_exercise(cases.exercise):
+        if (missed := cases.missed(_predicting(cases, mutant))) is not None:
+            yield f"{mutant.words} (That explains all but {missed}.)"
+    for mistake in cases.exercise.mistakes:
+        if (missed := cases.missed(lambda tried, f=mistake.wrong: cases.run(f, cases.inputs(tried)))) is not None:
+            yield f"{mistake.hint} (That explains all but {missed}.)"
 
 
 def _on_top_of_known_mistakes(cases: Cases) -> Iterator[str]:

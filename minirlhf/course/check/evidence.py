@@ -76,15 +76,44 @@ class Cases:
 
     def fits(self, predict: Callable[[Tried], Outputs | None]) -> bool:
         """Does it give the learner's numbers on every case, and on the fresh ones?"""
-        for tried in (*self.all, *self.fresh) if self.tells else ():
-            try:
-                predicted = predict(tried)
-                predicted = predicted and [_of_the_kind(*x) for x in zip(predicted, tried.ours.outputs, strict=True)]
-            except Exception:  # it makes no sense for this exercise
+        return self.tells and all(self._fits_one(predict, tried) for tried in (*self.all, *self.fresh))
+
+    def missed(self, predict: Callable[[Tried], Outputs | None]) -> str | None:
+        """The one case that it leaves unexplained, where it explains many others; else nothing."""
+        few = len(self.wrong) < MANY
+        if few or not any(self._fits_one(predict, tried) for tried in self.wrong[:2]):
+            return None
+        missed = [tried.case.name for tried in self.all if not self._fits_one(predict, tried)]
+        if len(missed) != 1:
+            return None
+        fresh = [t for t in self.fresh if not t.case.name.startswith(missed[0])]
+        return missed[0] if fresh and all(self._fits_one(predict, tried) for tried in fresh) else None
+
+    def _fits_one(self, predict: Callable[[Tried], Outputs | None], tried: Tried) -> bool:
+        yours, ours = tried.yours.outputs, tried.ours.outputs
+        try:
+            predicted = predict(tried)
+            predicted = predicted and [_of_the_kind(*x) for x in zip(predicted, ours, strict=True)]
+            if not predicted:
                 return False
-            if not predicted or not all_same(tried.yours.outputs, predicted):
-                return False
-        return self.tells
+            if self.exercise.bounds is not None:
+                yours, predicted, ours = (
+                    [x.clamp(*self.exercise.bounds) for x in xs] for xs in (yours, predicted, ours)
+                )
+            return all_same(yours, predicted) and all(map(_much_nearer, yours, predicted, ours))
+        except Exception:  # it makes no sense for this exercise
+            return False
+
+
+MANY = 4  # cases that went wrong, before one may stay unexplained
+
+
+def _much_nearer(yours: Tensor, predicted: Tensor, ours: Tensor) -> bool:
+    """Is what was predicted so near that it is no chance, where yours and ours are near each other as well?"""
+    if not yours.is_floating_point() or not torch.isfinite(yours).all():
+        return True
+    apart, scale = (yours - ours).abs().max(), yours.abs().max().clamp(min=1e-6)
+    return bool((yours - predicted).abs().max() <= 0.05 * apart + 2e-6 * scale)
 
 
 def _of_the_kind(x: Tensor, ours: Tensor) -> Tensor:

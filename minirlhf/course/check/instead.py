@@ -103,6 +103,8 @@ MASKS: tuple[tuple[str, Callable[[Tensor], Any]], ...] = (
     ("False everywhere", torch.zeros_like),
     ("how many are True in each row of {}", lambda m: m.sum(1)),
     ("how many are True in each row of {}, less one", lambda m: m.sum(1) - 1),
+    ("how many are True in each row of {}, and -1 where there is none", lambda m: torch.where(m.any(1), m.sum(1), -1)),
+    ("where the first False of each row in {} stands, less one", lambda m: (~m).int().argmax(1) - 1),
     ("how many are False in each row of {}", lambda m: (~m).sum(1)),
     ("where the first True of each row in {} stands", lambda m: m.int().argmax(1)),
     ("where the first False of each row in {} stands", lambda m: (~m).int().argmax(1)),

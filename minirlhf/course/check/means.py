@@ -89,6 +89,8 @@ def in_parts(cases: Cases) -> Iterator[str]:
         ("It is divided by one less than there are.", lambda x, n: x.sum() / (len(x) - 1)),
         ("It is divided by one more than there are.", lambda x, n: x.sum() / (len(x) + 1)),
     ]
+    if scalar and mask:
+        yield from _of_tokens(cases, mask)
     if scalar:
         for words, how in ways:
             for sign in (1, -1):
@@ -115,3 +117,54 @@ def in_parts(cases: Cases) -> Iterator[str]:
 
             if cases.fits(predict):
                 yield words
+
+
+def _of_tokens(cases: Cases, mask: str) -> Iterator[str]:
+    """Each token's own number, put together in another way than by a mean."""
+
+    def tokens(tried: Tried) -> Tensor | None:
+        given = cases.inputs(tried)
+        places = given[mask].nonzero()
+        if not 0 < len(places) <= MOST_TOKENS:
+            return None
+        numbers = []
+        for place in places.tolist():
+            alone = torch.zeros_like(given[mask])
+            alone[tuple(place)] = True
+            if (part := cases.run(cases.exercise.solution, {**given, mask: alone})) is None:
+                return None
+            numbers.append(part[0])
+        return torch.stack(numbers)
+
+    known = {id(tried): tokens(tried) for tried in (*cases.all, *cases.fresh)}
+    if known[id(cases.first)] is None or sum(x is not None for x in known.values()) < len(cases.all) / 2:
+        return
+    for words, how in TOKENS:
+        for sign in (1, -1):
+
+            def predict(tried: Tried, how: Callable = how, sign: int = sign) -> Outputs | None:
+                numbers = known[id(tried)]
+                if numbers is None:  # many tokens, or none: nothing can be said
+                    return tried.yours.outputs
+                return [sign * how(numbers)]
+
+            if cases.fits(predict):
+                yield words + (" And its sign is turned round." if sign < 0 else "")
+
+
+MOST_TOKENS = 40
+TOKENS: tuple[tuple[str, Callable[[Tensor], Tensor]], ...] = (
+    ("The median of the tokens is taken, where a mean is asked for.", torch.median),
+    ("The largest of the tokens is taken, where a mean is asked for.", torch.max),
+    ("The smallest of the tokens is taken, where a mean is asked for.", torch.min),
+    (
+        "The mean is taken before the logarithm. Each token has its own logarithm; average last.",
+        lambda x: -(-x).exp().mean().log(),
+    ),
+    ("Each token's number is squared before the mean.", lambda x: x.square().mean()),
+    ("Each token's exp is taken before the mean.", lambda x: x.exp().mean()),
+    ("Each token's exp of minus that is taken before the mean.", lambda x: (-x).exp().mean()),
+    ("The sign of each token's number is lost before the mean.", lambda x: x.abs().mean()),
+    ("Only the first token that counts comes in.", lambda x: x[0]),
+    ("Only the last token that counts comes in.", lambda x: x[-1]),
+)

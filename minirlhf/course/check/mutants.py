@@ -69,11 +69,11 @@ def _made(tree: ast.Module, function: ast.FunctionDef, formula: Callable) -> Ite
     seen: set[tuple[int, str]] = set()
     places = [place for place in _places(function) if isinstance(_at(function, place), ast.expr)]
     places = [place for place in places if not _in_a_text(function, place)]
-    for changes in (lambda node: rewritings(node, names, arguments), wrapped):  # what is simple first
+    for changes in (rewritings, wrapped):  # what is simple first
         for place in places:
             node, around = _at(function, place), _around(function, place)
             statement, right = _statement(function, place), ast.unparse(_at(function, around))
-            for how, new in list(changes(node)):
+            for how, new in list(changes(node, names, arguments)):
                 _put(function, place, new)
                 key = id(statement), ast.unparse(statement)
                 if key not in seen:
@@ -85,6 +85,21 @@ def _made(tree: ast.Module, function: ast.FunctionDef, formula: Callable) -> Ite
         if changes is not wrapped:
             yield from _with_another_number(tree, function, formula)
             yield from _without_a_step(tree, function, formula)
+            yield from _with_another_mask(tree, function, formula)
+
+
+def _with_another_mask(tree: ast.Module, function: ast.FunctionDef, formula: Callable) -> Iterator[Mutant]:
+    """The mask read wrongly on the way, and rightly at the end."""
+    steps = [x for statement in function.body[:-1] for x in ast.walk(statement)]
+    masks = [x for x in steps if isinstance(x, ast.Name) and x.id == "mask" and isinstance(x.ctx, ast.Load)]
+    for how, name in (("The mask is turned round", "not_mask"), ("The mask is not used", "all_places")):
+        for x in masks:
+            x.id = f"{name}(mask)"  # compiled as a name of its own, so that the tree keeps its shape
+        source = ast.unparse(tree)
+        for x in masks:
+            x.id = "mask"
+        if masks and (made := _compiled(ast.parse(source), function.name, formula)) is not None:
+            yield Mutant(made, f"{how} on the way, and only used as it is at the end")
 
 
 def _where(statement: ast.stmt) -> str:
@@ -147,7 +162,10 @@ BESIDE = {
     "log1p": math.log1p,
     "sqrt": either(torch.sqrt, math.sqrt),
     "square": lambda x: x * x,
+    "median": torch.median,
     "softplus": torch.nn.functional.softplus,
+    "not_mask": lambda mask: ~mask,
+    "all_places": torch.ones_like,
     "last_column": lambda mask: torch.full((len(mask),), mask.shape[1] - 1),
 }
 

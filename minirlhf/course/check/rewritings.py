@@ -14,13 +14,15 @@ def rewritings(node: ast.expr, names: list[str], given: list[str]) -> Iterator[t
         yield from _written(node, names, given)
 
 
-def wrapped(node: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+def wrapped(node: ast.expr, _names: list[str], given: list[str]) -> Iterator[tuple[str, ast.expr]]:
     """The same expression with one thing too many done to it."""
     if isinstance(getattr(node, "ctx", None), ast.Store) or _is_a_module(node):
         return
     if isinstance(node, ast.BinOp | ast.Call | ast.Name):
         for words, made in WRAPPED:
             yield words, made(node)
+        for name in given if isinstance(node, ast.Name | ast.Call) else ():
+            yield "A factor is too much", ast.BinOp(ast.Name(name, ast.Load()), ast.Mult(), node)
 
 
 def _written(node: ast.expr, names: list[str], given: list[str]) -> Iterator[tuple[str, ast.expr]]:
@@ -75,6 +77,10 @@ def _of_two(left: ast.expr, op: ast.operator, right: ast.expr) -> Iterator[tuple
     yield f"{word} is missing", right
     if isinstance(op, ast.Sub):
         yield "A term is missing", ast.UnaryOp(ast.USub(), right)
+        if not isinstance(left, ast.Constant) and not isinstance(right, ast.Constant):
+            for name in ("exp", "log", "abs", "square"):
+                each = f"{name} is taken of each before one is taken off the other"
+                yield each, ast.BinOp(_called(name, left), op, _called(name, right))
     for other in (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv):
         if not isinstance(op, other):
             yield "A sign of the formula is another one", ast.BinOp(left, other(), right)
@@ -136,7 +142,10 @@ WRAPPED = (
     ("It is one minus that", lambda x: ast.BinOp(ast.Constant(1), ast.Sub(), x)),
     ("One is taken off", lambda x: ast.BinOp(x, ast.Sub(), ast.Constant(1))),
     ("One is added", lambda x: ast.BinOp(x, ast.Add(), ast.Constant(1))),
+    ("It is doubled", lambda x: ast.BinOp(ast.Constant(2), ast.Mult(), x)),
+    ("It is halved", lambda x: ast.BinOp(x, ast.Div(), ast.Constant(2))),
     ("A mean stands for every one", lambda x: _method(x, "mean")),
+    ("It is added up along the row", lambda x: _method(x, "cumsum", ast.Constant(1))),
 )
 
 
@@ -227,8 +236,16 @@ def _of_a_call(
             if isinstance(low, ast.BinOp) and isinstance(high, ast.BinOp):
                 minus = ast.UnaryOp(ast.USub(), low.right)
                 yield "The 1 is missing on both sides", ast.Call(func, [minus, high.right], [])
-                half = ast.BinOp(ast.Constant(1), ast.Sub(), low.right)
-                yield "It is held round another number", ast.Call(func, [half, ast.Constant(1)], [])
+                one, by = ast.Constant(1), low.right
+                for ends in (
+                    [low, one],
+                    [one, high],
+                    [by, ast.BinOp(one, ast.Div(), by)],
+                    [ast.BinOp(one, ast.Div(), high), high],
+                    [by, high],
+                    [ast.Constant(0), high],
+                ):
+                    yield "It is held between other ends", ast.Call(func, [*ends], [])
             if isinstance(low, ast.UnaryOp):
                 one = ast.Constant(1)
                 round_one = [ast.BinOp(one, ast.Sub(), high), ast.BinOp(one, ast.Add(), high)]
@@ -258,11 +275,30 @@ def _of_a_call(
         flipped = ast.Call(ast.Attribute(func.value, "flip", ast.Load()), [ast.Constant(1)], [])
         yield "It is read from the right", ast.Call(ast.Attribute(flipped, name, ast.Load()), arguments, keywords)
     if name == "gather" and isinstance(func, ast.Attribute):
-        largest = [ast.keyword("dim", arguments[0]), ast.keyword("keepdim", ast.Constant(True))]
-        yield (
-            "The largest is taken, and not the one that is asked for",
-            ast.Call(ast.Attribute(func.value, "amax", ast.Load()), [], largest),
-        )
+        along = [ast.keyword("dim", arguments[0]), ast.keyword("keepdim", ast.Constant(True))]
+        for which, how in (("largest", "amax"), ("smallest", "amin"), ("mean", "mean")):
+            other = ast.Call(ast.Attribute(func.value, how, ast.Load()), [], along)
+            yield f"The {which} is taken, and not the one that is asked for", other
+    if name in ("log_softmax", "softmax", "logsigmoid") and arguments:
+        x = arguments[0]
+        if "softmax" in name:
+            last = [ast.keyword("dim", ast.UnaryOp(ast.USub(), ast.Constant(1)))]
+            last += [ast.keyword("keepdim", ast.Constant(True))]
+            for how, by in (("amax", ast.Sub()), ("sum", ast.Div()), ("mean", ast.Sub()), ("sum", ast.Sub())):
+                made = ast.BinOp(x, by, ast.Call(ast.Attribute(x, how, ast.Load()), [], last))
+                yield "It is normalised in another way than by a softmax", made
+        else:
+            yield "exp is taken for logsigmoid", _called("exp", x)
+            yield "abs is taken for logsigmoid", _called("abs", x)
+    if name == "exp":
+        of = arguments[0] if arguments else func.value if isinstance(func, ast.Attribute) else node
+        yield "1 + x is taken for exp(x)", ast.BinOp(ast.Constant(1), ast.Add(), of)
+    if name in ("mean", "sum") and isinstance(func, ast.Attribute) and (arguments or keywords):
+        yield "Only the first is taken", ast.Subscript(func.value, ast.Constant(0), ast.Load())
+        yield "Only the last is taken", ast.Subscript(func.value, ast.UnaryOp(ast.USub(), ast.Constant(1)), ast.Load())
+    if name == "sum" and isinstance(func, ast.Name):
+        for other in ("max", "min"):
+            yield f"{other} is taken for sum", ast.Call(ast.Name(other, ast.Load()), arguments, keywords)
     inside = arguments[0] if arguments else getattr(func, "value", None)
     if name == "sqrt" and inside is not None and (flat := _without_squares(inside)) is not None:
         yield "The distance is averaged, where the square, its mean and the root are meant", flat
@@ -310,6 +346,7 @@ def _of_a_masked_mean(func: ast.expr, x: ast.expr, mask: ast.expr) -> Iterator[t
     yield "The mask is turned round", ast.Call(func, [x, ast.UnaryOp(ast.Invert(), mask)], [])
     yield "The zeros are counted: divide by how many the mask counts", _method(product, "mean")
     yield "It is added up, and never divided", _method(product, "sum")
+    yield "The median is taken for the mean", _method(ast.Subscript(x, mask, ast.Load()), "median")
     n = _method(mask, "sum")
     yield (
         "It is divided by one less than the mask counts",
@@ -340,8 +377,8 @@ def _of_a_last_place(mask: ast.expr, node: ast.expr) -> Iterator[tuple[str, ast.
     yield "The last column is taken for the last token that counts", _called("last_column", mask)
 
 
-def _method(x: ast.expr, name: str) -> ast.Call:
-    return ast.Call(ast.Attribute(x, name, ast.Load()), [], [])
+def _method(x: ast.expr, name: str, *inside: ast.expr) -> ast.Call:
+    return ast.Call(ast.Attribute(x, name, ast.Load()), [*inside], [])
 
 
 def _renamed(func: ast.expr, name: str) -> ast.expr:

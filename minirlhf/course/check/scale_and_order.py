@@ -35,6 +35,29 @@ def afterwards(cases: Cases) -> Iterator[str]:
         if cases.fits(predict):
             yield told(change.words, names, wrong)
     yield from by_a_factor(cases, wrong)
+    yield from _over_the_mask(cases, wrong)
+
+
+def _over_the_mask(cases: Cases, wrong: list[int]) -> Iterator[str]:
+    """Shifted and scaled over what counts, once more than was asked for."""
+    mask = next(
+        (n for n, x in cases.inputs(cases.first).items() if isinstance(x, Tensor) and x.dtype == torch.bool), ""
+    )
+    if not mask or not all(x.is_floating_point() and x.dim() == 2 for x in cases.first.ours.outputs):
+        return
+    for words, spread in (("The mean over what counts is taken off", False), ("It is whitened over what counts", True)):
+
+        def predict(tried: Tried, spread: bool = spread) -> Outputs | None:
+            counts = cases.inputs(tried)[mask]
+            changed = []
+            for i, x in enumerate(tried.ours.outputs):
+                centred = x - x[counts].mean()
+                by = (x[counts].std(correction=0) + 1e-8) if spread else 1.0
+                changed.append(torch.where(counts, centred / by, 0.0) if i in wrong else x)
+            return changed
+
+        if cases.fits(predict):
+            yield told(f"{words}: give it as it is.", cases.exercise.outputs, wrong)
 
 
 def _in_another_order(cases: Cases) -> Iterator[str]:

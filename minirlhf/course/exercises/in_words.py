@@ -63,6 +63,12 @@ def surprise_of_replies(logits, tokens, mask):
     return -(said * counted).sum() / counted.sum().clamp(min=1)
 
 
+def surprise_of_replies_cut_late(logits, tokens, mask):
+    log_p = torch.log_softmax(logits, dim=-1)
+    said = log_p[:, :-1].gather(2, tokens[:, 1:].unsqueeze(2)).squeeze(2)
+    return -masked_mean(said, mask[:, 1:])
+
+
 def clicks_to_replies(shown, side):
     left, right = shown[:, 0], shown[:, 1]
     chosen = torch.where(side == 1, right, left)
@@ -77,7 +83,7 @@ def surprise_at_choices(chosen, rejected):
 
 def largest_column(mask):
     columns = torch.arange(mask.shape[1])
-    return torch.where(mask, columns, -1).max(dim=1).values
+    return torch.where(mask, columns, -1).amax(dim=1)
 
 
 def what_turned_out_better(log_probs, advantages, mask):
@@ -102,12 +108,17 @@ def pay_slip_by_difference(score, log_probs, ref_log_probs, mask, beta):
 def whitened(x, mask):
     mean = masked_mean(x, mask)
     variance = masked_mean((x - mean) ** 2, mask)
-    return (x - mean) / sqrt(variance + 1e-8) * mask
+    return torch.where(mask, (x - mean) / sqrt(variance + 1e-8), 0.0)
 
 
 def whitened_at_once(x, mask):
     centred = (x - masked_mean(x, mask)) * mask
     return centred / sqrt((centred**2).sum() / mask.sum().clamp(min=1) + 1e-8)
+
+
+def whitened_mean_by_mean(x, mask):
+    variance = masked_mean((x - masked_mean(x, mask)) ** 2, mask)
+    return (x - masked_mean(x, mask)) / sqrt(variance + 1e-8) * mask
 
 
 def sqrt(x):

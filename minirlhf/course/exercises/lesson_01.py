@@ -48,6 +48,13 @@ CROSS_ENTROPY = Exercise(
 
 
 @CROSS_ENTROPY.mistake
+def takes_the_entropy(log_probs, labels):
+    """This weighs every column with its own probability, which is the model's entropy: what it expects to be surprised.
+    What did happen is asked for, the label's column alone."""
+    return -(log_probs.exp() * log_probs).sum(dim=1).mean()
+
+
+@CROSS_ENTROPY.mistake
 def forgets_the_minus(log_probs, labels):
     """The minus is missing. A log-probability is 0 or below; a loss is its negative, so that better is lower."""
     return _right(log_probs, labels).mean()

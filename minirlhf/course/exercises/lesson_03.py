@@ -118,7 +118,7 @@ SFT_LOSS = Exercise(
     tame=clamp_to_vocabulary,
     stats=True,
     calls=300,
-    formulas=(in_words.surprise_of_replies,),
+    formulas=(in_words.surprise_of_replies, in_words.surprise_of_replies_cut_late),
 )
 
 

@@ -144,7 +144,7 @@ MASKED_WHITEN = Exercise(
     outputs=("whitened",),
     cases=_whiten_cases,
     calls=30,
-    formulas=(in_words.whitened, in_words.whitened_at_once),
+    formulas=(in_words.whitened, in_words.whitened_at_once, in_words.whitened_mean_by_mean),
 )
 
 
