@@ -1,4 +1,4 @@
-"""Answers to all exercises, written from the lessons' texts alone: what is right passes, and what is wrong is explained.
+"""Answers to all exercises, written from the lessons' texts alone: the right pass, and the wrong are explained.
 
 Each file in answers/ belongs to one exercise. Each public function is a wrong answer, and the comment behind its head
 is a pattern: a thought that it fits speaks of what is wrong. Those named right_… are right in a style of their own.

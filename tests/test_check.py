@@ -2,6 +2,7 @@
 
 import functools
 import os
+import subprocess
 import sys
 import textwrap
 import time
@@ -12,6 +13,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from minirlhf.course.check import apart as apart_module
 from minirlhf.course.check import author, check
 from minirlhf.course.check import checking as checking_module
 from minirlhf.course.check.checking import examine
@@ -127,6 +129,56 @@ def test_what_cannot_be_stopped_from_inside_is_stopped_from_outside(body, words,
     assert time.perf_counter() - started < 30
     said = " ".join(capsys.readouterr().out.split())
     assert words in said and "show(masked_mean)" in said
+
+
+def test_where_nothing_can_stop_a_loop_in_c_its_line_is_named():
+    """Without a fork no other thread runs while C counts; only C's own watchdog does."""
+    script = """from minirlhf.course.check import apart
+apart.CAN_FORK = False
+def endless():
+    return sum(range(10**15))
+apart.apart(endless, -0.3)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True) as stuck:
+        try:
+            assert stuck.stderr is not None
+            said = [stuck.stderr.readline() for _ in range(3)]
+        finally:
+            stuck.kill()
+    assert "Timeout" in said[0] and "line 4 in endless" in "".join(said)
+
+
+def test_in_a_notebook_what_a_loop_in_c_means_is_said_before_it_starts_and_taken_back(monkeypatch):
+    shown = []
+
+    class Handle:
+        def update(self, what):
+            shown.append(what.data)
+
+    monkeypatch.setattr(apart_module, "CAN_FORK", False)
+    monkeypatch.setattr(apart_module, "in_notebook", lambda: True)
+    monkeypatch.setattr("IPython.display.display", lambda what, display_id: shown.append(what.data) or Handle())
+    assert apart_module.apart(lambda: 3, 1.0) == 3
+    assert "restart the kernel" in shown[0] and shown[1:] == [""]
+
+
+def test_an_answer_that_is_lost_on_the_large_case_alone_is_right_and_slow(monkeypatch):
+    monkeypatch.setattr(checking_module, "PATIENCE", 0.3)
+    body = "if x.numel() > 1000: sum(range(10**15))\nreturn masked_mean(x, mask)"
+    assert examine(learner(body), MEAN).outcome == ("slow" if sys.platform == "linux" else "wrong")
+
+
+def test_what_is_said_of_a_function_is_found_by_trying_it():
+    said = " ".join(str(examine(learner("return x.abs().sum().cos()"), MEAN)).split())
+    assert "do not change with `mask`" in said or "where `mask` is False" in said
+
+
+def test_what_a_search_for_a_thought_meets_stops_no_lesson(monkeypatch):
+    def broken(*_):
+        raise ValueError("a fault of ours")
+
+    monkeypatch.setattr(checking_module, "explain", broken)
+    assert examine(learner("return x.mean()"), MEAN).outcome == "wrong"
 
 
 def test_what_it_changes_for_everybody_is_put_back(tmp_path, monkeypatch):
