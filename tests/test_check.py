@@ -1,12 +1,15 @@
 """Whatever a learner hands to `check`, the lesson goes on as it was; what is right is right in any style."""
 
 import functools
+import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +17,7 @@ import torch
 import torch.nn.functional as F
 
 from minirlhf.course.check import apart as apart_module
-from minirlhf.course.check import author, check
+from minirlhf.course.check import author, check, diagnoses
 from minirlhf.course.check import checking as checking_module
 from minirlhf.course.check.checking import examine
 from minirlhf.course.check.deadline import Deadline, TimeUp
@@ -168,7 +171,8 @@ def test_an_answer_that_is_lost_on_the_large_case_alone_is_right_and_slow(monkey
     assert examine(learner(body), MEAN).outcome == ("slow" if sys.platform == "linux" else "wrong")
 
 
-def test_what_is_said_of_a_function_is_found_by_trying_it():
+def test_what_is_said_of_a_function_is_found_by_trying_it(monkeypatch):
+    monkeypatch.setattr(diagnoses, "LONGEST_SEARCH", 0.0)
     said = " ".join(str(examine(learner("return x.abs().sum().cos()"), MEAN)).split())
     assert "do not change with `mask`" in said or "where `mask` is False" in said
 
@@ -271,3 +275,22 @@ def test_the_inputs_of_a_wrong_case_can_be_pasted(exercise, monkeypatch):
     exec(textwrap.dedent(shown.split("\n", 1)[1]), namespace)
     exercise.solution(*(namespace[name] for name in exercise.inputs if name in namespace))
     assert "-0 " not in str(verdict)
+
+
+# ---- hints
+
+NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("[01]*.ipynb"))
+CODE = [
+    ["".join(x["source"]) for x in json.loads(path.read_text(encoding="utf-8"))["cells"] if x["cell_type"] == "code"]
+    for path in NOTEBOOKS
+]
+
+
+@pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
+def test_a_hint_names_only_modules_that_its_lesson_has_imported(exercise):
+    cells = next(cells for cells in CODE if any(f"def my_{exercise.name}(" in cell for cell in cells))
+    here = next(i for i, cell in enumerate(cells) if f"def my_{exercise.name}(" in cell)
+    imported = "\n".join(cells[: here + 1])
+    for mistake in exercise.mistakes:
+        for name in {"math", "F", "np", "torch"} & set(re.findall(r"\b(\w+)\.\w", mistake.hint)):
+            assert re.search(rf"^import ({name}$|.* as {name}$)", imported, re.M), (mistake.hint, name)

@@ -48,7 +48,7 @@ def mean_not_taken_off_below(x, mask):  # mean
     return (x - masked_mean(x, mask)) / (masked_mean(x.square(), mask) + 1e-8).sqrt() * mask
 
 
-def nothing_under_the_root(x, mask):  # 1e-8|0/0|root|nan
+def nothing_under_the_root(x, mask):  # 1e-0?8|0/0
     seen = x[mask]
     return torch.where(mask, (x - seen.mean()) / seen.std(correction=0), 0.0)
 

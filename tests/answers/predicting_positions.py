@@ -24,7 +24,7 @@ def true_in_the_gap(mask):  # gap|last|False
     return torch.cat([mask[:, 1:], torch.ones(len(mask), 1, dtype=torch.bool)], dim=1)
 
 
-def zeros_in_front(mask):  # front|late|right
+def zeros_in_front(mask):  # front|late|right|without its first column
     return torch.cat([torch.zeros(len(mask), 1, dtype=torch.bool), mask[:, 1:]], dim=1)
 
 

@@ -163,7 +163,10 @@ TOKENS: tuple[tuple[str, Callable[[Tensor], Tensor]], ...] = (
     ),
     ("Each token's number is squared before the mean.", lambda x: x.square().mean()),
     ("Each token's exp is taken before the mean.", lambda x: x.exp().mean()),
-    ("Each token's exp of minus that is taken before the mean.", lambda x: (-x).exp().mean()),
+    (
+        "The mean of each token's probability is taken, where its logarithm is meant: exp of minus what it costs.",
+        lambda x: (-x).exp().mean(),
+    ),
     ("The sign of each token's number is lost before the mean.", lambda x: x.abs().mean()),
     ("Only the first token that counts comes in.", lambda x: x[0]),
     ("Only the last token that counts comes in.", lambda x: x[-1]),

@@ -47,13 +47,13 @@ def adds_the_second_part(n):
 
 @BEST_OF_N_KL.mistake
 def counts_in_bits(n):
-    """This is in bits. Nats are counted with the natural logarithm: math.log, without a base."""
+    """This is in bits. Nats are counted with the natural logarithm: log, without a base."""
     return log2(n) - (n - 1) / n
 
 
 @BEST_OF_N_KL.mistake
 def takes_the_logarithm_to_ten(n):
-    """This logarithm is to the base of ten. Nats are counted with the natural one: math.log."""
+    """This logarithm is to the base of ten. Nats are counted with the natural one: log."""
     return log10(n) - (n - 1) / n
 
 
