@@ -122,6 +122,6 @@ def one_minus_the_probability(log_probs, labels):
 
 @CROSS_ENTROPY.mistake
 def normalises_once_more(log_probs, labels):
-    """The value is right, and the gradient is that of another function: F.cross_entropy takes a log_softmax of what is
-    one already. Pick the right label's column yourself, or use F.nll_loss."""
+    """The value is right, and the gradient is that of another function: torch's own cross_entropy takes a log_softmax
+    of what is one already. Pick the right label's column yourself, or use torch.nn.functional.nll_loss."""
     return F.cross_entropy(log_probs, labels)
