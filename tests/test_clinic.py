@@ -112,7 +112,7 @@ def test_every_symptom_stands_on_the_page_of_the_book(tmp_path):
     text = page.read_text(encoding="utf-8")
     for one in few:
         assert one.sees in text and one.cure.split("`")[0] in text
-        assert all(way.strip() in text for way in one.words.split(";"))
+        assert all(way.strip() in text.replace("\\", "") for way in one.words.split(";"))
     pictures = re.findall(r"!\[([^\]]+)\]\(([^)]+)\)", text)
     assert len(pictures) == len(few) and all(alt and (page.parent / name).is_file() for alt, name in pictures)
 

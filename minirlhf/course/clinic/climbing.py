@@ -1,6 +1,7 @@
 """Symptoms of policy gradients and PPO."""
 
 from copy import deepcopy
+from typing import Any
 
 import torch
 
@@ -396,7 +397,7 @@ def the_value_model_sleeps(sick: bool) -> Run:
     def known_from_the_prompt(tokens: Tokens, response_mask: Mask) -> PerSequence:
         return 3.0 * (tokens[:, 0] == 5).float() + tiny.count_ones(tokens, response_mask)
 
-    settings = {"reward": known_from_the_prompt, "missing_eos_score": 0.0, "value_clip": 5.0}
+    settings: dict[str, Any] = {"reward": known_from_the_prompt, "missing_eos_score": 0.0, "value_clip": 5.0}
     records = tiny.ppo(updates=10, batch_size=48, lr=1e-3, value_lr=1e-7 if sick else 2e-2, **settings)
     return tiny.series(records, "explained_variance")
 

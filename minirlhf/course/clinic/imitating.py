@@ -271,7 +271,11 @@ def _surprise(logits: torch.Tensor, tokens: torch.Tensor, mask: Mask) -> float:
 def dropout(sick: bool) -> Run:
     policy = deepcopy(tiny.talker())
     chance = 0.3 if sick else 0.0
-    policy.trunk.final_norm.register_forward_hook(lambda _, __, found: F.dropout(found, chance))
+
+    def drop(module: torch.nn.Module, given: tuple, found: torch.Tensor) -> torch.Tensor:
+        return F.dropout(found, chance)
+
+    policy.trunk.final_norm.register_forward_hook(drop)
     tokens, mask = collate([[5]], [[1, 2, 3, tiny.EOS]], tiny.PAD)
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

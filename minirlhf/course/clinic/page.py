@@ -1,5 +1,6 @@
 """The clinic as a page of the book: every symptom with its picture, so that the book's search finds it by its words."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,10 +36,16 @@ def _section(symptom: Symptom, folder: Path) -> str:
     (folder / picture).write_bytes(style.drawn(card.figure(), bbox_inches="tight"))
     alt = card.alt.replace("[", "(").replace("]", ")")
     calm = f"*{HARMLESS}*\n\n" if symptom.harmless else ""
-    said = "".join(f"**{heading}.** {words}\n\n" for heading, words in card.parts())
-    ways = "; ".join(way.strip() for way in symptom.words.split(";"))
+    said = "".join(f"**{heading}.** {_plain(words)}\n\n" for heading, words in card.parts())
+    ways = _plain("; ".join(way.strip() for way in symptom.words.split(";")))
     return (
         f"### {symptom.sees}\n\n{calm}![{alt}]({picture})\n\n{said}"
         f"**Also said.** {ways}\n\n`{symptom.call}` brings it about. The line that does it:\n\n"
         f"```python\n{symptom.line}\n```\n\n"
     )
+
+
+def _plain(words: str) -> str:
+    """Words that may hold what Markdown would read as HTML, a formula or emphasis; code between backticks stays."""
+    parts = words.split("`")
+    return "`".join(part if i % 2 else re.sub(r"([<>*$\[\]])", r"\\\1", part) for i, part in enumerate(parts))

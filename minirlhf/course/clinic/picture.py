@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import isfinite, isnan
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -74,6 +75,8 @@ def _scale(panels: Sequence[Axes], values: Sequence[float]) -> None:
     usual = sizes[len(sizes) // 2] or 1.0 if sizes else 1.0
     if sizes and sizes[-1] > WIDE * max(usual, 1e-3):
         panels[0].set_yscale("symlog", linthresh=max(usual, 1e-3))
+        lowest, highest = (pick(x for x in values if isfinite(x)) for pick in (min, max))
+        panels[0].set_ylim(min(3 * lowest, 0.0), 30 * max(highest, usual))
     low, high = panels[0].get_ylim()
     if panels[0].get_yscale() == "linear":
         room = 0.14 * (high - low)
@@ -104,7 +107,12 @@ def _name_bars(ax: Axes, run: Run, tone: str) -> None:
         for i, x in enumerate(values):
             names.append(name if len(values) == 1 else f"{name}\n({i + 1})" if i == 0 else f"({i + 1})")
             lift = 4 if not isfinite(x) or x >= 0 else -4
-            look = {"color": tone, "ha": "center", "va": "bottom" if lift > 0 else "top", "weight": "bold"}
+            look: dict[str, Any] = {
+                "color": tone,
+                "ha": "center",
+                "va": "bottom" if lift > 0 else "top",
+                "weight": "bold",
+            }
             style.note(ax, number(x), (place, x if isfinite(x) else 0.0), (0, lift), **look)
             place += 1
     ax.set_xticks(range(len(names)), [_folded(name) for name in names], fontsize=style.SMALL, parse_math=False)

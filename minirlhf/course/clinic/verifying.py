@@ -253,7 +253,7 @@ def cancellation(sick: bool) -> Run:
     sign="an advantage above a hundred, in a group of rewards 0 and 1",
     present=lambda run: max(run["advantage"]) > 100,
     cure="Divide by the whole group's deviation, or by nothing.",
-    axis="advantage of each of four replies (1, 0, 0, 0)",
+    axis="advantage, at rewards 1, 0, 0, 0",
     threads="NeMo-RL#1518 NeMo-RL#4161",
 )
 def the_others_deviation(sick: bool) -> Run:
