@@ -233,5 +233,5 @@ def test_a_stranger_can_read_every_figure(run):
 
 def test_headlines_say_what_is_in_the_figure(run):
     said = {name: figure.get_suptitle() for name, figure in figures(run).items()}
-    assert "fallen" in said["fall"] and "2 of the 2" in said["bars"] and "step 2" in said["turn"]
+    assert "fallen" in said["fall"] and "1 of the 2" in said["bars"] and "step 2" in said["turn"]
     assert "step 1 of 2" in said["one step"] and "KTO, step 2 of 2" in said["thumbs"]

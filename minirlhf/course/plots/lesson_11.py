@@ -84,10 +84,10 @@ def chosen_may_fall(moved: Sequence[tuple[float, float]], at_optimum: tuple[floa
     for side, (name, tone) in enumerate((("chosen", "DPO"), ("rejected", "base"))):
         line = [pair[side] for pair in moved]
         ax.plot(range(len(line)), line, color=style.colour(tone), linewidth=2.5)
-        ends.append((len(line) - 1, line[-1], f"{name}\n{style.signed(line[-1], 2)}", style.ink(tone)))
+        ends.append((float(len(line) - 1), line[-1], f"{name}\n{style.signed(line[-1], 2)}", style.ink(tone)))
         ax.axhline(at_optimum[side], color=style.ink(tone), linewidth=1.2, linestyle=style.DASHED, zorder=1)
         words = f"{name}, at the optimum: {style.signed(at_optimum[side], 2)}"
-        style.note(ax, words, (0.4, at_optimum[side]), (0, -4), of="row", color=style.ink(tone), va="top")
+        style.note(ax, words, (0.5, at_optimum[side]), (0, 3), of="row", color=style.ink(tone), va="bottom")
     ax.axhline(0, color=style.INK, linewidth=1)
     ax.margins(x=0.02)
     style.at_least(ax, 1.15 * min(at_optimum), 0.5)
@@ -193,9 +193,9 @@ def mass_moved(rows: Rows, customer: str, n: int = 10) -> Figure:
     for text, row in zip(ax.get_yticklabels(), shown, strict=True):
         text.set_fontweight("normal" if row["kind"] == "drawn" else "bold")
     gained = [row for row in rows if row["after"] > row["before"]]
-    style.caption(
-        figure, f"To: {shorten(customer, 90, placeholder='…')} · dot: before, arrow: now; left end: 1 in ten million"
-    )
+    rare = "; at the left end: once in ten million or less" if any(row["after"] < RAREST for row in shown) else ""
+    to = shorten(customer.removeprefix("Customer: ").removesuffix("Agent:"), 60, placeholder="…")
+    style.caption(figure, f"To the customer: {to} · dot: before, arrow: now{rare}")
     got = sum(row["after"] - row["before"] for row in gained if row["kind"] == "drawn")
     change = next((row["after"] - row["before"] for row in voted if row["kind"] == "chosen"), 0.0)
     says = (
@@ -251,9 +251,7 @@ def held_out_turn(rows: Rows, live: Sequence[DPORecord] = ()) -> Figure:
         style.at_least(ax, 0.0, 1.0)
         style.whole_numbers(ax)
         ax.axhline(LN2, color=style.PALE, linewidth=1.2, linestyle=style.DASHED, zorder=1)
-        style.note(
-            ax, "ln 2", (1, LN2), (-2, 3), of="row", color=style.PALE, ha="right", va="bottom", bbox=style.BEHIND
-        )
+        style.note(ax, "ln 2", (0.6, LN2), (0, -4), of="row", color=style.PALE, va="top")
         style.name_ends(ax, ends, gap=0.14)
     whose = f"recorded, sixty votes each, {len(distinct(rows, 'seed'))} seeds: thin lines, thick their mean"
     style.caption(figure, whose + ("; black dashes: made here" if live else ""))
