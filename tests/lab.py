@@ -59,7 +59,7 @@ def running_lab(folder: Path, theme: str = "light"):
     (settings / "themes.jupyterlab-settings").write_text(json.dumps({"theme": THEMES[theme]}))
     private |= {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "MINIRLHF_VOTES": str(folder / "votes.db")}
     private |= {"MINIRLHF_PROGRESS": str(folder / "progress.json")}
-    command = [sys.executable, "-m", "minirlhf.cli", "lessons", "--no-browser"]
+    command = [sys.executable, "-m", "minirlhf.course.cli", "lessons", "--no-browser"]
     said = folder / "said.txt"
     with said.open("wb") as output:
         server = subprocess.Popen(

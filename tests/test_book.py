@@ -90,7 +90,7 @@ def made(tmp_path_factory):
     (notebooks / "teaching" / "00.md").write_text("# Notes on the first\n\n## Plans\n\nAsk for a walrus.\n")
     where = ["--folder", str(runs), "--notebooks", str(notebooks)]
     for command, more in (("book", []), ("slides", []), ("figures", [])):
-        subprocess.run([sys.executable, "-m", "minirlhf.cli", command, *where, *more], check=True, timeout=120)
+        subprocess.run([sys.executable, "-m", "minirlhf.course.cli", command, *where, *more], check=True, timeout=120)
     return runs
 
 
@@ -178,7 +178,16 @@ def test_a_cell_that_fails_is_named(tmp_path):
 def test_a_link_to_a_word_that_nobody_explains_stops_the_book(tmp_path):
     write(tmp_path / "00_first.ipynb", [new_markdown_cell("# 00\n\nSee [pay](glossary.ipynb#pay).")])
     write(tmp_path / "glossary.ipynb", GLOSSARY[:1])
-    command = [sys.executable, "-m", "minirlhf.cli", "book", "--folder", str(tmp_path), "--notebooks", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "minirlhf.course.cli",
+        "book",
+        "--folder",
+        str(tmp_path),
+        "--notebooks",
+        str(tmp_path),
+    ]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 2
     assert "00_first.ipynb" in ended.stderr and "pay" in ended.stderr

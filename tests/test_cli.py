@@ -14,8 +14,7 @@ import urllib.request
 
 import pytest
 
-from minirlhf import cli, paths
-from minirlhf.course import copies
+from minirlhf.course import cli, copies, paths
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])
@@ -36,7 +35,7 @@ def test_a_misspelt_command_is_answered_with_the_right_ones(capsys):
 
 def test_help_imports_neither_torch_nor_jupyter():
     code = (
-        "import sys; from minirlhf import cli\n"
+        "import sys; from minirlhf.course import cli\n"
         "try: cli.main(['--help'])\n"
         "except SystemExit: pass\n"
         "sys.exit(bool({'torch', 'jupyterlab', 'matplotlib', 'datasets'} & set(sys.modules)))"
@@ -183,7 +182,7 @@ def lessons_running(tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     private = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "DATA", "RUNTIME")}
-    command = [sys.executable, "-m", "minirlhf.cli", "lessons", "--no-browser"]
+    command = [sys.executable, "-m", "minirlhf.course.cli", "lessons", "--no-browser"]
     with said.open("wb") as output:
         server = subprocess.Popen(
             [*command, f"--port={port}", f"--folder={folder}"],

@@ -8,8 +8,7 @@ import sys
 import pytest
 import torch
 
-from minirlhf import cli, paths
-from minirlhf.course import doctor
+from minirlhf.course import cli, doctor, paths
 from minirlhf.course.doctor import Finding
 from minirlhf.runtime import ON_HUB, WAITING
 

@@ -15,7 +15,6 @@ LAYERS = (
     ("evaluate", "verifiers", "checkpoint", "metrics", "feedback"),
     ("recipes",),
     ("course",),
-    ("cli",),
 )
 STAGES = {f"minirlhf.{name}" for name in LAYERS[4]}
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}

@@ -122,7 +122,7 @@ def test_openmp_itself_has_heard_it():
 def test_every_command_says_so_before_torch_is_there_and_leaves_what_somebody_chose(own, found):
     code = """
 import os, sys
-from minirlhf import cli
+from minirlhf.course import cli
 
 def command():
     print(os.environ["OMP_WAIT_POLICY"], "torch" in sys.modules)

@@ -202,7 +202,7 @@ def votes(rounds: int = 3) -> Iterator[Row]:
 
 def demo(rounds: int = 1) -> Iterator[Row]:
     """The whole course, headless: how long it takes and the most memory it holds."""
-    costs = [cost_of(sys.executable, "-m", "minirlhf.cli", "demo") for _ in turns(rounds, "demo")]
+    costs = [cost_of(sys.executable, "-m", "minirlhf.course.cli", "demo") for _ in turns(rounds, "demo")]
     walls, peaks = [cost.seconds for cost in costs], [cost.peak_bytes / 1e9 for cost in costs]
     yield Row("demo, wall time", "s", walls, (), walls, hold=90.0, aim=45.0)
     yield Row("demo, peak memory", "GB", peaks, (), peaks, hold=1.2, aim=0.8)
