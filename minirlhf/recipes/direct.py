@@ -170,7 +170,8 @@ def implied_weights(
     ridge. A reward that no sum over words can say, such as whether a remedy fits, is lost here.
     """
     generator = torch.Generator().manual_seed(seed)
-    prompts = [taste.prompts.prompts[i] for i in torch.randint(len(taste.prompts), (replies,), generator=generator)]
+    drawn = torch.randint(len(taste.prompts), (replies,), generator=generator).tolist()
+    prompts = [taste.prompts.prompts[i] for i in drawn]
     samples = sample(taste.reference, prompts, MAX_NEW_TOKENS, generator)
     features = taste.reward_model.features([taste.tokenizer.decode(ids) for ids in samples.responses()])
     rewards = implicit_rewards(policy, taste.reference, samples, beta)

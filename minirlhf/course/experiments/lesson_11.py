@@ -219,7 +219,7 @@ def measure(seed: int) -> dict[str, float]:
     goal = exact_optimum(REFERENCE, REWARDS, BETA)
     (*_, by_votes), (*_, by_reward) = walk_by_votes(), walk_by_reward(seed=seed)
     shipped = load_shipped()
-    votes, runs, found = sixty_votes(shipped, CHEERFUL, seed), {}, {}
+    votes, policies, runs, found = sixty_votes(shipped, CHEERFUL, seed), {}, {}, {}
     swapped = [turned(vote) for vote in votes]
     for name, cast, config, loss in (
         ("DPO", votes, DirectConfig(seed=seed), dpo_loss),
@@ -232,12 +232,11 @@ def measure(seed: int) -> dict[str, float]:
         taste = Taste.shipped(shipped)
         _, *runs[name] = learn_directly(taste, cast, config, loss=loss)
         found[name] = own_rule(shipped, taste.policy, CHEERFUL)
-        if name == "DPO":
-            direct = taste.policy
+        policies[name] = taste.policy
     taste = Taste.shipped(shipped)
     list(learn_taste(taste, votes, TasteConfig(seed=seed)))
     found["PPO"] = own_rule(shipped, taste.policy, CHEERFUL)
-    words, implied = taste.reward_model.word_weights(), implied_weights(taste, direct, 0.1)
+    words, implied = taste.reward_model.word_weights(), implied_weights(taste, policies["DPO"], 0.1)
     dpo = runs["DPO"]
     return {
         "dpo_from_optimum": distance(by_votes, goal),
