@@ -299,7 +299,7 @@ CLAIMS = (
     Claim("of_sixteen", says="both find it for nearly every customer", low=0.97, high=1.01),
     Claim("coin", says="away from what was right", low=-0.35, high=-0.03),
     Claim("imitated", says="does about as well as GRPO here", low=-0.09, high=0.09),
-    Claim("gold_of_answers", says="give more gold", low=0.1, high=1.0),
+    Claim("gold_of_answers", says="give more gold", low=0.03, high=1.0),
     Claim("right_shrink", says="Right replies shrink", low=1.0, high=6.0),
     Claim("wrong_grow", says="wrong ones grow", low=14.0, high=60.0),
     Claim("others_stay", says="both stay", low=0.0, high=1.5),
