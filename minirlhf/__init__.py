@@ -43,7 +43,7 @@ And all of it put together:
     worlds/        the small worlds that the models talk about
     verifiers      programs that say whether a reply is right
     feedback/      votes: store, meaning, agreement, selection; card/ on the screen, formats/ in and out
-    recipes/       stages put together: pipeline, the whole line in one go; taste, from your votes to a changed model
+    recipes/       stages put together: the whole line in one go (pipeline); from your votes to a model (taste, direct)
     course/        all that exists only for the lessons: show and check, exercises, figures, book, bench
     cli            the command `minirlhf`
 
@@ -103,6 +103,7 @@ PUBLIC = {
     "feedback.agreement": "cohen_kappa fleiss_kappa krippendorff_alpha left_bias self_agreement",
     "feedback.formats": "export import_votes preference_dataset read_votes sft_dataset unpaired_dataset",
     "course.check": "author check show",
+    "course.clinic": "clinic first_ratio frac_reward_zero_std patient",
     "course.plots": "LivePlot TokenStrip explore",  # and a figure is plots.its_name: there are some sixty
     "course.recorded": "read_recorded write_recorded",
     "course.overoptimisation": "bootstrap_fits fit_gao interpolate_gain recorded_runs score_pool t_interval track "

@@ -287,7 +287,9 @@ def test_a_reader_opens_the_book_as_a_file_and_searches(made, scheme):
         fold.locator("summary").click()
         expect(fold).to_have_attribute("open", "")
         assert reader.page.locator("math").first.bounding_box()["width"] > 20
-        for shown in reader.page.locator(".cell_output :is(img, .minirlhf-paper)").all():  # none of them in another
+        sheets = reader.page.locator(".cell_output :is(img, .minirlhf-paper):not(.minirlhf-paper *)")  # none in another
+        expect(sheets).to_have_count(3)
+        for shown in sheets.all():
             expect(shown).to_have_css("filter", f"brightness({DIM})" if scheme == "dark" else "none")
         sideways = "each => each.some(pre => pre.scrollWidth > pre.clientWidth)"
         assert not reader.page.locator("pre").evaluate_all(sideways)

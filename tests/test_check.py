@@ -1,18 +1,23 @@
 """Whatever a learner hands to `check`, the lesson goes on as it was; what is right is right in any style."""
 
 import functools
+import json
 import os
+import re
+import subprocess
 import sys
 import textwrap
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from minirlhf.course.check import author, check
+from minirlhf.course.check import apart as apart_module
+from minirlhf.course.check import author, check, diagnoses
 from minirlhf.course.check import checking as checking_module
 from minirlhf.course.check.checking import examine
 from minirlhf.course.check.deadline import Deadline, TimeUp
@@ -129,6 +134,57 @@ def test_what_cannot_be_stopped_from_inside_is_stopped_from_outside(body, words,
     assert words in said and "show(masked_mean)" in said
 
 
+def test_where_nothing_can_stop_a_loop_in_c_its_line_is_named():
+    """Without a fork no other thread runs while C counts; only C's own watchdog does."""
+    script = """from minirlhf.course.check import apart
+apart.CAN_FORK = False
+def endless():
+    return sum(range(10**15))
+apart.apart(endless, -0.3)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True) as stuck:
+        try:
+            assert stuck.stderr is not None
+            said = [stuck.stderr.readline() for _ in range(3)]
+        finally:
+            stuck.kill()
+    assert "Timeout" in said[0] and "line 4 in endless" in "".join(said)
+
+
+def test_in_a_notebook_what_a_loop_in_c_means_is_said_before_it_starts_and_taken_back(monkeypatch):
+    shown = []
+
+    class Handle:
+        def update(self, what):
+            shown.append(what.data)
+
+    monkeypatch.setattr(apart_module, "CAN_FORK", False)
+    monkeypatch.setattr(apart_module, "in_notebook", lambda: True)
+    monkeypatch.setattr("IPython.display.display", lambda what, display_id: shown.append(what.data) or Handle())
+    assert apart_module.apart(lambda: 3, 1.0) == 3
+    assert "restart the kernel" in shown[0] and shown[1:] == [""]
+
+
+def test_an_answer_that_is_lost_on_the_large_case_alone_is_right_and_slow(monkeypatch):
+    monkeypatch.setattr(checking_module, "PATIENCE", 0.3)
+    body = "if x.numel() > 1000: sum(range(10**15))\nreturn masked_mean(x, mask)"
+    assert examine(learner(body), MEAN).outcome == ("slow" if sys.platform == "linux" else "wrong")
+
+
+def test_what_is_said_of_a_function_is_found_by_trying_it(monkeypatch):
+    monkeypatch.setattr(diagnoses, "LONGEST_SEARCH", 0.0)
+    said = " ".join(str(examine(learner("return x.abs().sum().cos()"), MEAN)).split())
+    assert "do not change with `mask`" in said or "where `mask` is False" in said
+
+
+def test_what_a_search_for_a_thought_meets_stops_no_lesson(monkeypatch):
+    def broken(*_):
+        raise ValueError("a fault of ours")
+
+    monkeypatch.setattr(checking_module, "explain", broken)
+    assert examine(learner("return x.mean()"), MEAN).outcome == "wrong"
+
+
 def test_what_it_changes_for_everybody_is_put_back(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     body = """
@@ -219,3 +275,22 @@ def test_the_inputs_of_a_wrong_case_can_be_pasted(exercise, monkeypatch):
     exec(textwrap.dedent(shown.split("\n", 1)[1]), namespace)
     exercise.solution(*(namespace[name] for name in exercise.inputs if name in namespace))
     assert "-0 " not in str(verdict)
+
+
+# ---- hints
+
+NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("[01]*.ipynb"))
+CODE = [
+    ["".join(x["source"]) for x in json.loads(path.read_text(encoding="utf-8"))["cells"] if x["cell_type"] == "code"]
+    for path in NOTEBOOKS
+]
+
+
+@pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
+def test_a_hint_names_only_modules_that_its_lesson_has_imported(exercise):
+    cells = next(cells for cells in CODE if any(f"def my_{exercise.name}(" in cell for cell in cells))
+    here = next(i for i, cell in enumerate(cells) if f"def my_{exercise.name}(" in cell)
+    imported = "\n".join(cells[: here + 1])
+    for mistake in exercise.mistakes:
+        for name in {"math", "F", "np", "torch"} & set(re.findall(r"\b(\w+)\.\w", mistake.hint)):
+            assert re.search(rf"^import ({name}$|.* as {name}$)", imported, re.M), (mistake.hint, name)

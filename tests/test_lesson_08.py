@@ -42,7 +42,7 @@ def test_words_of_either_sign_are_shown_where_there_are_any(sign):
     assert not [word for word in largest({"a": 1.0, "b": 2.0, "c": 0.0}, 2) if word == "c"]
 
 
-@pytest.mark.parametrize("number", ["04", "05", "08"])
+@pytest.mark.parametrize("number", ["04", "05", "08", "11"])
 def test_a_stand_in_answers_only_where_nobody_has_voted_at_all(number):
     (path,) = NOTEBOOKS.glob(f"{number}_*.ipynb")
     cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
@@ -50,7 +50,7 @@ def test_a_stand_in_answers_only_where_nobody_has_voted_at_all(number):
     assert seated and all("unless=1" in call.split(", ") for call in seated)
 
 
-@pytest.mark.parametrize("number", ["04", "05", "08"])
+@pytest.mark.parametrize("number", ["04", "05", "08", "11"])
 def test_the_first_cards_cell_needs_no_other_cell(number):
     """After a restart it brings the card back by itself: every name in it is made or imported there."""
     (path,) = NOTEBOOKS.glob(f"{number}_*.ipynb")

@@ -13,6 +13,7 @@ from sphinx.cmd.build import build_main
 
 from minirlhf import __version__
 from minirlhf.course.book.links import relinked
+from minirlhf.course.clinic.page import write_page
 
 MARK = ".made_by_minirlhf"  # in every folder that may be replaced
 FRONT = """# How a language model is tuned by people
@@ -24,6 +25,9 @@ To try, to vote and to write the exercises, open the notebooks: `make lessons`.
 By the minirlhf authors; version {version}, bound on {today}. Text, code and figures may be used, changed and passed on
 under the MIT licence. The works that are cited stand at the end of the [glossary](glossary.ipynb).
 """
+
+
+CLINIC = "13_the_clinic"  # the lesson beside which the page of all symptoms stands
 
 
 def build_book(lessons: Mapping[str, NotebookNode], teaching: Sequence[Path], target: Path) -> None:
@@ -54,6 +58,7 @@ def write_source(lessons: Mapping[str, NotebookNode], teaching: Sequence[Path], 
     parts = {
         "Lessons": [name for name in lessons if name not in words],
         "Words": words,
+        "Symptoms": [write_page(source).stem] if CLINIC in lessons else [],
         "For teachers": [f"teaching/{note.stem}" for note in teaching],
     }
     lists = "".join(_contents(caption, pages) for caption, pages in parts.items() if pages)

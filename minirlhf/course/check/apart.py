@@ -2,7 +2,8 @@
 
 On Linux it is done in a copy of this process (a fork, as torch's data loaders do it): a loop inside C that no trace
 can stop, an exit, a crash or a full memory ends the copy and not the lesson. Elsewhere forks are not safe beside
-torch, so it is done in a thread that is left behind when its time is up; a loop inside C stops us there.
+torch, so it is done in a thread that is left behind when its time is up. A loop inside C lets no other thread run
+there, so what to do then is said before it starts, and taken back when all went well.
 """
 
 import faulthandler
@@ -15,26 +16,35 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from time import perf_counter
 from typing import Any
 
 import torch
 
+from minirlhf.course.check.showing import in_notebook
+
 MEMORY = 2 << 30  # bytes that a copy may take beyond what we have
 LAST_RESORT = 90.0  # seconds after which a copy that cannot even end itself is given up
 ENDLESS = "Does a loop in it never end, or does one call take very long, such as time.sleep or list(count())?"
 FATAL = "In a notebook that would end the kernel; a function ends with `return`."
+STUCK = (
+    "Your function is being tried. If this line stays for longer than half a minute, one call in it never ends (a sum, "
+    "a list or a power that is far too large), and nothing here can stop it: restart the kernel, and look at that call."
+)
 CAN_FORK = sys.platform == "linux"
 
 
 class Lost(Exception):
-    """The work did not come back; `line` is the number of the learner's own line, `why` is a sentence's end."""
+    """The work did not come back; `line` is the number of the learner's own line, `why` is a sentence's end.
 
-    def __init__(self, why: str, remedy: str, file: str = "", line: int = 0) -> None:
+    `reached` is what the work had last said with `has_reached`.
+    """
+
+    def __init__(self, why: str, remedy: str, file: str = "", line: int = 0, reached: str = "") -> None:
         super().__init__(why)
-        self.why, self.remedy, self.file, self.line = why, remedy, file, line
+        self.why, self.remedy, self.file, self.line, self.reached = why, remedy, file, line, reached
 
 
 def apart(work: Callable[[], Any], seconds: float, file: str = "") -> Any:
@@ -47,6 +57,13 @@ def apart(work: Callable[[], Any], seconds: float, file: str = "") -> Any:
     return _in_a_thread(work, 3 * seconds)
 
 
+def has_reached(what: str) -> None:
+    """Tell whoever waits how far the work has come, should it never come back."""
+    if _pipe:
+        os.write(_pipe[0], json.dumps({"reached": what}).encode() + b"\n")
+
+
+_pipe: list[int] = []  # in a copy: where it tells its parent
 _watch: list[Any] = []  # in a copy: where its watchdog writes its last words
 
 
@@ -79,8 +96,9 @@ def _in_a_copy(work: Callable[[], Any], seconds: float, file: str) -> Any:
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
             _, status = os.waitpid(child, 0)
-        if heard is not None and heard.endswith(b"\n"):
-            answer = json.loads(heard)
+        told = [json.loads(line) for line in (heard or b"").splitlines(keepends=True) if line.endswith(b"\n")]
+        answer = told[-1] if told else {"reached": ""}
+        if heard is not None and "reached" not in answer:
             if "error" in answer:
                 raise KeyboardInterrupt if answer["error"] == "KeyboardInterrupt" else RuntimeError(answer["error"])
             return answer["result"]
@@ -88,7 +106,7 @@ def _in_a_copy(work: Callable[[], Any], seconds: float, file: str) -> Any:
         said = last_words.read()
     line = _line_of(said, file)
     if heard is None or "Timeout (" in said:
-        raise Lost("its time ran out", ENDLESS, file, line)
+        raise Lost("its time ran out", ENDLESS, file, line, answer.get("reached", ""))
     if os.WIFSIGNALED(status):
         raise Lost(f"it ends Python itself ({signal.Signals(os.WTERMSIG(status)).name})", FATAL, file, line)
     raise Lost("it ends Python itself (an exit that nothing can catch)", FATAL, file, line)
@@ -106,6 +124,7 @@ def _be_the_copy(work: Callable[[], Any], seconds: float, writer: int, last_word
         torch.set_num_threads(1)  # the pool of threads stayed in the parent
         faulthandler.enable(last_words)
         _watch.append(last_words)
+        _pipe.append(writer)
         more_time(seconds)
         try:
             answer = {"result": work()}
@@ -148,6 +167,29 @@ def _line_of(said: str, file: str) -> int:
     return next((int(line) for name, line in found if file and name == file), 0)
 
 
+@contextmanager
+def _announced(seconds: float) -> Iterator[None]:
+    """Say what it means if we never come back: at once in a notebook, in time on a terminal."""
+    if in_notebook():
+        from IPython.display import HTML, display
+
+        shown = display(HTML(f"<small>{STUCK}</small>"), display_id=True)
+        sys.stdout.flush()
+        try:
+            yield
+        finally:
+            if shown is not None:
+                shown.update(HTML(""))
+        return
+    try:
+        # The watchdog is a thread of C's own, and names the line that everything waits for.
+        with suppress(AttributeError, OSError, ValueError):  # somebody took the terminal away
+            faulthandler.dump_traceback_later(seconds + 1.0, file=sys.__stderr__ or sys.stderr)
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
 def _in_a_thread(work: Callable[[], Any], seconds: float) -> Any:
     kept: list[Any] = []
 
@@ -158,8 +200,9 @@ def _in_a_thread(work: Callable[[], Any], seconds: float) -> Any:
             kept.append((None, error))
 
     thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
+    with _announced(seconds):
+        thread.start()
+        thread.join(seconds)
     if not kept:
         raise Lost("its time ran out", ENDLESS)
     result, error = kept[0]

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from minirlhf.course.check.alike import all_same, close, same
-from minirlhf.course.check.diagnoses import diagnose, where_wrong
+from minirlhf.course.check.behaviour import Behaviour
+from minirlhf.course.check.diagnoses import diagnose
+from minirlhf.course.check.places import where_wrong
 from minirlhf.course.check.trial import Trial, attempt
 from minirlhf.course.check.tried import Tried
 from minirlhf.course.exercises import Case, Exercise, Mistake
@@ -128,7 +130,9 @@ def difference(tried: Tried, exercise: Exercise) -> Difference | None:
     return None
 
 
-def explain(all_tried: Sequence[Tried], wrong: Tried, found: Difference, exercise: Exercise) -> tuple[str, str]:
+def explain(
+    all_tried: Sequence[Tried], wrong: Tried, found: Difference, exercise: Exercise, behaviour: Behaviour
+) -> tuple[str, str]:
     """The thought that is missing, and the name of the mistake if it is a known one."""
     known, unexplained = _recognise(all_tried, wrong, found, exercise)
     if known is not None and not unexplained:
@@ -139,13 +143,13 @@ def explain(all_tried: Sequence[Tried], wrong: Tried, found: Difference, exercis
         return _about_the_gradient(all_tried, wrong, exercise), ""
     if _right_on_the_mask(all_tried, exercise):
         return OFF_THE_MASK, ""
-    if words := diagnose(all_tried, exercise):
+    if words := diagnose(all_tried, exercise, behaviour):
         return words, ""
     if part := _recognise_one_output(all_tried, found, exercise):
         return f"{part.hint} (That explains the {found.what}; something else is not right yet either.)", part.name
     if known is not None:
         return f"{known.hint} (That explains all but {unexplained}.)", known.name
-    return f"{UNKNOWN} {where_wrong(all_tried, exercise)}".strip(), ""
+    return " ".join([UNKNOWN, *behaviour.facts(), where_wrong(all_tried, exercise)]).strip(), ""
 
 
 def _right_on_the_mask(all_tried: Sequence[Tried], exercise: Exercise) -> bool:

@@ -7,20 +7,41 @@ says where the two differ, in the words of the formula itself. Nobody has to thi
 
 import ast
 import inspect
+import math
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator
-from copy import deepcopy
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import torch
+from torch import Tensor
+
+from minirlhf.course.check.rewritings import rewritings, wrapped
 from minirlhf.course.exercises import Exercise
 
 SHORT = 90  # characters of a formula that one still reads
 
 
+@dataclass(frozen=True)
+class Mutant:
+    """A formula changed in one place: how, what stands there now, and what stood there."""
+
+    function: Callable
+    how: str
+    wrong: str = ""
+    right: str = ""
+
+    @property
+    def words(self) -> str:
+        if not self.wrong:
+            return f"{self.how}."
+        return f"{self.how}: your numbers come out if `{self.wrong}` stands where `{self.right}` belongs."
+
+
 @cache
-def mutants(formula: Callable) -> list[tuple[str, Callable]]:
+def mutants(formula: Callable) -> list[Mutant]:
     """Each changed formula, and in words what was changed."""
     formula = inspect.unwrap(formula)
     try:
@@ -36,39 +57,86 @@ def mutants(formula: Callable) -> list[tuple[str, Callable]]:
     return list(_made(tree, function, formula))
 
 
-def of_exercise(exercise: Exercise) -> list[tuple[str, Callable]]:
+def of_exercise(exercise: Exercise) -> list[Mutant]:
     formulas = exercise.formulas or (exercise.solution,)
     return [mutant for formula in formulas for mutant in mutants(formula)]
 
 
-def _made(tree: ast.Module, function: ast.FunctionDef, formula: Callable) -> Iterator[tuple[str, Callable]]:
-    names = [argument.arg for argument in function.args.args]
+def _made(tree: ast.Module, function: ast.FunctionDef, formula: Callable) -> Iterator[Mutant]:
+    arguments = [argument.arg for argument in function.args.args]
+    assigned = (x.id for x in ast.walk(function) if isinstance(x, ast.Name) and isinstance(x.ctx, ast.Store))
+    names = list(dict.fromkeys([*arguments, *assigned]))
+    seen: set[tuple[int, str]] = set()
     places = [place for place in _places(function) if isinstance(_at(function, place), ast.expr)]
-    seen: set[str] = set()
-    for place in places:
-        node = _at(function, place)
-        for how, new in _changes(node, names):
-            changed = deepcopy(tree)
-            made = changed.body[0]
-            _put(made, place, new)
-            text = ast.unparse(changed)
-            if text in seen:
+    places = [place for place in places if not _in_a_text(function, place)]
+    for changes in (rewritings, wrapped):  # what is simple first
+        for place in places:
+            node, around = _at(function, place), _around(function, place)
+            statement, right = _statement(function, place), ast.unparse(_at(function, around))
+            for how, new in list(changes(node, names, arguments)):
+                _put(function, place, new)
+                key = id(statement), ast.unparse(statement)
+                if key not in seen:
+                    seen.add(key)
+                    if (made := _compiled(tree, function.name, formula)) is not None:
+                        wrong = _cut(ast.unparse(_at(function, around)))
+                        yield Mutant(made, how + _where(statement), wrong, _cut(right))
+                _put(function, place, node)
+        if changes is not wrapped:
+            yield from _with_another_number(tree, function, formula)
+            yield from _without_a_step(tree, function, formula)
+            yield from _with_another_mask(tree, function, formula)
+
+
+def _with_another_mask(tree: ast.Module, function: ast.FunctionDef, formula: Callable) -> Iterator[Mutant]:
+    """The mask read wrongly on the way, and rightly at the end."""
+    steps = [x for statement in function.body[:-1] for x in ast.walk(statement)]
+    masks = [x for x in steps if isinstance(x, ast.Name) and x.id == "mask" and isinstance(x.ctx, ast.Load)]
+    for how, name in (("The mask is turned round", "not_mask"), ("The mask is not used", "all_places")):
+        for x in masks:
+            x.id = f"{name}(mask)"  # compiled as a name of its own, so that the tree keeps its shape
+        source = ast.unparse(tree)
+        for x in masks:
+            x.id = "mask"
+        if masks and (made := _compiled(ast.parse(source), function.name, formula)) is not None:
+            yield Mutant(made, f"{how} on the way, and only used as it is at the end")
+
+
+def _where(statement: ast.stmt) -> str:
+    if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+        return f", in `{statement.targets[0].id}`"
+    return ""
+
+
+def _with_another_number(tree: ast.Module, function: ast.FunctionDef, formula: Callable) -> Iterator[Mutant]:
+    """A number of the formula, in all its places at once, as in min(max(x, -0.2), 0.2)."""
+    constants = [x for x in ast.walk(function) if isinstance(x, ast.Constant) and isinstance(x.value, float)]
+    for value in dict.fromkeys(x.value for x in constants if isinstance(x.value, float)):
+        for other in (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 1.0, 2.0, 1e-3, 1e-2, 10 * value, 100 * value):
+            if other == value or not value:
                 continue
-            seen.add(text)
-            if (made_function := _compiled(changed, function.name, formula)) is not None:
-                yield _words(function, made, place, how), made_function
-    for i, statement in enumerate(function.body):
-        if isinstance(statement, ast.Assign | ast.AugAssign) and len(function.body) > i + 1:
-            changed = deepcopy(tree)
-            made = changed.body[0]
-            assert isinstance(made, ast.FunctionDef)
-            del made.body[i]
-            if (made_function := _compiled(changed, function.name, formula)) is not None:
-                yield f"A step is missing: `{_cut(ast.unparse(statement))}`.", made_function
+            places = [x for x in constants if x.value == value]
+            for x in places:
+                x.value = other
+            if (made := _compiled(tree, function.name, formula)) is not None:
+                yield Mutant(made, "A number is another one", f"{other:g}", f"{value:g}")
+            for x in places:
+                x.value = value
+
+
+def _without_a_step(tree: ast.Module, function: ast.FunctionDef, formula: Callable) -> Iterator[Mutant]:
+    bodies = [x.body for x in ast.walk(function) if isinstance(x, ast.FunctionDef | ast.For | ast.If)]
+    for body in bodies:
+        for i, statement in enumerate(list(body)):
+            if isinstance(statement, ast.Assign | ast.AugAssign) and len(body) > 1:
+                body.pop(i)
+                if (made := _compiled(tree, function.name, formula)) is not None:
+                    yield Mutant(made, f"A step is missing: `{_cut(ast.unparse(statement))}`")
+                body.insert(i, statement)
 
 
 def _compiled(tree: ast.Module, name: str, formula: Callable) -> Callable | None:
-    namespace = dict(getattr(formula, "__globals__", {}))
+    namespace = {**BESIDE, **getattr(formula, "__globals__", {}), "max": larger, "min": smaller, "round": rounded}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that a number is called, for instance: then it cannot be the answer
@@ -77,6 +145,29 @@ def _compiled(tree: ast.Module, name: str, formula: Callable) -> Callable | None
         return None
     return namespace[name]
 
+
+def either(of_tensors: Callable, of_numbers: Callable) -> Callable:
+    """One name for both: `exp(x)` reads well whatever x is."""
+    return lambda x, *more: of_tensors(x, *more) if isinstance(x, Tensor) else of_numbers(x, *more)
+
+
+larger = either(lambda x, y: x.clamp(min=y) if not isinstance(y, Tensor) else torch.maximum(x, y), max)
+smaller = either(lambda x, y: x.clamp(max=y) if not isinstance(y, Tensor) else torch.minimum(x, y), min)
+rounded = either(torch.round, round)
+BESIDE = {
+    "exp": either(torch.exp, math.exp),
+    "log": either(torch.log, math.log),
+    "log2": math.log2,
+    "log10": math.log10,
+    "log1p": math.log1p,
+    "sqrt": either(torch.sqrt, math.sqrt),
+    "square": lambda x: x * x,
+    "median": torch.median,
+    "softplus": torch.nn.functional.softplus,
+    "not_mask": lambda mask: ~mask,
+    "all_places": torch.ones_like,
+    "last_column": lambda mask: torch.full((len(mask),), mask.shape[1] - 1),
+}
 
 Place = tuple[tuple[str, int], ...]
 
@@ -100,162 +191,44 @@ def _at(node: Any, place: Place) -> Any:
     return node
 
 
-def _put(node: Any, place: Place, new: ast.expr) -> None:
+def _put(node: Any, place: Place, new: ast.AST) -> None:
     *before, (field, i) = place
     holder = _at(node, tuple(before))
     if i < 0:
-        setattr(holder, field, deepcopy(new))
+        setattr(holder, field, new)
     else:
-        getattr(holder, field)[i] = deepcopy(new)
+        getattr(holder, field)[i] = new
 
 
-def _words(function: ast.AST, made: ast.AST, place: Place, how: str) -> str:
-    """The smallest formula round the change that says something, as it is and as it comes out."""
-    old, new = _at(function, place), _at(made, place)
+def _statement(function: ast.AST, place: Place) -> ast.stmt:
+    """The smallest statement in which a place stands."""
+    for shorter in range(len(place), 0, -1):
+        if isinstance(around := _at(function, place[:shorter]), ast.stmt):
+            return around
+    raise LookupError(f"no statement holds {place}")
+
+
+def _in_a_text(function: ast.AST, place: Place) -> bool:
+    """Is it a docstring, or what an error would say?"""
+    return any(isinstance(_at(function, place[:n]), ast.Raise | ast.JoinedStr) for n in range(1, len(place))) or (
+        isinstance(constant := _at(function, place), ast.Constant) and isinstance(constant.value, str)
+    )
+
+
+def _around(function: ast.AST, place: Place) -> Place:
+    """The smallest formula round a place that says something."""
+    chosen = place
     for shorter in range(len(place), 0, -1):
         around = _at(function, place[:shorter])
-        if not isinstance(around, ast.expr):
+        if isinstance(around, ast.keyword | ast.Slice | ast.Tuple):
+            continue
+        if not isinstance(around, ast.expr) or len(ast.unparse(around)) > SHORT:
             break
-        text = ast.unparse(around)
-        if len(text) > SHORT:
+        chosen = place[:shorter]
+        if isinstance(around, ast.BinOp | ast.Call | ast.Compare | ast.Subscript) and shorter < len(place):
             break
-        old, new = around, _at(made, place[:shorter])
-        if isinstance(around, ast.BinOp | ast.Call | ast.Compare) and shorter < len(place):
-            break
-    right, wrong = _cut(ast.unparse(old)), _cut(ast.unparse(new))
-    return f"{how}: your numbers come out if `{wrong}` stands where `{right}` belongs."
+    return chosen
 
 
 def _cut(text: str) -> str:
     return text if len(text) <= SHORT else text[: SHORT - 1] + "…"
-
-
-def _changes(node: ast.expr, names: list[str]) -> Iterator[tuple[str, ast.expr]]:
-    if isinstance(getattr(node, "ctx", None), ast.Store):
-        return
-    match node:
-        case ast.BinOp(left, op, right):
-            yield from _of_two(left, op, right)
-            yield "A sign is turned round", ast.UnaryOp(ast.USub(), node)
-        case ast.UnaryOp(ast.USub(), operand):
-            yield "A minus is missing", operand
-        case ast.Constant(value) if isinstance(value, int | float) and not isinstance(value, bool):
-            for other in dict.fromkeys((value + 1, value - 1, 0, 1, 2 * value, value / 2, -value, value**0.5)):
-                if other != value and isinstance(other, int | float):
-                    yield "A number is another one", ast.Constant(other)
-            if value == 1.96:
-                for other in (1.0, 1.64, 1.645, 1.65, 1.9, 1.960, 2.0, 2.576, 2.58, 3.0, 0.95, 0.05, 0.975):
-                    yield "z is another one", ast.Constant(other)
-        case ast.Name(name) if name in names:
-            for other in names:
-                if other != name:
-                    yield "One name stands for another", ast.Name(other, ast.Load())
-            yield "A square is too much", ast.BinOp(node, ast.Pow(), ast.Constant(2))
-        case ast.Name():
-            yield "A square is too much", ast.BinOp(node, ast.Pow(), ast.Constant(2))
-            yield "A term is missing", ast.Constant(0.0)
-        case ast.Call(func, arguments, keywords):
-            yield from _of_a_call(node, func, arguments, keywords)
-        case ast.Compare(left, [op], [right]):
-            for other in (ast.Eq, ast.NotEq, ast.Gt, ast.GtE, ast.Lt, ast.LtE):
-                if not isinstance(op, other):
-                    yield "A comparison is another one", ast.Compare(left, [other()], [right])
-        case _:
-            return
-
-
-def _of_two(left: ast.expr, op: ast.operator, right: ast.expr) -> Iterator[tuple[str, ast.expr]]:
-    word = "A term" if isinstance(op, ast.Add | ast.Sub) else "A factor"
-    if isinstance(op, ast.Div):
-        word = "A division"
-    if isinstance(op, ast.Pow):
-        yield "A square is missing", left
-        yield "A square is taken for a double", ast.BinOp(ast.Constant(2), ast.Mult(), left)
-        return
-    if isinstance(op, ast.Mult) and ast.unparse(left) == ast.unparse(right):
-        word = "A square"
-    yield f"{word} is missing", left
-    yield f"{word} is missing", right
-    if isinstance(op, ast.Sub):
-        yield "A term is missing", ast.UnaryOp(ast.USub(), right)
-    for other in (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv):
-        if not isinstance(op, other):
-            yield "A sign of the formula is another one", ast.BinOp(left, other(), right)
-    if isinstance(op, ast.Sub | ast.Div):
-        yield "Two things have changed places", ast.BinOp(right, op, left)
-    if isinstance(op, ast.Mult | ast.Div) and isinstance(left, ast.BinOp):  # (a - b) / c as a - b / c
-        yield "Brackets are missing", ast.BinOp(left.left, left.op, ast.BinOp(left.right, op, right))
-    if isinstance(op, ast.Mult | ast.Div | ast.Sub) and isinstance(right, ast.BinOp):  # a / (b * c) as a / b * c
-        yield "Brackets are missing", ast.BinOp(ast.BinOp(left, op, right.left), right.op, right.right)
-        if isinstance(left, ast.BinOp) and isinstance(op, ast.Div | ast.Mult):
-            inner = ast.BinOp(left.left, left.op, ast.BinOp(left.right, op, right.left))
-            yield "Brackets are missing", ast.BinOp(inner, right.op, right.right)
-    if isinstance(op, ast.Mult):
-        yield "A product is taken for a power", ast.BinOp(left, ast.Pow(), right)
-
-
-CALLED = {
-    "maximum": ("minimum",),
-    "max": ("min",),
-    "min": ("max",),
-    "masked_mean": ("masked_sum",),
-    "square": ("abs",),
-    "sum": ("mean", "max"),
-    "mean": ("sum",),
-    "log": ("log2", "log10"),
-    "sqrt": ("square",),
-}
-
-
-def _of_a_call(
-    node: ast.Call, func: ast.expr, arguments: list[ast.expr], keywords: list[ast.keyword]
-) -> Iterator[tuple[str, ast.expr]]:
-    name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-    module = isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id in ("torch", "F")
-    if isinstance(func, ast.Attribute) and not module:
-        yield f"{name} is missing", func.value
-        if name == "square":
-            yield "A square is missing", func.value
-            yield "The absolute value is taken for the square", _method(func.value, "abs")
-        if name == "clamp" and len(arguments) == 2:
-            nothing = ast.Constant(None)
-            yield "Only one side is held", ast.Call(func, [nothing, arguments[1]], [])
-            yield "Only one side is held", ast.Call(func, [arguments[0], nothing], [])
-            low, high = arguments
-            if isinstance(low, ast.BinOp) and isinstance(high, ast.BinOp):
-                minus = ast.UnaryOp(ast.USub(), low.right)
-                yield "The 1 is missing on both sides", ast.Call(func, [minus, high.right], [])
-            if isinstance(low, ast.UnaryOp):
-                one = ast.Constant(1)
-                round_one = [ast.BinOp(one, ast.Sub(), high), ast.BinOp(one, ast.Add(), high)]
-                yield "It is held round 1", ast.Call(func, list(round_one), [])
-    elif len(arguments) == 1:
-        yield f"{name} is missing", arguments[0]
-    if name == "where" and len(arguments) == 3:
-        yield "The condition is not used", arguments[1]
-        yield "The condition is not used", arguments[2]
-        yield "The two sides have changed places", ast.Call(func, [arguments[0], arguments[2], arguments[1]], [])
-    if len(arguments) == 2 and name in ("maximum", "minimum", "max", "min"):
-        yield "Only one of the two is used", arguments[0]
-        yield "Only one of the two is used", arguments[1]
-        both = ast.BinOp(arguments[0], ast.Add(), arguments[1])
-        yield "The two are added up, where the larger is asked for", both
-        yield "The two are averaged", ast.BinOp(both, ast.Div(), ast.Constant(2))
-        yield (
-            "The smaller is taken for the larger, or the other way round",
-            ast.Call(
-                _renamed(func, "minimum" if name == "maximum" else "min" if name == "max" else "max"), arguments, []
-            ),
-        )
-    for other in CALLED.get(name, ()):
-        yield f"{other} is taken for {name}", ast.Call(_renamed(func, other), arguments, keywords)
-
-
-def _method(x: ast.expr, name: str) -> ast.Call:
-    return ast.Call(ast.Attribute(x, name, ast.Load()), [], [])
-
-
-def _renamed(func: ast.expr, name: str) -> ast.expr:
-    return (
-        ast.Attribute(func.value, name, ast.Load()) if isinstance(func, ast.Attribute) else ast.Name(name, ast.Load())
-    )

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext, redirect_stderr, redirect_stdout
 from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import permutations
 from numbers import Real
 from pathlib import Path
 from time import perf_counter
@@ -26,6 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from minirlhf.course.check.alike import same
 from minirlhf.course.check.deadline import Deadline, TimeUp
 from minirlhf.course.exercises import Case, Exercise
 from minirlhf.files.messages import counted
@@ -158,6 +160,12 @@ def _take(result: Any, exercise: Exercise, like: Trial | None) -> tuple[list[Ten
         are = "is" if n == 1 else "are"
         wanted = f"{counted(n, 'tensor')} {are} asked for, {' and '.join(exercise.outputs)}"
         return [], f"it returns {_describe(result)}; {wanted}."
+    if like is not None and (order := _another_order(outputs, like.outputs)):
+        names = exercise.outputs
+        return [], (
+            f"the right numbers come back in another order: {', '.join(names[i] for i in order)}. "
+            f"Return {', '.join(names)}."
+        )
     for i, name in enumerate(exercise.outputs):
         ours = None if like is None else like.outputs[i]
         # Where nothing is trained, a plain number is as good as a tensor that holds one.
@@ -168,6 +176,18 @@ def _take(result: Any, exercise: Exercise, like: Trial | None) -> tuple[list[Ten
         if misfit := _misfit(outputs[i], name, ours, "a number" if number else "a tensor"):
             return [], misfit
     return outputs, ""
+
+
+def _another_order(outputs: Sequence[Any], ours: Sequence[Tensor]) -> tuple[int, ...]:
+    """In which order they came back, if that is all that is wrong and their kinds show it."""
+    if len(ours) < 2 or not all(isinstance(x, Tensor) for x in outputs):
+        return ()
+    if all(x.is_floating_point() == y.is_floating_point() for x, y in zip(outputs, ours, strict=True)):
+        return ()
+    for order in permutations(range(len(ours))):
+        if all(same(x, ours[i]) for x, i in zip(outputs, order, strict=True)):
+            return order
+    return ()
 
 
 def _outputs(result: Any, exercise: Exercise) -> list[Any]:

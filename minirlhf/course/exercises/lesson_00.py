@@ -2,6 +2,7 @@
 
 import torch
 
+from minirlhf.course.exercises import in_words
 from minirlhf.course.exercises.exercise import Case, Exercise, far_off_the_mask, normal, on_masks
 from minirlhf.ops import masked_mean, masked_sum
 
@@ -10,7 +11,13 @@ def _mean_cases() -> list[Case]:
     return on_masks(lambda mask: (normal(1, *mask.shape), mask), far_off_the_mask())
 
 
-MASKED_MEAN = Exercise(masked_mean, outputs=("mean",), cases=_mean_cases, trains=("x",))
+MASKED_MEAN = Exercise(
+    masked_mean,
+    outputs=("mean",),
+    cases=_mean_cases,
+    trains=("x",),
+    formulas=(in_words.mean_by_product, in_words.mean_by_picking),
+)
 
 
 @MASKED_MEAN.mistake

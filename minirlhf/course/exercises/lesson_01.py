@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+from minirlhf.course.exercises import in_words
 from minirlhf.course.exercises.exercise import Case, Exercise, normal
 from minirlhf.losses import cross_entropy
 
@@ -36,8 +37,21 @@ def _right(log_probs, labels):
 
 
 CROSS_ENTROPY = Exercise(
-    cross_entropy, outputs=("loss",), cases=_label_cases, trains=("log_probs",), stats=True, calls=1000
+    cross_entropy,
+    outputs=("loss",),
+    cases=_label_cases,
+    trains=("log_probs",),
+    stats=True,
+    calls=1000,
+    formulas=(in_words.surprise_of_labels, in_words.surprise_as_quotient),
 )
+
+
+@CROSS_ENTROPY.mistake
+def takes_the_entropy(log_probs, labels):
+    """This weighs every column with its own probability, which is the model's entropy: what it expects to be surprised.
+    What did happen is asked for, the label's column alone."""
+    return -(log_probs.exp() * log_probs).sum(dim=1).mean()
 
 
 @CROSS_ENTROPY.mistake
@@ -108,6 +122,6 @@ def one_minus_the_probability(log_probs, labels):
 
 @CROSS_ENTROPY.mistake
 def normalises_once_more(log_probs, labels):
-    """The value is right, and the gradient is that of another function: F.cross_entropy takes a log_softmax of what is
-    one already. Pick the right label's column yourself, or use F.nll_loss."""
+    """The value is right, and the gradient is that of another function: torch's own cross_entropy takes a log_softmax
+    of what is one already. Pick the right label's column yourself, or use torch.nn.functional.nll_loss."""
     return F.cross_entropy(log_probs, labels)

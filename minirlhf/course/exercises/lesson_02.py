@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+from minirlhf.course.exercises import in_words
 from minirlhf.course.exercises.exercise import MASKS, RAGGED, Case, Exercise, normal, on_masks
 from minirlhf.ops import token_log_probs
 from minirlhf.rollout import inverse_cdf_sample
@@ -44,7 +45,13 @@ def unshifted(logits, tokens):
 
 
 TOKEN_LOG_PROBS = Exercise(
-    token_log_probs, outputs=("log_probs",), cases=text_cases, trains=("logits",), tame=clamp_to_vocabulary, calls=300
+    token_log_probs,
+    outputs=("log_probs",),
+    cases=text_cases,
+    trains=("logits",),
+    tame=clamp_to_vocabulary,
+    calls=300,
+    formulas=(in_words.said_by_each_text, in_words.said_by_each_text_cut_late),
 )
 
 
@@ -162,7 +169,13 @@ def _passed(sums, u):
     return (sums > u.unsqueeze(1)).long().argmax(dim=1)
 
 
-PICK = Exercise(inverse_cdf_sample, outputs=("picked",), cases=_pick_cases, calls=300)
+PICK = Exercise(
+    inverse_cdf_sample,
+    outputs=("picked",),
+    cases=_pick_cases,
+    calls=300,
+    formulas=(in_words.first_sum_above, in_words.first_sum_above_counted),
+)
 
 
 @PICK.mistake

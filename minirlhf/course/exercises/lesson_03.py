@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+from minirlhf.course.exercises import in_words
 from minirlhf.course.exercises.exercise import Case, Exercise, on_masks
 from minirlhf.course.exercises.lesson_02 import clamp_to_vocabulary, shifted, text_cases, unshifted
 from minirlhf.losses import sft_loss
@@ -20,7 +21,9 @@ def _behind(mask, last):
     return torch.cat([mask[:, 1:], last], dim=1)
 
 
-PREDICTORS = Exercise(predicting_positions, outputs=("predictors",), cases=_mask_cases, calls=300)
+PREDICTORS = Exercise(
+    predicting_positions, outputs=("predictors",), cases=_mask_cases, calls=300, formulas=(in_words.one_to_the_left,)
+)
 
 
 @PREDICTORS.mistake
@@ -108,7 +111,14 @@ def repeats_the_last_column(mask):
 
 
 SFT_LOSS = Exercise(
-    sft_loss, outputs=("loss",), cases=text_cases, trains=("logits",), tame=clamp_to_vocabulary, stats=True, calls=300
+    sft_loss,
+    outputs=("loss",),
+    cases=text_cases,
+    trains=("logits",),
+    tame=clamp_to_vocabulary,
+    stats=True,
+    calls=300,
+    formulas=(in_words.surprise_of_replies, in_words.surprise_of_replies_cut_late),
 )
 
 

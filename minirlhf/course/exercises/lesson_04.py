@@ -5,6 +5,7 @@ from random import Random
 
 import torch
 
+from minirlhf.course.exercises import in_words
 from minirlhf.course.exercises.exercise import Case, Exercise
 from minirlhf.feedback.agreement import cohen_kappa
 from minirlhf.feedback.pairs import BOTH_BAD, LEFT, RIGHT, TIE, chosen_and_rejected
@@ -59,7 +60,11 @@ def _worth(side, tie=0.5, both_bad=0.0):
 
 
 CHOSEN_AND_REJECTED = Exercise(
-    chosen_and_rejected, outputs=("chosen", "rejected", "preference"), cases=_click_cases, calls=10
+    chosen_and_rejected,
+    outputs=("chosen", "rejected", "preference"),
+    cases=_click_cases,
+    calls=10,
+    formulas=(in_words.clicks_to_replies,),
 )
 
 

@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+from minirlhf.course.exercises import in_words
 from minirlhf.course.exercises.exercise import RAGGED, Case, Exercise, normal, on_masks
 from minirlhf.losses import bradley_terry_loss
 from minirlhf.ops import last_true
@@ -50,6 +51,7 @@ BRADLEY_TERRY_LOSS = Exercise(
     stats=True,
     calls=300,
     adapt=a_tie_is_a_win_each,
+    formulas=(in_words.surprise_at_choices, bradley_terry_loss),
 )
 
 
@@ -138,7 +140,7 @@ def _place_cases() -> list[Case]:
     )
 
 
-LAST_TRUE = Exercise(last_true, outputs=("place",), cases=_place_cases)
+LAST_TRUE = Exercise(last_true, outputs=("place",), cases=_place_cases, formulas=(in_words.largest_column,))
 
 
 @LAST_TRUE.mistake

@@ -2,6 +2,7 @@
 
 import torch
 
+from minirlhf.course.exercises import in_words
 from minirlhf.course.exercises.exercise import RAGGED, Case, Exercise, normal, on_masks
 from minirlhf.losses import clipped_policy_loss, policy_gradient_loss
 from minirlhf.ops import masked_mean, masked_sum, masked_whiten
@@ -31,7 +32,13 @@ def _inputs(mask):
 
 
 POLICY_GRADIENT_LOSS = Exercise(
-    policy_gradient_loss, outputs=("loss",), cases=_cases, trains=("log_probs", "advantages"), stats=True, calls=200
+    policy_gradient_loss,
+    outputs=("loss",),
+    cases=_cases,
+    trains=("log_probs", "advantages"),
+    stats=True,
+    calls=200,
+    formulas=(in_words.what_turned_out_better, in_words.what_turned_out_better_summed),
 )
 
 

@@ -3,6 +3,7 @@
 import torch
 
 from minirlhf.advantages import token_rewards
+from minirlhf.course.exercises import in_words
 from minirlhf.course.exercises.exercise import RAGGED, Case, Exercise, far_off_the_mask, normal, on_masks, rows
 from minirlhf.losses import clipped_value_loss
 from minirlhf.ops import last_true, masked_mean, masked_sum, masked_whiten
@@ -31,7 +32,13 @@ def _is_last(mask):
     return torch.arange(mask.shape[1]) == last_true(mask).unsqueeze(1)
 
 
-TOKEN_REWARDS = Exercise(token_rewards, outputs=("rewards",), cases=_reward_cases, calls=30)
+TOKEN_REWARDS = Exercise(
+    token_rewards,
+    outputs=("rewards",),
+    cases=_reward_cases,
+    calls=30,
+    formulas=(in_words.pay_slip, in_words.pay_slip_by_difference),
+)
 
 
 @TOKEN_REWARDS.mistake
@@ -132,7 +139,13 @@ def _variance(x, mask):
     return masked_mean(_centred(x, mask).square(), mask)
 
 
-MASKED_WHITEN = Exercise(masked_whiten, outputs=("whitened",), cases=_whiten_cases, calls=30)
+MASKED_WHITEN = Exercise(
+    masked_whiten,
+    outputs=("whitened",),
+    cases=_whiten_cases,
+    calls=30,
+    formulas=(in_words.whitened, in_words.whitened_at_once, in_words.whitened_mean_by_mean),
+)
 
 
 @MASKED_WHITEN.mistake

@@ -5,6 +5,7 @@ from math import comb, log, log2, log10, sqrt
 import torch
 
 from minirlhf.best_of_n import best_of_n_kl, best_of_n_score
+from minirlhf.course.exercises import in_words
 from minirlhf.course.exercises.exercise import Case, Exercise, normal
 from minirlhf.ensemble import pessimistic
 
@@ -22,7 +23,13 @@ def _kl_cases() -> list[Case]:
     ]
 
 
-BEST_OF_N_KL = Exercise(best_of_n_kl, outputs=("KL",), cases=_kl_cases, calls=20)
+BEST_OF_N_KL = Exercise(
+    best_of_n_kl,
+    outputs=("KL",),
+    cases=_kl_cases,
+    calls=20,
+    formulas=(in_words.kl_of_best_of_n, in_words.kl_of_best_of_n_in_parts),
+)
 
 
 @BEST_OF_N_KL.mistake
@@ -40,13 +47,13 @@ def adds_the_second_part(n):
 
 @BEST_OF_N_KL.mistake
 def counts_in_bits(n):
-    """This is in bits. Nats are counted with the natural logarithm: math.log, without a base."""
+    """This is in bits. Nats are counted with the natural logarithm: log, without a base."""
     return log2(n) - (n - 1) / n
 
 
 @BEST_OF_N_KL.mistake
 def takes_the_logarithm_to_ten(n):
-    """This logarithm is to the base of ten. Nats are counted with the natural one: math.log."""
+    """This logarithm is to the base of ten. Nats are counted with the natural one: log."""
     return log10(n) - (n - 1) / n
 
 
@@ -110,7 +117,20 @@ def _ways(N, n):
     return [comb(k - 1, n - 1) / comb(N, n) for k in range(1, N + 1)]
 
 
-BEST_OF_N_SCORE = Exercise(best_of_n_score, outputs=("score",), cases=_score_cases, calls=20)
+BEST_OF_N_SCORE = Exercise(
+    best_of_n_score,
+    outputs=("score",),
+    cases=_score_cases,
+    calls=20,
+    formulas=(in_words.mean_over_subsets, in_words.mean_over_subsets_counted_from_zero),
+)
+
+
+@BEST_OF_N_SCORE.mistake
+def puts_the_earlier_of_equals_higher(proxy, gold, n):
+    """Of replies that score the same here the earlier one stands higher. The later one should: sort from the worst up
+    with stable=True, which leaves equals as they stood."""
+    return best_of_n_score(proxy.flip(1), gold.flip(1), n)
 
 
 @BEST_OF_N_SCORE.mistake
@@ -206,7 +226,13 @@ def _pessimistic_cases() -> list[Case]:
     ]
 
 
-PESSIMISTIC = Exercise(pessimistic, outputs=("scores",), cases=_pessimistic_cases, calls=200)
+PESSIMISTIC = Exercise(
+    pessimistic,
+    outputs=("scores",),
+    cases=_pessimistic_cases,
+    calls=200,
+    formulas=(in_words.mean_less_deviation, in_words.mean_less_deviation_by_squares),
+)
 
 
 @PESSIMISTIC.mistake

@@ -224,11 +224,23 @@ CLAIMS = (
     Claim("ppo_sorry", says="roughly 80 to 95 in 100", low=0.77, high=0.97),
     Claim("apologies", says="anywhere from one to two per reply", low=0.93, high=2.0),
     Claim("help_kept", says="keep the help as good as it was", low=-0.2),
+    Claim("grpo_settle", says="about two thirds on the left", low=0.58, high=0.78),
+    Claim("grpo_sorry", says="above eight in ten on the right", low=0.76, high=0.95),
+    Claim("dpo_settle", says="little more than half on the left", low=0.47, high=0.68),
+    Claim("verified_settle", says="about eight in ten without any human answer", low=0.7, high=0.88),
     Claim("flattery", says="by about 20 in 100", low=0.1, high=0.33),
 )
 MEASURED: Mapping[str, Sequence[str]] = {
-    DEFINITE.name: ("SFT, more demonstrations", "PPO"),
-    TASTE.name: ("SFT", "SFT, more demonstrations", "SFT, random answers", "SFT, best answers", "best-of-n", "PPO"),
+    DEFINITE.name: ("SFT, more demonstrations", "PPO", "DPO", "GRPO", "GRPO, verifier"),
+    TASTE.name: (
+        "SFT",
+        "SFT, more demonstrations",
+        "SFT, random answers",
+        "SFT, best answers",
+        "best-of-n",
+        "PPO",
+        "GRPO",
+    ),
 }
 
 
@@ -250,6 +262,10 @@ def claimed(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         "ppo_sorry": share[sorry, "PPO"],
         "apologies": 2 * found[sorry, "PPO"]["score"],
         "help_kept": found[sorry, "SFT, best answers"]["gold"] - found[sorry, "SFT"]["gold"],
+        "grpo_settle": share[settle, "GRPO"],
+        "grpo_sorry": share[sorry, "GRPO"],
+        "dpo_settle": share[settle, "DPO"],
+        "verified_settle": share[settle, "GRPO, verifier"],
         "flattery": (flattered["wins_by_reward"] - flattered["wins"]) / flattered["n"],
     }
 

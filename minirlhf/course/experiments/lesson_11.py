@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from math import log
 from typing import Any
 
 import torch
@@ -199,12 +200,15 @@ CLAIMS = (
     Claim("rejected_falls", says="the rejected falls by several nats", low=-20, high=-2),
     Claim("pleased_by_dpo", says="most strangers prefer the new replies, by either way", low=0.55, high=1.0),
     Claim("pleased_by_ppo", says="most strangers prefer the new replies, by either way", low=0.55, high=1.0),
-    Claim("kl_of_dpo", says="DPO has gone one or two nats", low=0.5, high=2.9),
-    Claim("kl_of_ppo", says="PPO several", low=3, high=14),
+    Claim("ppo_ahead", says="PPO pleases more of them", low=0.05),
+    Claim("kl_of_dpo", says="DPO has gone about a nat", low=0.5, high=2.0),
+    Claim("kl_of_ppo", says="PPO five or six", low=4, high=8),
     Claim("words_agree", says="most of the largest bars have the same sign in both", low=8),
-    Claim("no_reference_starts", says="does not begin at ln 2", low=0.9),
-    Claim("kl_of_means", says="hardly moves", low=0, high=0.6),
-    Claim("kl_of_fast", says="runs tens of nats away", low=10),
+    Claim("no_reference_off_ln2", says="is the only one that does not begin at ln 2", low=0.001),
+    Claim("last_loss", says="The healthy loss is well below ln 2 by then", high=0.58),
+    Claim("last_loss_of_means", says="the loss hardly leaves ln 2", low=0.62, high=0.7),
+    Claim("kl_of_means", says="and the policy moves all the same", low=0.2),
+    Claim("kl_of_fast", says="several times as far away as the healthy one", low=5),
     Claim("swapped_liked", says="fewer than half of the strangers like what they get", low=0.0, high=0.5),
     Claim("pleased_by_thumbs", says="Thumbs do it too", low=0.5, high=1.0),
 )
@@ -243,10 +247,13 @@ def measure(seed: int) -> dict[str, float]:
         "rejected_falls": dpo[-1].rejected_log_prob - dpo[0].rejected_log_prob,
         "pleased_by_dpo": found["DPO"]["pleased"],
         "pleased_by_ppo": found["PPO"]["pleased"],
+        "ppo_ahead": found["PPO"]["pleased"] - found["DPO"]["pleased"],
         "kl_of_dpo": found["DPO"]["kl"],
         "kl_of_ppo": found["PPO"]["kl"],
         "words_agree": float(sum(implied[word] * weight > 0 for word, weight in largest(words, 14).items())),
-        "no_reference_starts": runs["no reference"][0].loss,
+        "no_reference_off_ln2": abs(runs["no reference"][0].loss - log(2)),
+        "last_loss": dpo[-1].loss,
+        "last_loss_of_means": runs["mean"][-1].loss,
         "kl_of_means": found["mean"]["kl"],
         "kl_of_fast": found["fast"]["kl"],
         "swapped_liked": found["swapped"]["pleased"],

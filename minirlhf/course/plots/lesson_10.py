@@ -114,9 +114,11 @@ def shares_of(rows: Rows, wins: str = "wins") -> dict[str, float]:
 
 
 def _family(method: str) -> str:
-    """Whose colour a method has: everything that imitates is SFT's, the control is grey."""
+    """Whose colour a method has: what imitates is SFT's, what samples and is scored PPO's, the control is grey."""
     if "random" in method:
         return "base"
+    if method.startswith("GRPO"):  # PPO without the value model
+        return "PPO"
     return START if method.startswith(START) else method
 
 

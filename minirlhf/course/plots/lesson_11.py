@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # importing it would bring a database to every lesson
 LETTERS = 44  # of a reply, beside its row
 TONES = {"DPO": "DPO", "REINFORCE, with the leash": "RLHF"}
 LN2 = log(2)
+RAREST = 1e-7  # a reply that is less probable than that is drawn there
 
 
 def optimum_bars(replies: Sequence[str], ref_probs: Tensor, optimum: Tensor, rewards: Tensor, beta: float) -> Figure:
@@ -83,10 +84,10 @@ def chosen_may_fall(moved: Sequence[tuple[float, float]], at_optimum: tuple[floa
     for side, (name, tone) in enumerate((("chosen", "DPO"), ("rejected", "base"))):
         line = [pair[side] for pair in moved]
         ax.plot(range(len(line)), line, color=style.colour(tone), linewidth=2.5)
-        ends.append((len(line) - 1, line[-1], f"{name}\n{style.signed(line[-1], 2)}", style.ink(tone)))
+        ends.append((float(len(line) - 1), line[-1], f"{name}\n{style.signed(line[-1], 2)}", style.ink(tone)))
         ax.axhline(at_optimum[side], color=style.ink(tone), linewidth=1.2, linestyle=style.DASHED, zorder=1)
         words = f"{name}, at the optimum: {style.signed(at_optimum[side], 2)}"
-        style.note(ax, words, (0.4, at_optimum[side]), (0, -4), of="row", color=style.ink(tone), va="top")
+        style.note(ax, words, (0.5, at_optimum[side]), (0, 3), of="row", color=style.ink(tone), va="bottom")
     ax.axhline(0, color=style.INK, linewidth=1)
     ax.margins(x=0.02)
     style.at_least(ax, 1.15 * min(at_optimum), 0.5)
@@ -110,12 +111,12 @@ def direct_progress(records: "Sequence[DirectRecord]") -> Figure:
     most = _announced(records, thumbs)
     for ax in (moved, loss):
         style.whole_numbers(ax, most)
+    start = 0.5 if thumbs else LN2
+    loss.set_ylim(0.0, max([1.15 * start, *(1.1 * record.loss for record in steps), *_held_out(steps)]))
+    style.level(loss, start, "½: knows nothing" if thumbs else "ln 2: knows nothing", style.PALE)
     if steps:
         _two_sides(moved, steps, most)
         _losses(loss, steps, most)
-    start = 0.5 if thumbs else LN2
-    style.at_least(loss, 0.0, 1.15 * start)
-    style.level(loss, start, "½: knows nothing" if thumbs else "ln 2: knows nothing", style.PALE)
     return style.headline(figure, _so_far(steps, most))
 
 
@@ -144,6 +145,10 @@ def _losses(ax: Axes, steps: Sequence[DPORecord | KTORecord], most: int) -> None
         _, y = style.draw_runs(ax, [_line(held, "held_out_loss")], style.colour("gold"))
         ends.append((most + 0.5, y, "kept\nback", style.ink("gold")))
     style.name_ends(ax, ends, gap=0.15)
+
+
+def _held_out(steps: Sequence[DPORecord | KTORecord]) -> list[float]:
+    return [1.1 * r.held_out_loss for r in steps if isinstance(r, DPORecord) and r.held_out_loss is not None]
 
 
 def _line(steps: Sequence, field: str) -> list[tuple[float, float]]:
@@ -179,17 +184,18 @@ def mass_moved(rows: Rows, customer: str, n: int = 10) -> Figure:
     for y, row in enumerate(shown):
         tone = "DPO" if row["after"] > row["before"] else "base"
         arrow = {"arrowstyle": "-|>", "color": style.colour(tone), "linewidth": 2.2, "shrinkA": 0, "shrinkB": 0}
-        ax.annotate("", (row["after"], y), (row["before"], y), arrowprops=arrow)
-        ax.plot([row["before"], row["after"]], [y, y], alpha=0)  # so that the axis knows of them
-        ax.plot(row["before"], y, "o", color=style.ink(tone), markersize=4)
+        start, end = (max(row[when], RAREST) for when in ("before", "after"))
+        ax.annotate("", (end, y), (start, y), arrowprops=arrow)
+        ax.plot([start, end], [y, y], alpha=0)  # so that the axis knows of them
+        ax.plot(start, y, "o", color=style.ink(tone), markersize=4)
     names = [_short(row["reply"]) + ("" if row["kind"] == "drawn" else f"  ← {row['kind']}") for row in shown]
     style.name_rows(ax, names, size=style.SMALL)
     for text, row in zip(ax.get_yticklabels(), shown, strict=True):
         text.set_fontweight("normal" if row["kind"] == "drawn" else "bold")
     gained = [row for row in rows if row["after"] > row["before"]]
-    style.caption(
-        figure, f"To: {shorten(customer, 90, placeholder='…')} · dot: before, arrow: now; the largest changes on top"
-    )
+    rare = "; at the left end: once in ten million or less" if any(row["after"] < RAREST for row in shown) else ""
+    to = shorten(customer.removeprefix("Customer: ").removesuffix("Agent:"), 60, placeholder="…")
+    style.caption(figure, f"To the customer: {to} · dot: before, arrow: now{rare}")
     got = sum(row["after"] - row["before"] for row in gained if row["kind"] == "drawn")
     change = next((row["after"] - row["before"] for row in voted if row["kind"] == "chosen"), 0.0)
     says = (
@@ -245,9 +251,7 @@ def held_out_turn(rows: Rows, live: Sequence[DPORecord] = ()) -> Figure:
         style.at_least(ax, 0.0, 1.0)
         style.whole_numbers(ax)
         ax.axhline(LN2, color=style.PALE, linewidth=1.2, linestyle=style.DASHED, zorder=1)
-        style.note(
-            ax, "ln 2", (1, LN2), (-2, 3), of="row", color=style.PALE, ha="right", va="bottom", bbox=style.BEHIND
-        )
+        style.note(ax, "ln 2", (0.6, LN2), (0, -4), of="row", color=style.PALE, va="top")
         style.name_ends(ax, ends, gap=0.14)
     whose = f"recorded, sixty votes each, {len(distinct(rows, 'seed'))} seeds: thin lines, thick their mean"
     style.caption(figure, whose + ("; black dashes: made here" if live else ""))

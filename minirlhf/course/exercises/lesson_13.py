@@ -1,0 +1,184 @@
+"""The exercises of lesson 13, two numbers to ask for first: first_ratio and frac_reward_zero_std."""
+
+import torch
+
+from minirlhf.course.clinic.signs import first_ratio, frac_reward_zero_std
+from minirlhf.course.exercises.exercise import MASKS, Case, Exercise, normal, on_masks
+from minirlhf.ops import Mask, masked_mean
+
+# ---- first_ratio(log_probs, old_log_probs, mask)
+
+
+def _two_readings(mask: Mask) -> tuple[torch.Tensor, ...]:
+    """Log-probabilities of the same tokens, read twice: 0 where the mask is False, as a rollout has them."""
+    old = torch.where(mask, -1.5 + normal(1, *mask.shape), 0.0)
+    return torch.where(mask, old + 0.5 * normal(2, *mask.shape), 0.0), old, mask
+
+
+def _the_same(mask: Mask) -> tuple[torch.Tensor, ...]:
+    _, old, _ = _two_readings(mask)
+    return old, old.clone(), mask
+
+
+FIRST_RATIO = Exercise(
+    first_ratio,
+    outputs=("ratio",),
+    cases=lambda: on_masks(
+        _two_readings,
+        Case("two equal readings", "A policy beside itself has a ratio of 1.", _the_same(MASKS[0][2])),
+        masks=MASKS,
+    ),
+    calls=100,
+)
+
+
+@FIRST_RATIO.mistake
+def counts_the_padding(log_probs, old_log_probs, mask):
+    """The mean runs over every place, padding and prompt too. There both are 0 and the ratio 1, which hides what is
+    wrong. Average where the mask is True."""
+    return (log_probs - old_log_probs).exp().mean()
+
+
+@FIRST_RATIO.mistake
+def turns_the_ratio_over(log_probs, old_log_probs, mask):
+    """The ratio stands on its head: π_old / π. What is now comes first: log_probs - old_log_probs."""
+    return masked_mean((old_log_probs - log_probs).exp(), mask)
+
+
+@FIRST_RATIO.mistake
+def forgets_the_exponential(log_probs, old_log_probs, mask):
+    """This is the mean log-ratio, which is 0 for equal readings. The ratio is its exponential, and 1 there."""
+    return masked_mean(log_probs - old_log_probs, mask)
+
+
+@FIRST_RATIO.mistake
+def averages_before_the_exponential(log_probs, old_log_probs, mask):
+    """Here the log-ratios are averaged and then taken to the exponential. Half above and half below would cancel: take
+    the exponential token by token, and average last."""
+    return masked_mean(log_probs - old_log_probs, mask).exp()
+
+
+@FIRST_RATIO.mistake
+def divides_the_logarithms(log_probs, old_log_probs, mask):
+    """Logarithms were divided. A ratio of probabilities is the exponential of a *difference* of logarithms."""
+    return masked_mean(log_probs / torch.where(mask, old_log_probs, 1.0), mask)
+
+
+@FIRST_RATIO.mistake
+def averages_row_by_row(log_probs, old_log_probs, mask):
+    """This is the mean over rows of each row's own mean, so a token of a short reply weighs more. Take one mean over
+    all tokens that count."""
+    ratio = torch.where(mask, (log_probs - old_log_probs).exp(), 0.0)
+    return (ratio.sum(dim=1) / mask.sum(dim=1).clamp(min=1)).mean()
+
+
+@FIRST_RATIO.mistake
+def multiplies_along_the_reply(log_probs, old_log_probs, mask):
+    """This is the ratio of whole replies: the log-ratios are summed over a row first. Here it is a token's, and the
+    mean over tokens."""
+    return torch.where(mask, log_probs - old_log_probs, 0.0).sum(dim=1).exp().mean()
+
+
+@FIRST_RATIO.mistake
+def subtracts_the_probabilities(log_probs, old_log_probs, mask):
+    """This is the difference of the probabilities, 0 for equal readings. The ratio divides them, and is 1 there."""
+    return masked_mean(log_probs.exp() - old_log_probs.exp(), mask)
+
+
+@FIRST_RATIO.mistake
+def adds_up(log_probs, old_log_probs, mask):
+    """The ratios are added up, and never divided by how many tokens count."""
+    return torch.where(mask, (log_probs - old_log_probs).exp(), 0.0).sum()
+
+
+# ---- frac_reward_zero_std(score, group_size)
+
+
+def _group_cases() -> list[Case]:
+    def given(*numbers: float) -> torch.Tensor:
+        return torch.tensor(numbers)
+
+    large = (normal(3, 256) > 0.9).float()
+    return [
+        Case("two groups of four, one dead", "", (given(1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0), 4)),
+        Case("all wrong is dead as well", "All wrong teaches no more than all right.", (given(0, 0, 0, 1.0, 1, 0), 3)),
+        Case(
+            "scores that are not 0 or 1",
+            "Equal is equal, whatever the score.",
+            (given(0.7, 0.7, -0.3, 0.4, 2.5, 2.5), 2),
+        ),
+        Case("no group dead", "", (given(1.0, 0, 0, 1, 1, 0, 0, 1), 2)),
+        Case("all dead, at different scores", "", (given(1.0, 1, 0, 0, 0.5, 0.5), 2)),
+        Case(
+            "near is not equal", "Scores that differ a little still teach something.", (given(0.5, 0.5, 0.5, 0.51), 2)
+        ),
+        Case("a balanced batch", "", (given(1.0, 1, 0, 0, 0, 0, 1, 1), 4)),
+        Case("as many as in training", "It works for every size.", (large, 8), large=True),
+    ]
+
+
+FRAC_REWARD_ZERO_STD = Exercise(frac_reward_zero_std, outputs=("share",), cases=_group_cases, calls=100)
+
+
+@FRAC_REWARD_ZERO_STD.mistake
+def groups_the_wrong_way(score, group_size):
+    """The rows were dealt out one to each group in turn: `view(G, -1)` makes columns of prompts. Rows of one prompt
+    stand together: view(-1, G), and look along dim=1."""
+    groups = score.view(group_size, -1) if len(score) % group_size == 0 else score.view(-1, group_size)
+    return (groups == groups[:, :1]).all(dim=1).float().mean()
+
+
+@FRAC_REWARD_ZERO_STD.mistake
+def looks_at_the_whole_batch(score, group_size):
+    """This asks whether the whole batch agrees. A batch can differ with every one of its groups dead: ask group by
+    group."""
+    return (score == score[0]).all().float()
+
+
+@FRAC_REWARD_ZERO_STD.mistake
+def counts_the_living(score, group_size):
+    """This is the share of groups that differ, the living ones. Asked for are the dead: 1 minus that."""
+    groups = score.view(-1, group_size)
+    return (groups != groups[:, :1]).any(dim=1).float().mean()
+
+
+@FRAC_REWARD_ZERO_STD.mistake
+def only_all_right(score, group_size):
+    """Only groups in which all are right are counted. All wrong teaches no more: what matters is that they are
+    equal."""
+    return (score.view(-1, group_size) == 1).all(dim=1).float().mean()
+
+
+@FRAC_REWARD_ZERO_STD.mistake
+def only_all_wrong(score, group_size):
+    """Only groups in which all are wrong are counted. All right teaches no more: what matters is that they are
+    equal."""
+    return (score.view(-1, group_size) == 0).all(dim=1).float().mean()
+
+
+@FRAC_REWARD_ZERO_STD.mistake
+def counts_and_does_not_divide(score, group_size):
+    """This is how many groups are dead. Asked for is their share: divide by the number of groups."""
+    groups = score.view(-1, group_size)
+    return (groups == groups[:, :1]).all(dim=1).float().sum()
+
+
+@FRAC_REWARD_ZERO_STD.mistake
+def divides_by_the_replies(score, group_size):
+    """The dead groups were divided by the number of replies. Divide by the number of groups, len(score) / G."""
+    groups = score.view(-1, group_size)
+    return (groups == groups[:, :1]).all(dim=1).float().sum() / len(score)
+
+
+@FRAC_REWARD_ZERO_STD.mistake
+def compares_neighbours(score, group_size):
+    """This is the share of replies that score as the first of their group does. One that differs brings a whole group
+    to life: ask whether *all* of a group are equal, then average over groups."""
+    groups = score.view(-1, group_size)
+    return (groups == groups[:, :1]).float().mean()
+
+
+@FRAC_REWARD_ZERO_STD.mistake
+def averages_the_deviations(score, group_size):
+    """This is the mean of the groups' standard deviations. Asked for is in how many of them it is 0."""
+    return score.view(-1, group_size).std(dim=1).mean()
