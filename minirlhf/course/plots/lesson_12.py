@@ -308,7 +308,7 @@ def checked_ways(rows: Rows, live: Mapping[str, float] | None = None) -> Figure:
         "; star: your run" if live else ""
     )
     style.caption(figure, key)
-    said = ", ".join(f"{name} {fmean(row['pass@1'] for row in select(rows, way=name)):.2f}" for name in names)
+    said = "; ".join(f"{name} {fmean(row['pass@1'] for row in select(rows, way=name)):.2f}" for name in names)
     return style.headline(figure, f"Right at the first try: {said}")
 
 
