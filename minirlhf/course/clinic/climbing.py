@@ -362,7 +362,7 @@ def the_filler_can_be_sampled(sick: bool) -> Run:
     axis="nats a token",
 )
 def collapse(sick: bool) -> Run:
-    settings = {"beta": 0.0, "lr": 6e-2} if sick else {"beta": 0.5, "lr": 5e-3}
+    settings: dict[str, Any] = {"beta": 0.0, "lr": 6e-2} if sick else {"beta": 0.5, "lr": 5e-3}
     return tiny.series(tiny.ppo(updates=12, batch_size=48, **settings), "policy_entropy")
 
 
