@@ -461,7 +461,7 @@ def over_optimised(sick: bool) -> Run:
         truth.append(torch.where(ones > 2, 4 - ones, ones).mean().item())  # more than two are too many
         return ones
 
-    records = tiny.ppo(reward=proxy, beta=0.0 if sick else 1.0, updates=24, batch_size=48, max_new_tokens=8, lr=1e-2)
+    records = tiny.ppo(reward=proxy, beta=0.0 if sick else 1.0, updates=16, batch_size=48, max_new_tokens=8, lr=1e-2)
     return {"proxy": [record.score for record in records], "truth": truth}
 
 
