@@ -7,7 +7,7 @@
 
 symptom.py says what a symptom is; imitating, choosing, climbing, preferring and verifying hold them, in the order of
 the stages, and table.py all of them; tiny.py has the models on which they run; patients.py the ward. What is asked for
-is fetched then, so that an exercise need not wait for seventy runs to be read.
+is fetched then, so that an exercise need not wait for eighty runs to be read.
 """
 
 from typing import TYPE_CHECKING

@@ -19,6 +19,7 @@ from minirlhf.course.plots import style
 WIDTH = 100
 BOX = f"background:#fff;color:{style.INK};padding:12px 16px;line-height:1.45;font-size:14px;max-width:820px"
 CODE = "background:#f3f3f3;color:#222;padding:6px 8px;margin:2px 0 8px;white-space:pre-wrap;font-size:13px"
+INLINE = "background:#f3f3f3;color:#222"  # a dark theme would put dark code on our white card
 HARMLESS = "Nothing is wrong here: it frightens people, and is as it should be."
 
 
@@ -77,7 +78,7 @@ class Card:
         return (
             f'<div style="{BOX}"><div style="color:{style.PALE}">{escape(s.stage)}</div>'
             f'<h3 style="margin:2px 0 6px;color:{style.INK}">{escape(s.sees)}</h3>{calm}{picture}{said}'
-            f"<div><b>Bring it about:</b> <code>{escape(s.call)}</code>. The line that does it:</div>"
+            f'<div><b>Bring it about:</b> <code style="{INLINE}">{escape(s.call)}</code>. The line that does it:</div>'
             f'<pre style="{CODE}">{escape(s.line)}</pre></div>'
         )
 
@@ -118,7 +119,7 @@ class Index:
                 rows += (
                     f'<tr style="background:#fff"><td style="text-align:left;padding:3px 8px">{escape(one.sees)}{calm}'
                     f'</td><td style="text-align:left;padding:3px 8px;white-space:nowrap">'
-                    f"<code>clinic({escape(repr(one.name))})</code></td></tr>"
+                    f'<code style="{INLINE}">clinic({escape(repr(one.name))})</code></td></tr>'
                 )
         return (
             f'<div style="{BOX};overflow-x:auto"><p>{escape(self.caption)}</p>'

@@ -23,6 +23,7 @@ from minirlhf.course.plots.table import message, plain
 from minirlhf.course.recorded import read_recorded
 
 RECORDED = "ward"
+INLINE = "background:#f3f3f3;color:#222"  # a dark theme would put dark code on our white card
 Log = Mapping[str, Sequence[float]]  # a field over the run
 
 PANELS: dict[str, tuple[tuple[str, str], ...]] = {  # field: what the axis says
@@ -133,7 +134,8 @@ class Chart:
             f'<div style="{box}">{picture}'
             f'<p style="margin:8px 0">{escape(self.caption)}</p><table style="color:{style.INK};font-size:13px">'
             f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-            f'<p>Your diagnosis: <code>patient({self.number}, "…")</code>; <code>patient()</code> lists them.</p></div>'
+            f'<p>Your diagnosis: <code style="{INLINE}">patient({self.number}, "…")</code>; '
+            f'<code style="{INLINE}">patient()</code> lists them.</p></div>'
         )
 
 

@@ -18,7 +18,7 @@ DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 def side_by_side(symptom: Symptom, sick: Run, healthy: Run) -> Figure:
     """What the two runs measured, the sick one on the left."""
     figure = style.new_figure(8.0, 3.6)
-    panels = figure.subplots(1, 2, sharey=True)
+    panels = list(figure.subplots(1, 2, sharey=True))
     titles = ("what frightens", "for comparison") if symptom.harmless else ("sick", "healthy")
     tones = (style.ink("RLHF"), style.FINE)
     for ax, run, title, tone in zip(panels, (sick, healthy), titles, tones, strict=True):
@@ -105,7 +105,7 @@ def _name_bars(ax: Axes, run: Run, tone: str) -> None:
     place, names = 0, []
     for name, values in run.items():
         for i, x in enumerate(values):
-            names.append(name if len(values) == 1 else f"{name}\n({i + 1})" if i == 0 else f"({i + 1})")
+            names.append(_which(name, i, len(values)))
             lift = 4 if not isfinite(x) or x >= 0 else -4
             look: dict[str, Any] = {
                 "color": tone,
@@ -116,6 +116,13 @@ def _name_bars(ax: Axes, run: Run, tone: str) -> None:
             style.note(ax, number(x), (place, x if isfinite(x) else 0.0), (0, lift), **look)
             place += 1
     ax.set_xticks(range(len(names)), [_folded(name) for name in names], fontsize=style.SMALL, parse_math=False)
+
+
+def _which(name: str, i: int, n: int) -> str:
+    """A bar's name: of several under one name the first bears it, and each its number."""
+    if n == 1:
+        return name
+    return f"{name} ({i + 1})" if i == 0 else f"({i + 1})"
 
 
 def _folded(name: str) -> str:

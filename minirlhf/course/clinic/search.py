@@ -96,6 +96,8 @@ def likeness(word: str, words: frozenset[str]) -> tuple[float, str]:
             continue
         if word.startswith(other) or other.startswith(word):
             best = max(best, (0.8, other))
+        if len(word) + len(other) > 3 * min(len(word), len(other)) or len(set(word) & set(other)) < len(set(word)) / 2:
+            continue  # too unlike to be worth a closer look
         matcher = SequenceMatcher(None, word, other)
         if matcher.quick_ratio() > CLOSE and (alike := matcher.ratio()) > CLOSE:
             best = max(best, (0.8 * alike, other))

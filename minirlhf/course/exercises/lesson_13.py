@@ -95,8 +95,8 @@ def adds_up(log_probs, old_log_probs, mask):
 
 
 def _group_cases() -> list[Case]:
-    def given(*numbers: float) -> torch.Tensor:
-        return torch.tensor(numbers)
+    def given(*numbers: float | int) -> torch.Tensor:
+        return torch.tensor(numbers, dtype=torch.float32)
 
     large = (normal(3, 256) > 0.9).float()
     return [

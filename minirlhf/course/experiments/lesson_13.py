@@ -178,7 +178,7 @@ def admitted(number: int, seed: int, shipped: Checkpoints) -> list[dict[str, Any
 SWEEPS = {"ward": ward}
 
 CLAIMS = (
-    Claim("off_when_cool", says="the mean is off by more than a hundredth", low=0.01),
+    Claim("off_when_cool", says="about half of them are off", low=0.4, high=0.6),
     Claim("right_when_warm", says="At 1 it is 1 to the fourth digit", low=-1e-4, high=1e-4),
     Claim("more_dead", says="more of its groups are dead", low=0.05),
     Claim("score_though_cool", says="The score of the ward's patient rose in spite of its defect", low=0.3),
@@ -191,12 +191,13 @@ def measure(seed: int) -> dict[str, float]:
     """The lesson's two numbers on shipped models, and two of the ward's patients."""
     shipped = load_shipped()
     customers = shipped.prompts("held_out", first=64).prompts
-    ratios = {}
+    ratios, off = {}, 0.0
     for temperature in (1.0, 0.6):
         drawn = sample(shipped.sft, customers, 40, torch.Generator().manual_seed(seed), temperature)
         with torch.no_grad():
             read, _ = response_log_probs(shipped.sft, drawn.tokens, drawn.response_mask)
         ratios[temperature] = first_ratio(read, drawn.log_probs, drawn.response_mask).item()
+        off = ((read - drawn.log_probs)[drawn.response_mask].abs() > 0.01).float().mean().item()
     dead, paid = {}, score_by(right_remedy, shipped.tokenizer)
     for name, model in (("base", shipped.base), ("SFT", shipped.sft)):
         groups = [prompt for prompt in customers for _ in range(4)]
@@ -209,7 +210,7 @@ def measure(seed: int) -> dict[str, float]:
         (steps[0]["score"], steps[-1]["score"]) for steps in ([r for r in rows if "step" in r] for rows in (cool, anew))
     )
     return {
-        "off_when_cool": abs(ratios[0.6] - 1),
+        "off_when_cool": off,
         "right_when_warm": ratios[1.0] - 1,
         "more_dead": dead["SFT"] - dead["base"],
         "score_though_cool": end - start,
