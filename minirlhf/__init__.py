@@ -102,7 +102,8 @@ PUBLIC = {
     "feedback.agreement": "cohen_kappa fleiss_kappa krippendorff_alpha left_bias self_agreement",
     "feedback.formats": "export import_votes preference_dataset read_votes sft_dataset unpaired_dataset",
     "course.check": "author check show",
-    "course.clinic": "clinic first_ratio frac_reward_zero_std patient",
+    "course.clinic.desk": "clinic patient",
+    "course.clinic.signs": "first_ratio frac_reward_zero_std",
     "course.plots": "LivePlot TokenStrip explore",  # and a figure is plots.its_name: there are some sixty
     "course.recorded": "read_recorded write_recorded",
     "course.overoptimisation": "bootstrap_fits fit_gao interpolate_gain recorded_runs score_pool t_interval track "

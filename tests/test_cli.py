@@ -14,7 +14,8 @@ import urllib.request
 
 import pytest
 
-from minirlhf.course import cli, copies, paths
+from minirlhf import paths
+from minirlhf.course import cli, copies
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])

@@ -8,7 +8,8 @@ import pytest
 from kernel_client import running_kernel
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from minirlhf.course import cli, copies, paths
+from minirlhf import paths
+from minirlhf.course import cli, copies
 from minirlhf.course.copies import Copy, copy_lessons
 
 LESSON = "00_start_here.ipynb"

@@ -8,7 +8,8 @@ import sys
 import pytest
 import torch
 
-from minirlhf.course import cli, doctor, paths
+from minirlhf import paths
+from minirlhf.course import cli, doctor
 from minirlhf.course.doctor import Finding
 from minirlhf.runtime import ON_HUB, WAITING
 

@@ -147,7 +147,7 @@ def test_a_digest_is_that_of_the_files_not_of_the_place(house, tmp_path_factory)
             "rollout ppo course.exercises.lesson_07 course.plots.lesson_07_microscope",
             "course.exercises.lesson_03",
         ),
-        ("08", "taste feedback.card.widget feedback.store", "course.check.checking"),
+        ("08", "recipes.taste feedback.card.widget feedback.store", "course.check.checking"),
     ],
 )
 def test_the_lessons_rest_on_what_their_readers_would_name(number, uses, not_):

@@ -121,7 +121,7 @@ def test_a_guess_is_held_against_the_piece_after_it():
 def test_the_line_shows_what_pick_picks():
     us = [0.0, 0.499, 0.5, 0.75, 0.96]
     picked = inverse_cdf_sample(torch.tensor([ODDS] * len(us)), torch.tensor(us)).tolist()
-    shown = end_to_end(["A", "B", "C", "D", "E"], ODDS, us).get_suptitle()
+    shown = end_to_end(["A", "B", "C", "D", "E"], ODDS, us).get_suptitle().replace("\n", " ")
     assert [part[-1] for part in shown.split(": ")[1].split(", ")] == ["ABCDE"[i] for i in picked]
 
 

@@ -25,7 +25,17 @@ WIDGETS = ("ipywidgets", "jupyterlab_widgets", "anywidget")
 # What data/ ships for the lessons, by name, so that the doctor can say which is missing.
 TEXTS = ("base", "comparisons_held_out", "comparisons_train", "demonstrations_held_out", "demonstrations_train")
 TEXTS += ("kitchen", "moods_held_out", "moods_train", "prompts_held_out", "prompts_train")
-RECORDED = ("bands", "by_answers", "equal_budgets", "leash", "over_optimisation", "remedies")
+RECORDED = (
+    "bands",
+    "by_answers",
+    "checked",
+    "dpo_steps",
+    "equal_budgets",
+    "leash",
+    "over_optimisation",
+    "remedies",
+    "ward",
+)
 RECORDED += ("reward_accuracy_by_votes", "reward_sees_remedy", "sft_steps", "ten_tastes", "wrong_labels")
 MODELS = ("base", "reward_model", "rlhf", "sft")
 SHIPPED = {

@@ -242,7 +242,7 @@ def zone(ax: Axes, low: float, high: float) -> None:
     note(ax, "normal", (1, (low + high) / 2), (3, 0), of="row", color=FINE, rotation=270)
 
 
-def at_least(ax: Axes, low: float, high: float) -> None:
+def at_least(ax: Axes, low: float | int, high: float | int) -> None:
     """Let the vertical axis reach from `low` to `high`, or further where the data do."""
     bottom, top = ax.get_ylim()
     ax.set_ylim(min(bottom, low), max(top, high))
