@@ -45,8 +45,8 @@ import minirlhf.course.exercises
 _there, _opened = set(sys.modules), set()
 sys.addaudithook(lambda event, given: _opened.add(str(given[0])) if event == "open" else None)
 """
-# After it: seconds of the processor, the most memory that was held, what was loaded and what was opened. Linux counts in
-# a process's maximum what its parent held when it was started, so there its own mark is read.
+# After it: seconds of the processor, the most memory that was held, what was loaded and what was opened. Linux counts
+# in a process's maximum what its parent held when it was started, so there its own mark is read.
 COST = """
 import json, pathlib, resource, time
 _peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
