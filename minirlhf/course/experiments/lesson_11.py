@@ -20,16 +20,16 @@ from minirlhf.feedback.asking import write_questions
 from minirlhf.feedback.meaning import Preference, preferences
 from minirlhf.feedback.simulated import CHEERFUL, PATIENT, Person, simulate
 from minirlhf.feedback.votes import Better, Vote
-from minirlhf.losses import DPOLoss, Stats, dpo_loss
+from minirlhf.losses import DPOLoss, PerPair, Stats, dpo_loss
 from minirlhf.model import CausalLM, response_log_probs
-from minirlhf.ops import Mask, PerSequence, PerToken, Scalar, masked_sum
+from minirlhf.ops import Mask, PerToken, Scalar, masked_sum
 from minirlhf.recipes.direct import DirectConfig, implied_weights, learn_directly
 from minirlhf.recipes.pipeline import CONTEXT, MAX_NEW_TOKENS, Checkpoints, load_shipped
 from minirlhf.recipes.taste import Taste, TasteConfig, learn_taste
 from minirlhf.rollout import sample
 from minirlhf.tokenizer import Tokenizer
 
-Preferred = PerSequence | None  # 1 for a choice, ½ for a tie
+Preferred = PerPair | None  # 1 for a choice, ½ for a tie
 
 # ---- three replies
 
