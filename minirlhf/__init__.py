@@ -76,8 +76,8 @@ PUBLIC = {
     "ppo": "Estimate PPOConfig adapt_beta ppo_update train_ppo",
     "dpo": "DPOConfig train_dpo",
     "kto": "KTOConfig kto_loss train_kto",
-    "groups": "centred_advantages constant_mean dead_groups group_advantages k1 k2 k3 sequence_mean "
-    "standardised_advantages",
+    "groups": "centred_advantages constant_mean dead_groups frac_reward_zero_std group_advantages k1 k2 k3 "
+    "sequence_mean standardised_advantages",
     "grpo": "GRPOConfig train_grpo",
     "worlds.helpdesk_attacks": "attack",
     "verifiers": "mentions_remedy right_remedy score_by well_formed",
@@ -103,7 +103,7 @@ PUBLIC = {
     "feedback.formats": "export import_votes preference_dataset read_votes sft_dataset unpaired_dataset",
     "course.check": "author check show",
     "course.clinic.desk": "clinic patient",
-    "course.clinic.signs": "first_ratio frac_reward_zero_std",
+    "course.clinic.signs": "first_ratio",
     "course.plots": "LivePlot TokenStrip explore",  # and a figure is plots.its_name: there are some sixty
     "course.recorded": "read_recorded write_recorded",
     "course.overoptimisation": "bootstrap_fits fit_gao interpolate_gain recorded_runs score_pool t_interval track "

@@ -62,8 +62,12 @@ class AdditiveReward(nn.Module):
 
     def word_weights(self) -> dict[str, float]:
         """What each word is worth, highest first, before the scores are normalised."""
-        weights = dict(zip([*self.words, "(ten more words)"], self.weights.tolist(), strict=True))
-        return dict(sorted(weights.items(), key=lambda item: -item[1]))
+        return self.by_word(self.weights)
+
+    def by_word(self, columns: Tensor) -> dict[str, float]:
+        """A number for each column of `features`, by its name, highest first."""
+        named = dict(zip([*self.words, "(ten more words)"], columns.tolist(), strict=True))
+        return dict(sorted(named.items(), key=lambda item: -item[1]))
 
 
 def fit_additive(

@@ -48,6 +48,15 @@ def dead_groups(p: float, group_size: int) -> float:
     return p**group_size + (1 - p) ** group_size
 
 
+def frac_reward_zero_std(score: PerSequence, group_size: int) -> Scalar:
+    """The share of groups in which all replies got the same score, so that nothing is learned from them.
+
+    Rows of one prompt stand together, `group_size` of them. The name is TRL's.
+    """
+    groups = score.view(-1, group_size)
+    return (groups == groups[:, :1]).all(dim=1).float().mean()
+
+
 def sequence_mean(x: PerToken, mask: Mask) -> Scalar:
     """The mean over the rows of each row's own mean: a token of a short response weighs more than one of a long."""
     return (masked_sum(x, mask) / mask.sum(dim=1).clamp(min=1)).mean()

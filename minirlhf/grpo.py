@@ -17,7 +17,7 @@ from math import isfinite, log
 import torch
 
 from minirlhf.data import Prompts
-from minirlhf.groups import GroupAdvantageFn, KLEstimator, group_advantages
+from minirlhf.groups import GroupAdvantageFn, KLEstimator, frac_reward_zero_std, group_advantages
 from minirlhf.losses import Aggregate, Stats, clipped_policy_loss
 from minirlhf.model import CausalLM, response_log_probs
 from minirlhf.ops import Mask, PerSequence, PerToken, Scalar, masked_mean
@@ -183,14 +183,14 @@ def share_right(score: PerSequence, n: int) -> float:
 
 def summarise(rollout: Rollout, steps: list[Stats], config: GRPOConfig, state: TrainState) -> GRPORecord:
     """Means over the batch for the rollout, and over the minibatches for the losses."""
-    means, groups = rollout.means(config.beta), rollout.score.view(-1, config.group_size)
-    right, lengths = rollout.score >= 1, rollout.response_mask.sum(dim=1).float()
+    means, right = rollout.means(config.beta), rollout.score >= 1
+    lengths = rollout.response_mask.sum(dim=1).float()
     length_right, length_wrong = (lengths[side].sum().item() / max(int(side.sum()), 1) for side in (right, ~right))
     certainty = -log(state.numbers["start"])
     return GRPORecord(
         update=state.step + 1,
         pass_at_1=right.float().mean().item(),
-        frac_reward_zero_std=(groups == groups[:, :1]).all(dim=1).float().mean().item(),
+        frac_reward_zero_std=frac_reward_zero_std(rollout.score, config.group_size).item(),
         kl_of_certainty=certainty,
         kl_beyond_certainty=means["kl"] - certainty,
         length_right=length_right,

@@ -10,8 +10,10 @@ import pytest
 import torch
 from foreign import Foreign, tiny_gpt2, tiny_words
 from tiny import (
+    EOS,
     EQUATIONS,
-    TYPED,
+    PROMPTS,
+    SMALL,
     Run,
     check_that_breaking_leaves_a_prefix,
     check_that_ctrl_c_anywhere_leaves_usable_models,
@@ -20,9 +22,11 @@ from tiny import (
     check_that_resuming_is_exact,
     check_that_the_first_step_is_as_large_as_its_rate,
     check_that_the_seed_decides,
+    count,
     equal,
     fingerprint,
     generator,
+    sampling_run,
     talker,
     trunk,
 )
@@ -48,28 +52,14 @@ from minirlhf.training import NotFiniteError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-EOS = 0
-PROMPTS = Prompts([[5], [6, 7], [8, 9, 10]])
 CONFIG = GRPOConfig(updates=3, prompts=3, group_size=4, max_new_tokens=5, lr=3e-3)
-SMALL = GPTConfig(vocab_size=12, context=16, layers=1, heads=1, channels=16, eos_id=EOS)
 THREE = GPTConfig(vocab_size=3, context=4, layers=1, heads=2, channels=32)
 LOGITS = torch.tensor([0.3, -0.8, 1.1, 0.2], dtype=torch.float64)
 WORTH = torch.tensor([1.0, -0.5, 0.25, 2.0], dtype=torch.float64)
 
 
-def count(token):
-    """A reward that counts one token in the response."""
-    return lambda tokens, response_mask: ((tokens == token) & response_mask).sum(dim=1).float()
-
-
-def make(policy=None, config=CONFIG, reward=None, eos_id=EOS, sizes=TYPED, **hearts) -> Run:
-    sizes = replace(sizes, eos_id=eos_id)
-    reference = CausalLM(trunk(0, sizes))
-    policy = policy or deepcopy(reference)
-    return Run(
-        {"policy": policy},
-        lambda state: train_grpo(policy, reference, reward or count(1), PROMPTS, config, state=state, **hearts),
-    )
+def make(policy=None, config=CONFIG, **arguments) -> Run:
+    return sampling_run(train_grpo, config, policy, **arguments)
 
 
 def train(config=CONFIG, **arguments):

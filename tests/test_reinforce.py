@@ -8,7 +8,8 @@ from math import isfinite, log
 import pytest
 import torch
 from tiny import (
-    TYPED,
+    PROMPTS,
+    SMALL,
     Run,
     check_that_breaking_leaves_a_prefix,
     check_that_ctrl_c_anywhere_leaves_usable_models,
@@ -17,9 +18,11 @@ from tiny import (
     check_that_resuming_is_exact,
     check_that_the_first_step_is_as_large_as_its_rate,
     check_that_the_seed_decides,
+    count,
     equal,
     fingerprint,
     generator,
+    sampling_run,
     talker,
     trunk,
 )
@@ -37,27 +40,13 @@ from minirlhf.training import NotFiniteError, new_state
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-EOS = 0
-PROMPTS = Prompts([[5], [6, 7], [8, 9, 10]])
 CONFIG = ReinforceConfig(updates=4, batch_size=8, max_new_tokens=5, lr=3e-3)
-SMALL = GPTConfig(vocab_size=12, context=16, layers=1, heads=1, channels=16, eos_id=EOS)
 THREE = GPTConfig(vocab_size=3, context=4, layers=1, heads=1, channels=16)
 BANDIT = Bandit({"refund": 2.0, "sorry": 0.5, "wait": -1.0})
 
 
-def count(token):
-    """A reward that counts one token in the response."""
-    return lambda tokens, response_mask: ((tokens == token) & response_mask).sum(dim=1).float()
-
-
-def make(policy=None, config=CONFIG, reward=None, eos_id=EOS, sizes=TYPED, **hearts) -> Run:
-    sizes = replace(sizes, eos_id=eos_id)
-    reference = CausalLM(trunk(0, sizes))
-    policy = policy or deepcopy(reference)
-    return Run(
-        {"policy": policy},
-        lambda state: train_reinforce(policy, reference, reward or count(1), PROMPTS, config, state=state, **hearts),
-    )
+def make(policy=None, config=CONFIG, **arguments) -> Run:
+    return sampling_run(train_reinforce, config, policy, **arguments)
 
 
 def train(config=CONFIG, **arguments):

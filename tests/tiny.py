@@ -5,6 +5,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from itertools import islice
@@ -16,6 +17,7 @@ import torch
 from torch import nn
 
 from minirlhf import checkpoint, training
+from minirlhf.data import Prompts
 from minirlhf.model import GPT, CausalLM, GPTConfig
 from minirlhf.tokenizer import Tokenizer
 from minirlhf.training import TrainState
@@ -83,9 +85,6 @@ def small_tokenizer() -> Tokenizer:
     return Tokenizer.train(TEXTS, vocab_size=300)
 
 
-# ---- what every stage of training promises
-
-
 @dataclass
 class Run:
     """One stage on one small problem: the models that it trains, and how to start or continue it."""
@@ -93,6 +92,30 @@ class Run:
     models: dict[str, nn.Module]
     train: Callable[[TrainState | None], Iterator]
 
+
+# ---- a problem for the stages that sample
+
+EOS = 0
+PROMPTS = Prompts([[5], [6, 7], [8, 9, 10]])
+SMALL = GPTConfig(vocab_size=12, context=16, layers=1, heads=1, channels=16, eos_id=EOS)
+
+
+def count(token):
+    """A reward that counts one token in the response."""
+    return lambda tokens, response_mask: ((tokens == token) & response_mask).sum(dim=1).float()
+
+
+def sampling_run(stage: Callable, config, policy=None, reward=None, eos_id=EOS, sizes=TYPED, **hearts) -> Run:
+    """A stage that samples and is scored (REINFORCE, GRPO), from a fresh policy or to continue one."""
+    reference = CausalLM(trunk(0, replace(sizes, eos_id=eos_id)))
+    policy = policy or deepcopy(reference)
+    return Run(
+        {"policy": policy},
+        lambda state: stage(policy, reference, reward or count(1), PROMPTS, config, state=state, **hearts),
+    )
+
+
+# ---- what every stage of training promises
 
 Make = Callable[..., Run]  # called with the models by name to continue from, or without for fresh ones
 

@@ -20,6 +20,7 @@ from urllib.request import Request, urlopen
 
 from minirlhf.feedback.simulated import formality, hellos, promptness, shortness, smiles, sorrow, thanks, wordiness
 from minirlhf.feedback.votes import Answer, Better, Question, Skip, Stars, Thumb, Tie, sides
+from minirlhf.verifiers import right_remedy
 from minirlhf.worlds import helpdesk
 from minirlhf.worlds.helpdesk_gold import ITEMS, remedies_in, repeats, words
 
@@ -27,7 +28,7 @@ Line = Callable[[str, str], float]  # (prompt, reply) -> how far it holds, from 
 
 LINES: dict[str, Line] = {
     "names a remedy": lambda prompt, reply: float(bool(remedies_in(reply))),
-    "names the right remedy": lambda prompt, reply: float(remedies_in(reply) == {helpdesk.read(prompt).problem}),
+    "names the right remedy": lambda prompt, reply: float(right_remedy(prompt, reply)),
     "names the item": lambda prompt, reply: float(helpdesk.read(prompt).item in words(reply)),
     "names no other item": lambda prompt, reply: float(
         not {word for word in words(reply) if word in ITEMS} - {helpdesk.read(prompt).item}

@@ -177,6 +177,4 @@ def implied_weights(
     rewards = implicit_rewards(policy, taste.reference, samples, beta)
     features, rewards = features - features.mean(dim=0), rewards - rewards.mean()
     square = features.T @ features + ridge * torch.eye(features.shape[1])
-    weights = torch.linalg.solve(square, features.T @ rewards)
-    named = dict(zip([*taste.reward_model.words, "(ten more words)"], weights.tolist(), strict=True))
-    return dict(sorted(named.items(), key=lambda item: -item[1]))
+    return taste.reward_model.by_word(torch.linalg.solve(square, features.T @ rewards))

@@ -2,8 +2,9 @@
 
 import torch
 
-from minirlhf.course.clinic.signs import first_ratio, frac_reward_zero_std
+from minirlhf.course.clinic.signs import first_ratio
 from minirlhf.course.exercises.exercise import MASKS, Case, Exercise, normal, on_masks
+from minirlhf.groups import frac_reward_zero_std
 from minirlhf.ops import Mask, masked_mean
 
 # ---- first_ratio(log_probs, old_log_probs, mask)

@@ -14,14 +14,14 @@ from typing import Any
 import torch
 
 from minirlhf.course.clinic.climbing import Cooler
-from minirlhf.course.clinic.signs import first_ratio, frac_reward_zero_std
+from minirlhf.course.clinic.signs import first_ratio
 from minirlhf.course.experiments.claims import Claim
 from minirlhf.course.experiments.lesson_07 import BUGS
 from minirlhf.data import Comparisons
 from minirlhf.dpo import DPOConfig, dpo_step, pair_log_probs, train_dpo
 from minirlhf.evaluate import answer
 from minirlhf.feedback.simulated import PATIENT
-from minirlhf.groups import sequence_mean
+from minirlhf.groups import frac_reward_zero_std, sequence_mean
 from minirlhf.grpo import GRPOConfig, train_grpo
 from minirlhf.model import CausalLM, ValueModel, response_log_probs
 from minirlhf.ops import Mask, PerSequence, Tokens
