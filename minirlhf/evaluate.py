@@ -78,7 +78,8 @@ def answer(
     samples = sample(policy, prompts.prompts, max_new_tokens, generator)
     texts = [tokenizer.decode(ids).strip() for ids in samples.responses()]
     questions = [tokenizer.decode(ids) for ids in prompts.prompts]
-    return samples, Replies(texts, [judge(*exchange) for exchange in zip(questions, texts, strict=True)])
+    scores = [float(judge(*exchange)) for exchange in zip(questions, texts, strict=True)]  # a verifier's bool too
+    return samples, Replies(texts, scores)
 
 
 def pass_at_k(n: int, right: int, k: int) -> float:
