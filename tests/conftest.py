@@ -14,9 +14,10 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
 # Never the learner's own, and for every worker another: each has inherited the environment of the one that started it.
-os.environ["MINIRLHF_PROGRESS"] = str(Path(tempfile.mkdtemp()) / "progress.json")
-os.environ["MINIRLHF_VOTER"] = str(Path(tempfile.mkdtemp()) / "voter")
-os.environ["MINIRLHF_VOTES"] = str(Path(tempfile.mkdtemp()) / "votes.db")
+mine = tempfile.TemporaryDirectory()  # removed when the process ends
+os.environ["MINIRLHF_PROGRESS"] = str(Path(mine.name) / "progress.json")
+os.environ["MINIRLHF_VOTER"] = str(Path(mine.name) / "voter")
+os.environ["MINIRLHF_VOTES"] = str(Path(mine.name) / "votes.db")
 
 import pytest
 from hypothesis import settings

@@ -673,6 +673,7 @@ JSON = st.recursive(
 
 
 @settings(max_examples=300)
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")  # a note on what was read is no refusal
 @given(
     row=st.sampled_from([PREFERENCE, UNPAIRED, HH, TALK, ULTRA, TASK, RECORD, own()]),
     data=st.data(),
