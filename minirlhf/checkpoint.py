@@ -125,7 +125,13 @@ def load_state(folder: AnyPath, **models: nn.Module) -> TrainState:
             if any(key.startswith(f"{name}/{n}/") for key in tensors):  # what never had a gradient has no moments
                 shapes = {"step": (), "exp_avg": tuple(parameter.shape), "exp_avg_sq": tuple(parameter.shape)}
                 wanted |= {f"{name}/{n}/{what}": shape for what, shape in shapes.items()}
+    for name, model in models.items():
+        if any(key.startswith(f"kept/{name}/") for key in tensors):
+            wanted |= {f"kept/{name}/{key}": tuple(tensor.shape) for key, tensor in model.state_dict().items()}
     require_fit(tensors_path, tensors, wanted, whole=("generator",))
+    for key in [key for key in tensors if key.startswith("kept/")]:
+        _, name, weights = key.split("/")
+        state.kept.setdefault(name, {})[weights] = tensors.pop(key)
     state.step, state.numbers = saved.step, dict(saved.numbers)
     try:
         state.generator.set_state(tensors.pop("generator"))
@@ -198,6 +204,8 @@ def _save_state(folder: Path, state: TrainState) -> None:
     for name, optimizer in state.optimizers.items():
         for parameter, values in optimizer.state_dict()["state"].items():
             tensors |= {f"{name}/{parameter}/{what}": value.contiguous() for what, value in values.items()}
+    for name, weights in state.kept.items():
+        tensors |= {f"kept/{name}/{key}": tensor.contiguous() for key, tensor in weights.items()}
     safetensors.torch.save_file(tensors, str(folder / "state.safetensors"))
     saved = {"step": state.step, "numbers": state.numbers, "optimizers": sorted(state.optimizers)}
     (folder / "state.json").write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")

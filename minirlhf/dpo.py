@@ -9,7 +9,6 @@ way; the learning rate falls linearly to 0. Left out: a length penalty, an SFT t
 """
 
 from collections.abc import Iterator, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -100,16 +99,19 @@ def train_dpo(
     state = ready_to_train(policy, reference, comparisons, held_out, config, state)
     ref_log_probs = pair_log_probs(reference, comparisons)
     watched = None if held_out is None else (held_out, pair_log_probs(reference, held_out))
-    best = Best(policy)
+    best, patience = Best(policy, state), config.patience
+    if patience is not None and best.is_long_ago(patience):
+        return
     with resumable("DPO", state):
         for rows in minibatches(len(comparisons), config, state):
             lr = linear_lr(config.lr, state.step, config.steps, config.warmup)
             stats = dpo_step(policy, comparisons, rows, ref_log_probs, config, state.optimizers["policy"], lr, loss)
             seen = {} if watched is None else held_out_stats(policy, *watched, config.beta)
             state.step += 1
-            last = config.patience is not None and best.is_long_ago(seen["held_out_loss"], config.patience)
+            if patience is not None:
+                best.note(seen["held_out_loss"], patience)
             yield DPORecord(state.step, **stats, **seen)
-            if last:
+            if patience is not None and best.is_long_ago(patience):
                 return
 
 
@@ -192,18 +194,23 @@ def held_out_stats(
 
 
 class Best:
-    """The policy as it was when its held-out loss was lowest."""
+    """The policy as it was when its held-out loss was lowest; the state holds it, so a resumed run knows it too."""
 
-    def __init__(self, policy: CausalLM) -> None:
-        self.policy, self.loss, self.steps_since = policy, float("inf"), 0
-        self.weights: dict[str, Tensor] = {}
+    def __init__(self, policy: CausalLM, state: TrainState) -> None:
+        self.policy, self.state = policy, state
 
-    def is_long_ago(self, loss: float, patience: int) -> bool:
-        """Take note of this step's loss; once the best is so many steps ago, bring it back and say so."""
-        if loss < self.loss:
-            self.loss, self.steps_since, self.weights = loss, 0, deepcopy(self.policy.state_dict())
-            return False
-        self.steps_since += 1
-        if self.steps_since == patience:
-            self.policy.load_state_dict(self.weights)
-        return self.steps_since >= patience
+    def is_long_ago(self, patience: int) -> bool:
+        """Whether no step has been better for so many."""
+        return self.state.numbers.get("steps_since_best", 0) >= patience
+
+    def note(self, loss: float, patience: int) -> None:
+        """Take note of this step's loss; once the best is so many steps ago, bring it back."""
+        numbers, kept = self.state.numbers, self.state.kept
+        if loss < numbers.get("best_loss", float("inf")):
+            numbers |= {"best_loss": loss, "steps_since_best": 0}
+            # Each tensor on its own: a file takes none that share their memory.
+            kept["policy"] = {name: weights.detach().clone() for name, weights in self.policy.state_dict().items()}
+            return
+        numbers["steps_since_best"] = numbers.get("steps_since_best", 0) + 1
+        if self.is_long_ago(patience) and "policy" in kept:
+            self.policy.load_state_dict(kept["policy"])

@@ -28,13 +28,15 @@ Record = TypeVar("Record")
 class TrainState:
     """All that a run needs, beside its models, to go on bit for bit: pass it in again, or save it.
 
-    `step` counts what has been done; `numbers` holds what a stage changes as it goes, such as PPO's β.
+    `step` counts what has been done; `numbers` holds what a stage changes as it goes, such as PPO's β;
+    `kept` holds weights that it may come back to, by the model's name, such as DPO's best step.
     """
 
     optimizers: Mapping[str, torch.optim.Optimizer]
     generator: torch.Generator
     step: int = 0
     numbers: dict[str, float] = field(default_factory=dict)
+    kept: dict[str, dict[str, Tensor]] = field(default_factory=dict)
 
 
 def new_state(seed: int, **models: nn.Module) -> TrainState:

@@ -3,7 +3,7 @@
 import math
 from copy import deepcopy
 from dataclasses import asdict, replace
-from itertools import product
+from itertools import islice, product
 
 import pytest
 import torch
@@ -24,10 +24,12 @@ from tiny import (
     fingerprint,
     generator,
     lively,
+    small_tokenizer,
     talker,
     trunk,
 )
 
+from minirlhf.checkpoint import load_state, save
 from minirlhf.data import Comparisons, Judgements, collate
 from minirlhf.dpo import DPOConfig, pair_log_probs, train_dpo
 from minirlhf.kto import KTOConfig, kto_loss, train_kto
@@ -287,6 +289,25 @@ def test_it_stops_after_the_held_out_loss_has_turned_and_keeps_the_best():
     assert len(losses) == best + 1 + 4
     assert seen[-1] == seen[best] if best else True
     assert all(value > losses[best] for value in losses[best + 1 :])
+
+
+@pytest.mark.parametrize("broken_at", ["before the best", "after the best", "at the end"])
+def test_a_resumed_run_remembers_its_best_step(broken_at, tmp_path):
+    config = replace(CONFIG, steps=60, lr=1e-2, patience=4)
+    hearts = {"config": config, "comparisons": pairs(3, seed=5), "held_out": pairs(20, seed=8).swapped([True] * 20)}
+    whole = make(**hearts)
+    records = list(whole.train(None))
+    best = min(range(len(records)), key=lambda i: records[i].held_out_loss)
+    steps = {"before the best": max(best, 1), "after the best": best + 3, "at the end": len(records)}[broken_at]
+    first = make(**hearts)
+    state = new_state(config.seed, **first.models)
+    begun = list(islice(first.train(state), steps))
+    save(tmp_path / "run", first.models["policy"], small_tokenizer(), state)
+    again = make(**hearts)
+    again.models["policy"].load_state_dict(first.models["policy"].state_dict())
+    found = begun + list(again.train(load_state(tmp_path / "run", **again.models)))
+    assert found == records and steps <= len(records) < config.steps
+    assert fingerprint(again.models["policy"]) == fingerprint(whole.models["policy"])
 
 
 def test_without_held_out_pairs_nothing_is_said_of_them():

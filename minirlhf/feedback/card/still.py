@@ -38,8 +38,8 @@ def still(view: Mapping[str, Any]) -> str:
         f'<div style="display:flex;justify-content:space-between"><b>{escape(view["title"])}</b>'
         f'<span style="{QUIET}">{view["answered"]} of {view["total"]}</span></div>'
     )
-    if view["simulated"]:
-        top += f'<div style="{BANNER}">Simulated: {escape(view["simulated"])} sits in the chair</div>'
+    if view["banner"]:
+        top += f'<div style="{BANNER}">{escape(view["banner"])}</div>'
     asked = "".join(_question(view)) if view["question"] else f"<p>All {view['total']} answered.</p>"
     return (
         f'<figure class="minirlhf-paper" style="{CARD}" aria-label="{escape(CAPTION)}">{top}{asked}'
