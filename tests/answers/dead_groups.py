@@ -27,7 +27,7 @@ def times_for_power(p, group_size):  # power|\*\*|times
     return p * group_size + (1 - p) * group_size
 
 
-def one_fewer(p, group_size):  # group_size|one
+def one_fewer(p, group_size):  # group_size|one|first reply|G−1
     return p ** (group_size - 1) + (1 - p) ** (group_size - 1)
 
 
@@ -76,9 +76,6 @@ def right_with_pow(p, group_size):
 def right_by_the_rest(p, group_size):
     G = group_size
     return 1 - sum(comb(G, k) * p**k * (1 - p) ** (G - k) for k in range(1, G))
-
-
-right_lambda = lambda p, group_size: sum(q**group_size for q in (p, 1 - p))  # noqa: E731
 
 
 def right_with_names(prob, G):

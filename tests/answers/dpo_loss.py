@@ -82,6 +82,25 @@ def chunked_along_tokens(log_probs, ref_log_probs, mask, beta):  # dim|rows|half
     return bradley_terry_loss(chosen.sum(1), rejected.sum(1))[0]
 
 
+def mean_of_the_masked(log_probs, ref_log_probs, mask, beta):  # mean|sum|row
+    upper, lower = mask.chunk(2)
+    diff = log_probs - ref_log_probs
+    chosen, rejected = diff.chunk(2)
+    return -F.logsigmoid(beta * (masked_mean(chosen, upper) - masked_mean(rejected, lower)))
+
+
+def overflows_far_away(log_probs, ref_log_probs, mask, beta):  # finite|logsigmoid
+    pairs = log_probs.shape[0] // 2
+    total = 0.0
+    for i in range(pairs):
+        h = []
+        for row in (i, i + pairs):
+            keep = mask[row]
+            h.append(beta * (log_probs[row][keep].sum() - ref_log_probs[row][keep].sum()))
+        total = total + torch.log(1 + torch.exp(h[1] - h[0]))
+    return total / pairs
+
+
 def right_with_the_pair_it_gives(log_probs, ref_log_probs, mask, beta):
     chosen, rejected = (beta * masked_sum(log_probs - ref_log_probs, mask)).chunk(2)
     return bradley_terry_loss(chosen, rejected)
@@ -111,12 +130,5 @@ def right_by_loop(log_probs, ref_log_probs, mask, beta):
         for row in (i, i + pairs):
             keep = mask[row]
             h.append(beta * (log_probs[row][keep].sum() - ref_log_probs[row][keep].sum()))
-        total = total + torch.log(1 + torch.exp(h[1] - h[0]))
+        total = total + F.softplus(h[1] - h[0])
     return total / pairs
-
-
-def mean_of_the_masked(log_probs, ref_log_probs, mask, beta):  # mean|sum|row
-    upper, lower = mask.chunk(2)
-    diff = log_probs - ref_log_probs
-    chosen, rejected = diff.chunk(2)
-    return -F.logsigmoid(beta * (masked_mean(chosen, upper) - masked_mean(rejected, lower)))

@@ -19,7 +19,7 @@ def own_kept_in_the_sum(score, group_size):  # own|other|itself
     return (groups - groups.sum(dim=1, keepdim=True) / (group_size - 1)).flatten()
 
 
-def batch_mean(score, group_size):  # group
+def batch_mean(score, group_size):  # group|batch
     others = (score.sum() - score) / (len(score) - 1)
     return score - others
 
@@ -30,7 +30,7 @@ def standardised(score, group_size):  # std|spread|deviation|other
     return (centred / (groups.std(1, keepdim=True) + 1e-4)).flatten()
 
 
-def sign_turned(score, group_size):  # sign|minus
+def sign_turned(score, group_size):  # sign|minus|less the score
     groups = score.view(-1, group_size)
     others = (groups.sum(1, keepdim=True) - groups) / (group_size - 1)
     return (others - groups).flatten()

@@ -29,7 +29,7 @@ def divided_by_beta(log_probs, ref_log_probs, mask, beta):  # β|beta|times|divi
     return masked_sum(log_probs - ref_log_probs, mask) / beta
 
 
-def ratio_of_logs(log_probs, ref_log_probs, mask, beta):  # difference|minus|divided|−
+def ratio_of_logs(log_probs, ref_log_probs, mask, beta):  # difference|minus|divided|sign
     return beta * masked_sum(log_probs / ref_log_probs, mask)
 
 
@@ -37,7 +37,7 @@ def exp_of_differences(log_probs, ref_log_probs, mask, beta):  # exp|log
     return beta * masked_sum((log_probs - ref_log_probs).exp(), mask)
 
 
-def plus(log_probs, ref_log_probs, mask, beta):  # sign|minus|difference|−
+def plus(log_probs, ref_log_probs, mask, beta):  # sign|minus|difference|added
     return beta * masked_sum(log_probs + ref_log_probs, mask)
 
 

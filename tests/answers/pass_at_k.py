@@ -15,7 +15,7 @@ def choices_of_right(n, right, k):  # wrong|miss|1 −|1 -|all
     return comb(right, k) / comb(n, k)
 
 
-def right_in_place_of_wrong(n, right, k):  # n − c|n - right|wrong|miss
+def hits_in_place_of_misses(n, right, k):  # n − c|n - right|wrong|miss
     return 1 - comb(right, k) / comb(n, k)
 
 

@@ -24,11 +24,11 @@ def set_of_letters(prompt, reply):  # letter|set
     return remedies_in(reply) == set(read(prompt).problem)
 
 
-def turned_round(prompt, reply):  # not|turned|opposite|inverted
+def turned_round(prompt, reply):  # turned|opposite|inverted|changed places
     return remedies_in(reply) != {read(prompt).problem}
 
 
-def empty_too(prompt, reply):  # empty|nothing|none
+def empty_too(prompt, reply):  # empty|nothing|none|comparison
     return remedies_in(reply) <= {read(prompt).problem}
 
 

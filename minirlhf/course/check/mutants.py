@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from minirlhf.course.check.evidence import first_place, last_place
 from minirlhf.course.check.rewritings import rewritings, wrapped
 from minirlhf.course.exercises import Exercise
 
@@ -166,6 +167,8 @@ BESIDE = {
     "softplus": torch.nn.functional.softplus,
     "not_mask": lambda mask: ~mask,
     "all_places": torch.ones_like,
+    "only_first": first_place,
+    "only_last": last_place,
     "last_column": lambda mask: torch.full((len(mask),), mask.shape[1] - 1),
 }
 
