@@ -81,3 +81,27 @@ def right_by_the_rest(p, group_size):
 def right_with_names(prob, G):
     q = 1 - prob
     return prob**G + q**G
+
+
+def neither(p, group_size):  # 1 −|minus|teach|not|living|rest
+    return 1 - (p**group_size + (1 - p) ** group_size)
+
+
+def share_times_share(p, group_size):  # power|\*\*|all
+    return p * (1 - p) * group_size
+
+
+def exponent_swapped(p, group_size):  # power|changed places|exponent|\*\*
+    return group_size**p + group_size ** (1 - p)
+
+
+def g_minus_p(p, group_size):  # 1 - p|1 − p|number|term
+    return p**group_size + (group_size - p) ** group_size
+
+
+def weighted(p, group_size):  # factor|p \*|weigh|one more|power
+    return p * p**group_size + (1 - p) * (1 - p) ** group_size
+
+
+def at_least_one_right(p, group_size):  # all|wrong|at least|right|minus
+    return 1 - (1 - p) ** group_size

@@ -132,3 +132,33 @@ def right_by_loop(log_probs, ref_log_probs, mask, beta):
             h.append(beta * (log_probs[row][keep].sum() - ref_log_probs[row][keep].sum()))
         total = total + F.softplus(h[1] - h[0])
     return total / pairs
+
+
+def lower_half_first(log_probs, ref_log_probs, mask, beta):  # swap|changed places|upper|sign|order
+    rejected, chosen = (beta * masked_sum(log_probs - ref_log_probs, mask)).chunk(2)
+    return bradley_terry_loss(chosen, rejected)[0]
+
+
+def mean_of_the_margins(log_probs, ref_log_probs, mask, beta):  # averag|mean|pair by pair
+    chosen, rejected = (beta * masked_sum(log_probs - ref_log_probs, mask)).chunk(2)
+    return -F.logsigmoid((chosen - rejected).mean())
+
+
+def reference_added(log_probs, ref_log_probs, mask, beta):  # added|ref|sign
+    chosen, rejected = (beta * masked_sum(log_probs + ref_log_probs, mask)).chunk(2)
+    return bradley_terry_loss(chosen, rejected)[0]
+
+
+def ratio_of_rewards(log_probs, ref_log_probs, mask, beta):  # divid|difference|sign|−|-
+    chosen, rejected = (beta * masked_sum(log_probs - ref_log_probs, mask)).chunk(2)
+    return -F.logsigmoid(chosen / rejected).mean()
+
+
+def squared_margin(log_probs, ref_log_probs, mask, beta):  # logsigmoid|sigmoid|square
+    chosen, rejected = (beta * masked_sum(log_probs - ref_log_probs, mask)).chunk(2)
+    return ((chosen - rejected) - 1).square().mean()
+
+
+def beta_divided(log_probs, ref_log_probs, mask, beta):  # β|beta
+    chosen, rejected = (masked_sum(log_probs - ref_log_probs, mask) / beta).chunk(2)
+    return bradley_terry_loss(chosen, rejected)[0]

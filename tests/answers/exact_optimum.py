@@ -89,3 +89,32 @@ def right_by_einsum(ref_probs, rewards, beta):
     pi = torch.einsum("k,k->k", ref_probs, torch.exp(rewards / beta))
     pi /= pi.sum()
     return pi
+
+
+def beta_on_the_reference(ref_probs, rewards, beta):  # β|beta|ref
+    weights = ref_probs ** (1 / beta) * rewards.exp()
+    return weights / weights.sum()
+
+
+def exp_of_the_mean_reward_off(ref_probs, rewards, beta):  # ref|probab
+    e = ((rewards - (ref_probs * rewards).sum()) / beta).exp()
+    return e / e.sum()
+
+
+def plus_for_times(ref_probs, rewards, beta):  # times|multipl|product|\*|sign
+    w = ref_probs + (rewards / beta).exp()
+    return w / w.sum()
+
+
+def two_to_the_power(ref_probs, rewards, beta):  # exp|e to|log|factor|2
+    w = ref_probs * 2 ** (rewards / beta)
+    return w / w.sum()
+
+
+def length_of_it(ref_probs, rewards, beta):  # sum|root|square|norm
+    w = ref_probs * (rewards / beta).exp()
+    return w / w.norm()
+
+
+def softmax_twice(ref_probs, rewards, beta):  # softmax|once more|too often
+    return torch.softmax(torch.softmax(ref_probs.log() + rewards / beta, 0), 0)

@@ -85,3 +85,27 @@ def right_by_einsum(log_probs, old_log_probs, mask):
     m = mask.float()
     ratio = (log_probs - old_log_probs).masked_fill(~mask, 0).exp()
     return torch.einsum("bt,bt->", ratio, m) / m.sum()
+
+
+def absolute(log_probs, old_log_probs, mask):  # abs|sign
+    return masked_mean((log_probs - old_log_probs).abs().exp(), mask)
+
+
+def sum_not_mean(log_probs, old_log_probs, mask):  # mean|divided|added up|sum
+    return ((log_probs - old_log_probs).exp() * mask).sum()
+
+
+def exp_of_new_only(log_probs, old_log_probs, mask):  # old|exp
+    return masked_mean(log_probs.exp() - old_log_probs, mask)
+
+
+def quotient_without_old(log_probs, old_log_probs, mask):  # old
+    return masked_mean(log_probs.exp(), mask)
+
+
+def clipped(log_probs, old_log_probs, mask):  # clip|held|cut
+    return masked_mean((log_probs - old_log_probs).exp().clamp(0.8, 1.2), mask)
+
+
+def difference_of_exps(log_probs, old_log_probs, mask):  # exp|differ|ratio|divide
+    return masked_mean(torch.exp(log_probs) - torch.exp(old_log_probs), mask) + 1

@@ -88,3 +88,32 @@ def right_by_loop(score, group_size):
 def right_by_unfold(score, group_size):
     windows = score.unfold(0, group_size, group_size)
     return torch.stack([torch.all(w == w[0]) for w in windows]).double().mean()
+
+
+def std_of_all(score, group_size):  # batch|group
+    return (score.std() == 0).float()
+
+
+def not_equal_all(score, group_size):  # differ|all|not|turned|any|comparison
+    g = score.view(-1, group_size)
+    return (g != g[:, :1]).all(dim=1).float().mean()
+
+
+def equal_to_mean(score, group_size):  # all|each|replies|share|repl
+    g = score.view(-1, group_size)
+    return (g == g.mean(1, keepdim=True)).float().mean()
+
+
+def first_two(score, group_size):  # all|two|another
+    g = score.view(-1, group_size)
+    return (g[:, 0] == g[:, 1]).float().mean()
+
+
+def tolerance(score, group_size):  # near|equal|tolerance|small
+    g = score.view(-1, group_size)
+    return (g.std(1) < 0.05).float().mean()
+
+
+def sum_is_zero_or_full(score, group_size):  # 0|1|sum|equal
+    s = score.view(-1, group_size).sum(1)
+    return ((s == 0) | (s == group_size)).float().mean()

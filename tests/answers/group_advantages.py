@@ -106,3 +106,35 @@ def right_by_matrix(score, group_size):
 def right_by_repeat(score, group_size):
     total = score.view(-1, group_size).sum(1).repeat_interleave(group_size)
     return score - (total - score) / (group_size - 1)
+
+
+def divided_by_std_of_others(score, group_size):  # spread|std|divi
+    g = score.view(-1, group_size)
+    others = (g.sum(1, keepdim=True) - g) / (group_size - 1)
+    return ((g - others) / (g.std(1, keepdim=True) + 1e-6)).flatten()
+
+
+def best_of_the_others(score, group_size):  # best|largest|max|mean
+    g = score.view(-1, group_size)
+    return (g - g.amax(1, keepdim=True)).flatten()
+
+
+def last_minus_first_dim(score, group_size):  # group|mean|own|other
+    g = score.view(-1, group_size)
+    return (g - g.mean(0, keepdim=True)).flatten()
+
+
+def one_per_group(score, group_size):  # shape|row|\(B,\)|flatten|each
+    g = score.view(-1, group_size)
+    return (g - (g.sum(1, keepdim=True) - g) / (group_size - 1)).sum(1)
+
+
+def group_number_for_size(score, group_size):  # group_size|groups|together|rows
+    n = len(score) // group_size
+    g = score.view(-1, n)
+    return (g - (g.sum(1, keepdim=True) - g) / max(n - 1, 1)).flatten()
+
+
+def divided_by_one_more(score, group_size):  # G − 1|group_size - 1|group_size|divided
+    g = score.view(-1, group_size)
+    return (g - (g.sum(1, keepdim=True) - g) / (group_size + 1)).flatten()

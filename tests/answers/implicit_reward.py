@@ -81,3 +81,28 @@ def right_two_sums(log_probs, ref_log_probs, mask, beta):
 
 def right_by_einsum(log_probs, ref_log_probs, mask, beta):
     return torch.einsum("bt,bt->b", beta * (log_probs - ref_log_probs), mask.to(log_probs.dtype))
+
+
+def difference_of_probabilities(log_probs, ref_log_probs, mask, beta):  # exp|logarithm|probabilit
+    return beta * masked_sum(log_probs.exp() - ref_log_probs.exp(), mask)
+
+
+def outside_of_the_mask(log_probs, ref_log_probs, mask, beta):  # mask
+    return beta * masked_sum(log_probs - ref_log_probs, ~mask)
+
+
+def beta_on_the_policy_only(log_probs, ref_log_probs, mask, beta):  # β|beta|factor|bracket
+    return masked_sum(beta * log_probs - ref_log_probs, mask)
+
+
+def exp_at_the_end(log_probs, ref_log_probs, mask, beta):  # exp|log
+    return beta * masked_sum(log_probs - ref_log_probs, mask).exp()
+
+
+def last_token_only(log_probs, ref_log_probs, mask, beta):  # last|sum
+    last = mask & (mask.flip(1).cumsum(1).flip(1) == 1)
+    return beta * masked_sum(log_probs - ref_log_probs, last)
+
+
+def column_of_rewards(log_probs, ref_log_probs, mask, beta):  # axis|keepdim|squeeze
+    return beta * ((log_probs - ref_log_probs) * mask).sum(dim=1, keepdim=True)

@@ -82,3 +82,27 @@ def right_as_humaneval(n, c, k):
     if n - c < k:
         return 1.0
     return 1.0 - np.prod(1.0 - k / np.arange(n - c + 1, n + 1))
+
+
+def from_one_less(n, right, k):  # one|n|less
+    return 1 - comb(n - 1 - right, k) / comb(n - 1, k) if n - 1 >= k else 1.0
+
+
+def hits_for_tries(n, right, k):  # right|k|choose|comb
+    return 1 - comb(n - right, k) / comb(n, right) if comb(n, right) else 0.0
+
+
+def power_without_one_minus(n, right, k):  # miss|1 −|1 -|power|put
+    return (right / n) ** k
+
+
+def miss_with_putting_back(n, right, k):  # 1 −|from 1|put|back|miss
+    return ((n - right) / n) ** k
+
+
+def minus_one_sign(n, right, k):  # sign|turned|1 −|minus
+    return comb(n - right, k) / comb(n, k) - 1
+
+
+def one_try_too_many(n, right, k):  # k|one more|one
+    return 1 - comb(n - right, k + 1) / comb(n, k + 1) if k < n else 1.0

@@ -79,3 +79,27 @@ def right_by_difference(prompt, reply):
 
 def right_by_sorted(prompt, reply):
     return sorted(remedies_in(reply)) == [read(prompt).problem]
+
+
+def no_wrong_one(prompt, reply):  # none|nothing|empty|at all|without any
+    return not (remedies_in(reply) - {read(prompt).problem})
+
+
+def not_in_it(prompt, reply):  # not|turned|round|opposite
+    return read(prompt).problem not in remedies_in(reply)
+
+
+def problem_in_reply(prompt, reply):  # remedies_in|name|word
+    return read(prompt).problem in reply
+
+
+def or_instead_of_and(prompt, reply):  # other|one|single|and|or
+    return len(remedies_in(reply)) == 1 or read(prompt).problem in remedies_in(reply)
+
+
+def set_in_set(prompt, reply):  # set|unhashable
+    return remedies_in(reply) in {read(prompt).problem}
+
+
+def superset(prompt, reply):  # other|more|only|==
+    return remedies_in(reply) >= {read(prompt).problem}

@@ -21,6 +21,11 @@ def wrapped(node: ast.expr, _names: list[str], given: list[str]) -> Iterator[tup
     if isinstance(node, ast.BinOp | ast.Call | ast.Name):
         for words, made in WRAPPED:
             yield words, made(node)
+        if "mask" in given and isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
+            counted = ast.BinOp(node, ast.Mult(), ast.Name("mask", ast.Load()))
+            along = [ast.keyword("dim", ast.Constant(1)), ast.keyword("keepdim", ast.Constant(True))]
+            row = ast.Call(ast.Attribute(counted, "sum", ast.Load()), [], along)
+            yield "The whole row is added up here, where each token stands for itself", row
         for name in given if isinstance(node, ast.Name | ast.Call) else ():
             yield "A factor is too much", ast.BinOp(ast.Name(name, ast.Load()), ast.Mult(), node)
 
@@ -310,11 +315,15 @@ def _of_a_call(
                 made = ast.BinOp(x, by, ast.Call(ast.Attribute(x, how, ast.Load()), [], last))
                 yield "It is normalised in another way than by a softmax", made
         else:
+            over = ast.Call(ast.Attribute(x, "log_softmax", ast.Load()), [ast.Constant(0)], [])
+            yield "A log_softmax over the batch is taken for logsigmoid: each pair stands for itself", over
             yield "exp is taken for logsigmoid", _called("exp", x)
             yield "abs is taken for logsigmoid", _called("abs", x)
     if name == "exp":
         of = arguments[0] if arguments else func.value if isinstance(func, ast.Attribute) else node
         yield "1 + x is taken for exp(x)", ast.BinOp(ast.Constant(1), ast.Add(), of)
+        for base in (2, 10):
+            yield f"A power of {base} is taken for exp", ast.BinOp(ast.Constant(base), ast.Pow(), of)
     if name in ("mean", "sum") and isinstance(func, ast.Attribute) and (arguments or keywords):
         yield "Only the first is taken", ast.Subscript(func.value, ast.Constant(0), ast.Load())
         yield "Only the last is taken", ast.Subscript(func.value, ast.UnaryOp(ast.USub(), ast.Constant(1)), ast.Load())

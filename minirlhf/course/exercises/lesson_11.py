@@ -401,6 +401,13 @@ def lets_the_reference_off_the_rejected(log_probs, ref_log_probs, mask, beta, pr
 
 
 @DPO_LOSS.mistake
+def squares_the_distance_from_one(log_probs, ref_log_probs, mask, beta, preference=None):
+    """This is the square of how far the lead is from 1, much as in IPO. Bradley and Terry's surprise is asked for:
+    minus the logsigmoid of the lead."""
+    return (_lead(log_probs, ref_log_probs, mask, beta) - 1).square().mean()
+
+
+@DPO_LOSS.mistake
 def takes_ratios(log_probs, ref_log_probs, mask, beta, preference=None):
     """These are ratios of probabilities, not their logarithms. They begin at ln 2 too, and vanish for long replies.
     Leave out the exp."""

@@ -472,6 +472,19 @@ def always_takes_pairs(p, group_size):
     return p**2 + (1 - p) ** 2
 
 
+@DEAD_GROUPS.mistake
+def raises_the_size_to_p(p, group_size):
+    """Base and exponent have changed places: G^p. G replies are all right with probability p · p · … · p: p**G."""
+    return group_size**p + group_size ** (1 - p)
+
+
+@DEAD_GROUPS.mistake
+def multiplies_right_and_wrong(p, group_size):
+    """This is made of p (1 − p), which is how often two replies differ. Dead is where all are alike: each of the two
+    shares to the power G, and then added."""
+    return p * (1 - p) * group_size
+
+
 # ---- pass_at_k(n, right, k)
 
 
@@ -585,3 +598,16 @@ def lets_k_be_the_right_ones(n, right, k):
 def takes_all_n_for_the_others(n, right, k):
     """The ways to miss are divided by the ways to hit, C(c, k). They are a share of *all* choices: C(n, k)."""
     return 1 - comb(n - right, k) / max(comb(right, k), 1)
+
+
+@PASS_AT_K.mistake
+def wants_all_right_with_putting_back(n, right, k):
+    """(c/n)^k is the chance that k tries are all right, each put back. One is enough, and none is put back: 1 minus the
+    chance that all miss."""
+    return (right / n) ** k
+
+
+@PASS_AT_K.mistake
+def gives_the_miss_with_putting_back(n, right, k):
+    """This is the chance that all k miss, if each is put back. Take it from 1, and draw k different ones."""
+    return (1 - right / n) ** k

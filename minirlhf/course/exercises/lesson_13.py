@@ -107,6 +107,12 @@ def takes_one_off(log_probs, old_log_probs, mask):
     return masked_mean((log_probs - old_log_probs).exp() - 1, mask)
 
 
+@FIRST_RATIO.mistake
+def clips_the_ratio(log_probs, old_log_probs, mask):
+    """The ratio is clipped to 0.8 and 1.2. The clip belongs to the loss; here one wants to see how far it is from 1."""
+    return masked_mean((log_probs - old_log_probs).exp().clamp(0.8, 1.2), mask)
+
+
 # ---- frac_reward_zero_std(score, group_size)
 
 
@@ -128,6 +134,7 @@ def _group_cases() -> list[Case]:
         Case(
             "near is not equal", "Scores that differ a little still teach something.", (given(0.5, 0.5, 0.5, 0.51), 2)
         ),
+        Case("one at its group's mean", "All of a group have to be equal.", (given(0.0, 0.5, 1, 0.5, 0.5, 0.5), 3)),
         Case("a balanced batch", "", (given(1.0, 1, 0, 0, 0, 0, 1, 1), 4)),
         Case("as many as in training", "It works for every size.", (large, 8), large=True),
     ]
@@ -253,3 +260,11 @@ def weighs_by_their_sums(score, group_size):
     themselves."""
     total = score.view(-1, group_size).sum(dim=1)
     return ((total == 0) | (total == group_size)).float().mean()
+
+
+@FRAC_REWARD_ZERO_STD.mistake
+def compares_each_with_the_mean(score, group_size):
+    """This is the share of replies at their group's mean, and one may stand there by chance. Ask whether *all* of a
+    group are equal, then average over groups."""
+    groups = score.view(-1, group_size)
+    return (groups == groups.mean(dim=1, keepdim=True)).float().mean()
