@@ -109,6 +109,9 @@ def _where(statement: ast.stmt) -> str:
     return ""
 
 
+OTHER_NUMBERS = (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 1.0, 2.0, 1e-3, 1e-2, 1e-4, 1e-5, 1e-6, 1e-8)
+
+
 def _with_another_number(tree: ast.Module, function: ast.FunctionDef, formula: Callable) -> Iterator[Mutant]:
     """A number of the formula, in all its places at once, as in min(max(x, -0.2), 0.2)."""
     constants = [x for x in ast.walk(function) if isinstance(x, ast.Constant) and isinstance(x.value, float)]
