@@ -105,3 +105,15 @@ def weighted(p, group_size):  # factor|p \*|weigh|one more|power
 
 def at_least_one_right(p, group_size):  # all|wrong|at least|right|minus
     return 1 - (1 - p) ** group_size
+
+
+def one_more(p, group_size):  # one|group_size
+    return p ** (group_size + 1) + (1 - p) ** (group_size + 1)
+
+
+def max_of_both(p, group_size):  # larger|max|add|sum
+    return max(p**group_size, (1 - p) ** group_size)
+
+
+def divided_by_p(p, group_size):  # power|divi|\*\*
+    return p / group_size + (1 - p) / group_size

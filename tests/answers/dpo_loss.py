@@ -162,3 +162,18 @@ def squared_margin(log_probs, ref_log_probs, mask, beta):  # logsigmoid|sigmoid|
 def beta_divided(log_probs, ref_log_probs, mask, beta):  # β|beta
     chosen, rejected = (masked_sum(log_probs - ref_log_probs, mask) / beta).chunk(2)
     return bradley_terry_loss(chosen, rejected)[0]
+
+
+def both_terms(log_probs, ref_log_probs, mask, beta):  # each|alone|subtract|itself
+    c, r = (beta * masked_sum(log_probs - ref_log_probs, mask)).chunk(2)
+    return -F.logsigmoid(c).mean() - F.logsigmoid(-r).mean()
+
+
+def chosen_only(log_probs, ref_log_probs, mask, beta):  # rejected|term|chosen
+    c, _ = (beta * masked_sum(log_probs - ref_log_probs, mask)).chunk(2)
+    return -F.logsigmoid(c).mean()
+
+
+def divided_by_rows(log_probs, ref_log_probs, mask, beta):  # half|divided|rows|pairs|½
+    c, r = (beta * masked_sum(log_probs - ref_log_probs, mask)).chunk(2)
+    return -F.logsigmoid(c - r).sum() / len(log_probs)

@@ -118,3 +118,18 @@ def length_of_it(ref_probs, rewards, beta):  # sum|root|square|norm
 
 def softmax_twice(ref_probs, rewards, beta):  # softmax|once more|too often
     return torch.softmax(torch.softmax(ref_probs.log() + rewards / beta, 0), 0)
+
+
+def beta_minus(ref_probs, rewards, beta):  # β|beta|divid|sign
+    w = ref_probs * (rewards - beta).exp()
+    return w / w.sum()
+
+
+def divided_by_ref_sum(ref_probs, rewards, beta):  # sum|add up
+    w = ref_probs * (rewards / beta).exp()
+    return w / ref_probs.sum()
+
+
+def exp_of_product(ref_probs, rewards, beta):  # log|exponent|ref|product
+    w = (ref_probs * rewards / beta).exp()
+    return w / w.sum()

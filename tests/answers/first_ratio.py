@@ -109,3 +109,15 @@ def clipped(log_probs, old_log_probs, mask):  # clip|held|cut
 
 def difference_of_exps(log_probs, old_log_probs, mask):  # exp|differ|ratio|divide
     return masked_mean(torch.exp(log_probs) - torch.exp(old_log_probs), mask) + 1
+
+
+def median(log_probs, old_log_probs, mask):  # median
+    return (log_probs - old_log_probs).exp()[mask].median()
+
+
+def squared(log_probs, old_log_probs, mask):  # square|twice
+    return masked_mean((2 * (log_probs - old_log_probs)).exp(), mask)
+
+
+def summed(log_probs, old_log_probs, mask):  # sign|minus|−|difference|-
+    return masked_mean((log_probs + old_log_probs).exp(), mask)

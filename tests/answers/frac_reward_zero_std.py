@@ -117,3 +117,16 @@ def tolerance(score, group_size):  # near|equal|tolerance|small
 def sum_is_zero_or_full(score, group_size):  # 0|1|sum|equal
     s = score.view(-1, group_size).sum(1)
     return ((s == 0) | (s == group_size)).float().mean()
+
+
+def std_is_one(score, group_size):  # number|0|== 1
+    return (score.view(-1, group_size).std(1) == 1).float().mean()
+
+
+def mean_zero(score, group_size):  # mean|sum|spread|equal|std
+    return (score.view(-1, group_size).mean(1) == 0).float().mean()
+
+
+def all_groups_alike(score, group_size):  # group|batch|dim
+    g = score.view(-1, group_size)
+    return (g == g[:1]).all(dim=1).float().mean()

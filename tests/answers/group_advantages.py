@@ -138,3 +138,19 @@ def group_number_for_size(score, group_size):  # group_size|groups|together|rows
 def divided_by_one_more(score, group_size):  # G − 1|group_size - 1|group_size|divided
     g = score.view(-1, group_size)
     return (g - (g.sum(1, keepdim=True) - g) / (group_size + 1)).flatten()
+
+
+def squared(score, group_size):  # square
+    g = score.view(-1, group_size)
+    return ((g - (g.sum(1, keepdim=True) - g) / (group_size - 1)) ** 2).flatten()
+
+
+def times_size(score, group_size):  # group_size|divided|times
+    g = score.view(-1, group_size)
+    return (g * group_size - g.sum(1, keepdim=True)).flatten()
+
+
+def std_no_eps_pop(score, group_size):  # spread|std|divi
+    g = score.view(-1, group_size)
+    c = g - g.mean(1, keepdim=True)
+    return (c / (g.std(1, keepdim=True, correction=0) + 1e-8)).flatten()

@@ -106,3 +106,15 @@ def last_token_only(log_probs, ref_log_probs, mask, beta):  # last|sum
 
 def column_of_rewards(log_probs, ref_log_probs, mask, beta):  # axis|keepdim|squeeze
     return beta * ((log_probs - ref_log_probs) * mask).sum(dim=1, keepdim=True)
+
+
+def mean_of_row_incl(log_probs, ref_log_probs, mask, beta):  # mean|sum|width
+    return beta * ((log_probs - ref_log_probs) * mask).mean(dim=1)
+
+
+def ref_not_masked(log_probs, ref_log_probs, mask, beta):  # mask
+    return beta * ((log_probs * mask).sum(1) - ref_log_probs.sum(1))
+
+
+def absolute_moves(log_probs, ref_log_probs, mask, beta):  # abs|sign
+    return beta * ((log_probs - ref_log_probs).abs() * mask).sum(1)

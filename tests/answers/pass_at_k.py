@@ -106,3 +106,15 @@ def minus_one_sign(n, right, k):  # sign|turned|1 −|minus
 
 def one_try_too_many(n, right, k):  # k|one more|one
     return 1 - comb(n - right, k + 1) / comb(n, k + 1) if k < n else 1.0
+
+
+def plus(n, right, k):  # sign|minus
+    return 1 + comb(n - right, k) / comb(n, k)
+
+
+def upside_down(n, right, k):  # head|places|upside|divi
+    return 1 - comb(n, k) / comb(n - right, k) if comb(n - right, k) else 1.0
+
+
+def wrong_and_all_k(n, right, k):  # k|n - k|number|comb
+    return 1 - comb(n - right, n - k) / comb(n, n - k)

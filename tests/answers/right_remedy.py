@@ -103,3 +103,16 @@ def set_in_set(prompt, reply):  # set|unhashable
 
 def superset(prompt, reply):  # other|more|only|==
     return remedies_in(reply) >= {read(prompt).problem}
+
+
+def always_yes(prompt, reply):  # everything|True for all|always
+    return {read(prompt).problem} == {read(prompt).problem}
+
+
+def first_of_them(prompt, reply):  # other|only|single|one
+    found = sorted(remedies_in(reply))
+    return bool(found) and found[0] == read(prompt).problem
+
+
+def lowercase_only(prompt, reply):  # capital
+    return reply == reply.lower() and remedies_in(reply) == {read(prompt).problem}

@@ -85,7 +85,8 @@ class Cases:
 
     def missed(self, predict: Callable[[Tried], Outputs | None]) -> str | None:
         """The one case that it leaves unexplained, where it explains many others; else nothing."""
-        few = len(self.wrong) < MANY
+        yes_or_no = any(x.dtype == torch.bool and not x.dim() for x in self.first.ours.outputs)
+        few = len(self.wrong) < MANY or yes_or_no  # where most are False, what is always False explains most
         if few or not any(self._fits_one(predict, tried) for tried in self.wrong[:2]):
             return None
         missed = [tried.case.name for tried in self.all if not self._fits_one(predict, tried)]

@@ -90,6 +90,9 @@ def _of_two(left: ast.expr, op: ast.operator, right: ast.expr) -> Iterator[tuple
         word = "A square"
     yield f"{word} is missing", left
     yield f"{word} is missing", right
+    if isinstance(op, ast.Add):
+        yield "The larger of the two is taken, where they are added", _called("max", left, right)
+        yield "The smaller of the two is taken, where they are added", _called("min", left, right)
     if isinstance(op, ast.Sub):
         yield "A term is missing", ast.UnaryOp(ast.USub(), right)
         if not isinstance(left, ast.Constant) and not isinstance(right, ast.Constant):
@@ -225,6 +228,8 @@ def bracketed(node: ast.expr) -> list[ast.expr]:
 def _of_a_part(value: ast.expr, part: ast.expr) -> Iterator[tuple[str, ast.expr]]:
     """x[:, 1:] as x[:, :-1], and the other way round."""
     parts = part.elts if isinstance(part, ast.Tuple) else [part]
+    if len(parts) == 2 and isinstance(parts[0], ast.Slice) and parts[0].lower is None and parts[0].upper is None:
+        yield "A row is picked out, and not a column", ast.Subscript(value, parts[1], ast.Load())
     for i, one in enumerate(parts):
         if not isinstance(one, ast.Slice) or (one.lower is None and one.upper is None):
             continue

@@ -84,6 +84,13 @@ def minds_capitals(prompt, reply):
 
 
 @RIGHT_REMEDY.mistake
+def wants_small_letters(prompt, reply):
+    """An honest reply is refused because of its capitals. remedies_in reads phrases whatever the capitals: compare its
+    sets, and no letters."""
+    return reply == reply.lower() and remedies_in(reply) == {read(prompt).problem}
+
+
+@RIGHT_REMEDY.mistake
 def wants_a_full_stop(prompt, reply):
     """Whether a reply ends in a stop is a matter of form. Here an honest one without it is refused."""
     return reply.rstrip().endswith((".", "!")) and remedies_in(reply) == {read(prompt).problem}
@@ -292,6 +299,16 @@ def divides_by_the_spread_of_all_around_the_mean(score, group_size):
     the others, and no division."""
     groups = score.view(-1, group_size)
     return ((groups - groups.mean(dim=1, keepdim=True)) / (groups.std(dim=1, keepdim=True) + 1e-4)).flatten()
+
+
+@GROUP_ADVANTAGES.mistake
+def divides_by_the_spread_of_n(score, group_size):
+    """This is (score − mean) / std of the group, the std divided by G. Asked for is the score less the mean of the
+    others, and no division by the spread."""
+    groups = score.view(-1, group_size)
+    return (
+        (groups - groups.mean(dim=1, keepdim=True)) / (groups.std(dim=1, keepdim=True, correction=0) + 1e-8)
+    ).flatten()
 
 
 @GROUP_ADVANTAGES.mistake

@@ -135,6 +135,7 @@ def _group_cases() -> list[Case]:
             "near is not equal", "Scores that differ a little still teach something.", (given(0.5, 0.5, 0.5, 0.51), 2)
         ),
         Case("one at its group's mean", "All of a group have to be equal.", (given(0.0, 0.5, 1, 0.5, 0.5, 0.5), 3)),
+        Case("all replies alike", "Where everything is equal, every group is dead.", (given(0.5, 0.5, 0.5, 0.5), 2)),
         Case("a balanced batch", "", (given(1.0, 1, 0, 0, 0, 0, 1, 1), 4)),
         Case("as many as in training", "It works for every size.", (large, 8), large=True),
     ]
