@@ -93,3 +93,22 @@ def right_by_cases(beta, kl, target, episodes, horizon):
 def right_by_sorting(beta, kl, target, episodes, horizon):
     error = sorted([-0.2, (kl - target) / target, 0.2])[1]
     return beta * (horizon + error * episodes) / horizon
+
+
+def error_squared(beta, kl, target, episodes, horizon):  # square
+    e = min(max(kl / target - 1, -0.2), 0.2)
+    return beta * (1 + e**2 * episodes / horizon)
+
+
+def exponential(beta, kl, target, episodes, horizon):  # exp|1 \+
+    from math import exp
+
+    return beta * exp(min(max(kl / target - 1, -0.2), 0.2) * episodes / horizon)
+
+
+def horizon_times_episodes(beta, kl, target, episodes, horizon):  # divid|horizon|sign
+    return beta * (1 + min(max(kl / target - 1, -0.2), 0.2) / (episodes * horizon))
+
+
+def beta_inside(beta, kl, target, episodes, horizon):  # β|beta|bracket|factor
+    return 1 + beta * min(max(kl / target - 1, -0.2), 0.2) * episodes / horizon

@@ -87,3 +87,19 @@ def right_with_torch(n):
     import torch
 
     return torch.log(torch.tensor(float(n))) - (n - 1) / n
+
+
+def n_over_n_minus_one(n):  # upside|places|head|fraction|divi|n - 1
+    return log(n) - n / (n - 1) if n > 1 else 0.0
+
+
+def log_of_n_minus_one_over_n(n):  # log
+    return log(n) - log((n - 1) / n) if n > 1 else 0.0
+
+
+def one_minus(n):  # sign|minus|term|\+
+    return log(n) - 1 - 1 / n
+
+
+def log_plus_one(n):  # log|\+ 1|one
+    return log(n + 1) - (n - 1) / n

@@ -127,3 +127,28 @@ def right_by_loop(proxy, gold, n):
         ordered = [g[i] for i in sorted(range(len(p)), key=lambda i: p[i])]
         total += sum(comb(k, n - 1) * x for k, x in enumerate(ordered)) / comb(len(p), n)
     return torch.tensor(total / len(proxy))
+
+
+def comb_k_n(proxy, gold, n):  # n - 1|k - 1|comb|one
+    N = proxy.shape[1]
+    order = proxy.argsort(dim=1, stable=True)
+    g = gold.gather(1, order)
+    return sum(comb(k, n) / comb(N, n) * g[:, k - 1] for k in range(1, N + 1)).mean()
+
+
+def comb_of_rest(proxy, gold, n):  # order|above|below|largest|reverse|turned|flip
+    N = proxy.shape[1]
+    g = gold.gather(1, proxy.argsort(dim=1, stable=True))
+    return sum(comb(N - k, n - 1) / comb(N, n) * g[:, k - 1] for k in range(1, N + 1)).mean()
+
+
+def gold_sorted(proxy, gold, n):  # gold|sorted|proxy|order
+    N = proxy.shape[1]
+    g = gold.sort(dim=1).values
+    return sum(comb(k - 1, n - 1) / comb(N, n) * g[:, k - 1] for k in range(1, N + 1)).mean()
+
+
+def skips_the_last(proxy, gold, n):  # last|one|column
+    N = proxy.shape[1]
+    g = gold.gather(1, proxy.argsort(dim=1, stable=True))
+    return sum(comb(k - 1, n - 1) / comb(N, n) * g[:, k - 1] for k in range(1, N)).mean()

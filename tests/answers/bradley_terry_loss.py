@@ -96,3 +96,19 @@ def right_by_binary_cross_entropy(chosen, rejected):
 def right_by_logsumexp(chosen, rejected):
     scores = torch.stack([chosen, rejected])
     return (scores.logsumexp(dim=0) - chosen).mean()
+
+
+def added_scores(chosen, rejected):  # sign|difference|minus|−|added|-
+    return -F.logsigmoid(chosen + rejected).mean()
+
+
+def quotient(chosen, rejected):  # difference|divi|sign|-
+    return -F.logsigmoid(chosen / rejected).mean()
+
+
+def softmax_over_batch(chosen, rejected):  # pair|batch|softmax|sigmoid|dim
+    return -torch.log_softmax(chosen - rejected, dim=0).mean()
+
+
+def half_of_it(chosen, rejected):  # half|½|2
+    return -F.logsigmoid(chosen - rejected).sum() / (2 * len(chosen))

@@ -111,3 +111,27 @@ def right_by_loop(shown, side):
         rejected.append(left if clicked == 1 else right)
         preference.append({0: 1.0, 1: 1.0, 2: 0.5, 3: 0.0}[clicked])
     return chosen, rejected, preference
+
+
+def both_bad_half(shown, side):  # tie|both bad|3|half|½|preference
+    c = torch.where(side == 1, shown[:, 1], shown[:, 0])
+    r = torch.where(side == 1, shown[:, 0], shown[:, 1])
+    return c, r, torch.where(side >= 2, 0.5, 1.0)
+
+
+def tie_right(shown, side):  # tie|left|neither
+    c = torch.where(side >= 1, shown[:, 1], shown[:, 0])
+    r = torch.where(side >= 1, shown[:, 0], shown[:, 1])
+    p = torch.where(side == 2, 0.5, torch.where(side == 3, 0.0, 1.0))
+    return c, r, p
+
+
+def by_size(shown, side):  # side|larger|largest|smaller|max
+    p = torch.where(side == 2, 0.5, torch.where(side == 3, 0.0, 1.0))
+    return shown.max(1).values, shown.min(1).values, p
+
+
+def preference_is_side(shown, side):  # preference|side
+    c = torch.where(side == 1, shown[:, 1], shown[:, 0])
+    r = torch.where(side == 1, shown[:, 0], shown[:, 1])
+    return c, r, side.float()

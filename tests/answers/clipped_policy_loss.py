@@ -140,3 +140,23 @@ def plus_of_both(log_probs, old_log_probs, advantages, mask, clip):  # larger|ad
 def detached(log_probs, old_log_probs, advantages, mask, clip):  # gradient
     r = (log_probs - old_log_probs).exp().detach()
     return masked_mean(torch.maximum(-advantages * r, -advantages * r.clamp(1 - clip, 1 + clip)), mask)
+
+
+def sum_of_logs(log_probs, old_log_probs, advantages, mask, clip):  # \+|sign|difference|minus|-
+    r = (log_probs + old_log_probs).exp()
+    return masked_mean(torch.maximum(-advantages * r, -advantages * r.clamp(1 - clip, 1 + clip)), mask)
+
+
+def absolute_advantage(log_probs, old_log_probs, advantages, mask, clip):  # abs|sign
+    a, r = advantages.abs(), (log_probs - old_log_probs).exp()
+    return masked_mean(torch.maximum(-a * r, -a * r.clamp(1 - clip, 1 + clip)), mask)
+
+
+def sequence_level(log_probs, old_log_probs, advantages, mask, clip):  # token|sum|row|sequence
+    r = ((log_probs - old_log_probs) * mask).sum(1, keepdim=True).exp()
+    return masked_mean(torch.maximum(-advantages * r, -advantages * r.clamp(1 - clip, 1 + clip)), mask)
+
+
+def only_upper(log_probs, old_log_probs, advantages, mask, clip):  # one side|lower|below|side|min
+    r = (log_probs - old_log_probs).exp()
+    return masked_mean(torch.maximum(-advantages * r, -advantages * r.clamp(max=1 + clip)), mask)

@@ -118,3 +118,23 @@ def clipped_error(values, old_values, returns, mask, clip):  # error
 def both_added(values, old_values, returns, mask, clip):  # added|larger
     near = old_values + (values - old_values).clamp(-clip, clip)
     return 0.5 * masked_mean((values - returns) ** 2 + (near - returns) ** 2, mask)
+
+
+def quarter(values, old_values, returns, mask, clip):  # half|½|twice|factor
+    held = old_values + (values - old_values).clamp(-clip, clip)
+    return 0.25 * masked_mean(torch.maximum((values - returns) ** 2, (held - returns) ** 2), mask)
+
+
+def held_from_returns_to_old(values, old_values, returns, mask, clip):  # sign|old|turned|places|minus
+    held = old_values - (values - old_values).clamp(-clip, clip)
+    return 0.5 * masked_mean(torch.maximum((values - returns) ** 2, (held - returns) ** 2), mask)
+
+
+def error_against_old(values, old_values, returns, mask, clip):  # returns|old
+    held = old_values + (values - old_values).clamp(-clip, clip)
+    return 0.5 * masked_mean(torch.maximum((values - returns) ** 2, (held - old_values) ** 2), mask)
+
+
+def root_of_it(values, old_values, returns, mask, clip):  # root
+    held = old_values + (values - old_values).clamp(-clip, clip)
+    return 0.5 * masked_mean(torch.maximum((values - returns) ** 2, (held - returns) ** 2), mask).sqrt()

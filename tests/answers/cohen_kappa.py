@@ -1,5 +1,7 @@
 """Wrong answers to cohen_kappa, as learners write them; behind each stands what a good thought speaks of."""
 
+from collections import Counter
+
 
 def raw(a, b):  # raw
     return sum(x == y for x, y in zip(a, b, strict=True)) / len(a)
@@ -190,3 +192,30 @@ def example_labels(a, b):  # label
     o = sum(x == y for x, y in zip(a, b, strict=True)) / n
     e = sum(a.count(c) / n * b.count(c) / n for c in ["first", "second"])
     return (o - e) / (1 - e)
+
+
+def max_chance(a, b):  # habit|chance|most|largest|expected|each
+    p = sum(x == y for x, y in zip(a, b, strict=True)) / len(a)
+    e = max(Counter(a).values()) / len(a) * max(Counter(b).values()) / len(b)
+    return (p - e) / (1 - e)
+
+
+def root_of_chance(a, b):  # root|chance|habit|square
+    n = len(a)
+    p = sum(x == y for x, y in zip(a, b, strict=True)) / n
+    e = sum(Counter(a)[k] * Counter(b)[k] for k in set(a)) / n**2
+    return (p - e**0.5) / (1 - e**0.5)
+
+
+def divided_by_labels(a, b):  # labels|number|divi|sum|mean
+    n = len(a)
+    p = sum(x == y for x, y in zip(a, b, strict=True)) / n
+    e = sum(Counter(a)[k] * Counter(b)[k] for k in set(a)) / n**2 / len(set(a))
+    return (p - e) / (1 - e)
+
+
+def one_minus_observed_over_expected(a, b):  # 1 -|1 −|disagree|minus|divi
+    n = len(a)
+    p = sum(x == y for x, y in zip(a, b, strict=True)) / n
+    e = sum(Counter(a)[k] * Counter(b)[k] for k in set(a)) / n**2
+    return 1 - p / e if e else 1.0

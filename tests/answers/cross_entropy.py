@@ -96,3 +96,19 @@ def right_by_loop(log_probs, labels):
     for i, label in enumerate(labels.tolist()):
         total = total - log_probs[i][label]
     return total / len(labels)
+
+
+def log_again(log_probs, labels):  # log
+    return -log_probs.exp().log2()[torch.arange(len(labels)), labels].mean()
+
+
+def softmaxed_again(log_probs, labels):  # softmax|once more|exp
+    return -torch.softmax(log_probs, 1)[torch.arange(len(labels)), labels].mean()
+
+
+def entropy_itself(log_probs, labels):  # label
+    return -(log_probs.exp() * log_probs).sum(1).mean()
+
+
+def less_one_example(log_probs, labels):  # one less|n - 1|divided
+    return -log_probs[torch.arange(len(labels)), labels].sum() / (len(labels) - 1)

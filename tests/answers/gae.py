@@ -195,3 +195,43 @@ def gamma_on_reward(rewards, values, mask, gamma, lam):  # reward|gamma
 def lists_instead(rewards, values, mask, gamma, lam):  # transposed|Rows
     adv, ret = _sweep(rewards, values, mask, gamma, lam)
     return torch.stack(list(adv.unbind(1))), torch.stack(list(ret.unbind(1)))
+
+
+def lambda_on_delta(rewards, values, mask, gamma, lam):  # lam|λ
+    values = values * mask
+    adv = torch.zeros_like(rewards)
+    a = v = torch.zeros(len(rewards))
+    for t in reversed(range(rewards.shape[1])):
+        a = (lam * (rewards[:, t] + gamma * v - values[:, t]) + gamma * lam * a) * mask[:, t]
+        adv[:, t], v = a, values[:, t]
+    return adv, (adv + values) * mask
+
+
+def monte_carlo(rewards, values, mask, gamma, lam):  # lam|λ
+    values = values * mask
+    ret = torch.zeros_like(rewards)
+    g = torch.zeros(len(rewards))
+    for t in reversed(range(rewards.shape[1])):
+        g = (rewards[:, t] + gamma * g) * mask[:, t]
+        ret[:, t] = g
+    return (ret - values) * mask, ret * mask
+
+
+def gamma_twice(rewards, values, mask, gamma, lam):  # γ|gamma
+    values = values * mask
+    adv = torch.zeros_like(rewards)
+    a = v = torch.zeros(len(rewards))
+    for t in reversed(range(rewards.shape[1])):
+        a = (rewards[:, t] + gamma * v - values[:, t] + gamma**2 * lam * a) * mask[:, t]
+        adv[:, t], v = a, values[:, t]
+    return adv, (adv + values) * mask
+
+
+def returns_of_raw_rewards(rewards, values, mask, gamma, lam):  # returns|A \+ V|reward
+    values = values * mask
+    adv = torch.zeros_like(rewards)
+    a = v = torch.zeros(len(rewards))
+    for t in reversed(range(rewards.shape[1])):
+        a = (rewards[:, t] + gamma * v - values[:, t] + gamma * lam * a) * mask[:, t]
+        adv[:, t], v = a, values[:, t]
+    return adv, (adv + rewards) * mask

@@ -119,3 +119,23 @@ def right_by_loop(probabilities, u):
                 picked.append(place)
                 break
     return torch.tensor(picked)
+
+
+def divided_by_last(probabilities, u):  # divi|last|multipl
+    s = probabilities.cumsum(1)
+    return (s > (u / s[:, -1]).unsqueeze(1)).int().argmax(1)
+
+
+def one_before(probabilities, u):  # one
+    s = probabilities.cumsum(1)
+    return (s > (u * s[:, -1]).unsqueeze(1)).int().argmax(1) - 1
+
+
+def reversed_sums(probabilities, u):  # right|revers|end|flip|order|from
+    s = probabilities.flip(1).cumsum(1)
+    return (s > (u * s[:, -1]).unsqueeze(1)).int().argmax(1)
+
+
+def product_running(probabilities, u):  # product|sum|cumprod
+    s = probabilities.cumprod(1)
+    return (s > u.unsqueeze(1)).int().argmax(1)

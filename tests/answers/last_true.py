@@ -99,3 +99,30 @@ def right_by_loop(mask):
     for b, t in mask.nonzero():
         places[b] = t
     return places
+
+
+def second_last(mask):  # one|before|last
+    c = torch.arange(mask.shape[1])
+    return torch.where(mask, c, -1).max(1).values - 1
+
+
+def minus_width(mask):  # negative|-1|−1|none|end|width
+    return torch.where(mask.any(1), mask.shape[1] - 1 - mask.flip(1).int().argmax(1), -mask.shape[1])
+
+
+def median_place(mask):  # largest|median|middle|mean
+    c = torch.arange(mask.shape[1])
+    return torch.stack([c[m].median() if m.any() else torch.tensor(-1) for m in mask])
+
+
+def first_gap(mask):  # False|gap|last|hole
+    out = []
+    for m in mask.tolist():
+        place = -1
+        for i, x in enumerate(m):
+            if x:
+                place = i
+            elif place >= 0:
+                break
+        out.append(place)
+    return torch.tensor(out)

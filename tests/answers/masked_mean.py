@@ -62,3 +62,19 @@ def half(x, mask):  # half
 
 def item(x, mask):  # item|gradient
     return torch.tensor(x[mask].mean().item())
+
+
+def root_count(x, mask):  # root
+    return (x * mask).sum() / mask.sum() ** 0.5
+
+
+def squared_mean(x, mask):  # square
+    return (x * mask).pow(2).sum() / mask.sum()
+
+
+def largest(x, mask):  # largest|max
+    return x[mask].max()
+
+
+def divided_by_rows(x, mask):  # row|divided
+    return (x * mask).sum() / len(x)

@@ -120,3 +120,25 @@ def right_by_sums(x, mask):
 def right_by_std_mean(x, mask):
     spread, centre = torch.std_mean(x[mask], correction=0)
     return ((x - centre) / (spread**2 + 1e-8).sqrt()).masked_fill(~mask, 0)
+
+
+def third_power(x, mask):  # sqrt|root|standard|deviation
+    c = x - masked_mean(x, mask)
+    return c / (masked_mean(c**2, mask) + 1e-8) ** 2 * mask
+
+
+def epsilon_outside(x, mask):  # 1e-8|root|under
+    c = x - masked_mean(x, mask)
+    return c / (masked_mean(c**2, mask).sqrt() + 1e-2) * mask
+
+
+def mean_plus(x, mask):  # sign|added|minus|−|-
+    m = masked_mean(x, mask)
+    c = x + m
+    return c / (masked_mean((x - m) ** 2, mask) + 1e-8).sqrt() * mask
+
+
+def shifts_after_scaling(x, mask):  # mean|order|before|bracket|shift|divi
+    m = masked_mean(x, mask)
+    s = (masked_mean((x - m) ** 2, mask) + 1e-8).sqrt()
+    return (x / s - m) * mask

@@ -97,3 +97,19 @@ def right_by_loop(scores, caution):
         centre = sum(column) / len(column)
         result.append(centre - caution * (sum((x - centre) ** 2 for x in column) / len(column)) ** 0.5)
     return torch.tensor(result)
+
+
+def plus_half(scores, caution):  # half|factor|caution|½
+    return scores.mean(0) - caution * scores.std(0, correction=0) / 2
+
+
+def caution_squared(scores, caution):  # square|caution
+    return scores.mean(0) - caution**2 * scores.std(0, correction=0)
+
+
+def mean_less_range(scores, caution):  # range|deviation|std|largest|spread|smallest
+    return scores.mean(0) - caution * (scores.amax(0) - scores.amin(0))
+
+
+def sum_for_mean(scores, caution):  # mean|sum
+    return scores.sum(0) - caution * scores.std(0, correction=0)

@@ -96,3 +96,20 @@ def right_by_sums(log_probs, advantages, mask):
 def right_with_stats(log_probs, advantages, mask):
     loss = -masked_mean(log_probs * advantages.detach(), mask)
     return loss, {"loss": loss.item()}
+
+
+def minus_twice(log_probs, advantages, mask):  # twice
+    return -2 * masked_mean(log_probs * advantages.detach(), mask)
+
+
+def exp_of_advantage(log_probs, advantages, mask):  # exp
+    return -masked_mean(log_probs * advantages.detach().exp(), mask)
+
+
+def mean_advantage_removed(log_probs, advantages, mask):  # mean|off|centre
+    a = advantages.detach()
+    return -masked_mean(log_probs * (a - masked_mean(a, mask)), mask)
+
+
+def divided_by_prob(log_probs, advantages, mask):  # divi|product|times|sign
+    return -masked_mean(advantages.detach() / log_probs, mask)

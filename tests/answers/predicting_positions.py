@@ -94,3 +94,20 @@ def right_by_loop(mask):
         for t in range(mask.shape[1] - 1):
             places[b, t] = mask[b, t + 1]
     return places
+
+
+def two_gaps(mask):  # two|one|place
+    return torch.cat([mask[:, 2:], torch.zeros_like(mask[:, :2])], dim=1)
+
+
+def inverted_and_shifted(mask):  # turned|True|False|round|inverted
+    return torch.cat([~mask[:, 1:], torch.zeros_like(mask[:, :1])], dim=1)
+
+
+def first_column_in_the_gap(mask):  # gap|first|roll|False|round
+    return torch.cat([mask[:, 1:], mask[:, :1]], dim=1)
+
+
+def only_last_of_row(mask):  # last
+    m = torch.cat([mask[:, 1:], torch.zeros_like(mask[:, :1])], dim=1)
+    return m & (m.flip(1).cumsum(1).flip(1) == 1)

@@ -117,3 +117,21 @@ def right_by_loop(logits, tokens, mask):
     for b, t in mask.nonzero().tolist():
         losses.append(logits[b, t - 1].logsumexp(0) - logits[b, t - 1, tokens[b, t]])
     return torch.stack(losses).mean()
+
+
+def in_bits(logits, tokens, mask):  # bits|log
+    return F.cross_entropy(logits[:, :-1][mask[:, 1:]], tokens[:, 1:][mask[:, 1:]]) / 0.6931471805599453
+
+
+def first_token_dropped(logits, tokens, mask):  # first
+    m = mask & (mask.cumsum(1) > 1)
+    return F.cross_entropy(logits[:, :-1][m[:, 1:]], tokens[:, 1:][m[:, 1:]])
+
+
+def prompt_too(logits, tokens, mask):  # prompt|mask|before
+    m = mask.flip(1).cumsum(1).flip(1) > 0
+    return F.cross_entropy(logits[:, :-1][m[:, 1:]], tokens[:, 1:][m[:, 1:]])
+
+
+def two_to_the_left(logits, tokens, mask):  # one|two|shift|place|early|late
+    return F.cross_entropy(logits[:, :-2][mask[:, 2:]], tokens[:, 2:][mask[:, 2:]])

@@ -109,3 +109,23 @@ def right_by_logsumexp(logits, tokens, mask):
         said = before[torch.arange(len(tokens)), tokens[:, t]] - before.logsumexp(dim=1)
         result[:, t] = torch.where(mask[:, t], said, torch.zeros(()))
     return result
+
+
+def log2_of_it(logits, tokens, mask):  # bits|log2|log
+    p = torch.log_softmax(logits[:, :-1], -1).gather(2, tokens[:, 1:].unsqueeze(2)).squeeze(2)
+    return F.pad(p, (1, 0)) * mask / 0.6931471805599453
+
+
+def mask_inverted(logits, tokens, mask):  # mask|turned|round
+    p = torch.log_softmax(logits[:, :-1], -1).gather(2, tokens[:, 1:].unsqueeze(2)).squeeze(2)
+    return F.pad(p, (1, 0)) * ~mask
+
+
+def ones_off_the_mask(logits, tokens, mask):  # 0|mask
+    p = torch.log_softmax(logits[:, :-1], -1).gather(2, tokens[:, 1:].unsqueeze(2)).squeeze(2)
+    return torch.where(mask, F.pad(p, (1, 0)), 1.0)
+
+
+def running_sum(logits, tokens, mask):  # sum|cumsum|added up
+    p = torch.log_softmax(logits[:, :-1], -1).gather(2, tokens[:, 1:].unsqueeze(2)).squeeze(2)
+    return (F.pad(p, (1, 0)) * mask).cumsum(1) * mask

@@ -120,3 +120,23 @@ def right_by_adding(score, log_probs, ref_log_probs, mask, beta):
     rows = torch.arange(len(score))[last >= 0]
     rewards[rows, last[rows]] += score[rows]
     return rewards
+
+
+def _at(mask):
+    return torch.arange(mask.shape[1]) == last_true(mask).unsqueeze(1)
+
+
+def score_minus(score, log_probs, ref_log_probs, mask, beta):  # sign|minus|score|added
+    return -beta * (log_probs - ref_log_probs) * mask - _at(mask) * score.unsqueeze(1)
+
+
+def penalty_without_last(score, log_probs, ref_log_probs, mask, beta):  # last|penalty|added|instead
+    return torch.where(_at(mask), score.unsqueeze(1), -beta * (log_probs - ref_log_probs) * mask)
+
+
+def penalty_squared(score, log_probs, ref_log_probs, mask, beta):  # square
+    return -beta * (log_probs - ref_log_probs) ** 2 * mask + _at(mask) * score.unsqueeze(1)
+
+
+def beta_on_policy_only(score, log_probs, ref_log_probs, mask, beta):  # β|beta|bracket|factor
+    return -(beta * log_probs - ref_log_probs) * mask + _at(mask) * score.unsqueeze(1)

@@ -177,3 +177,28 @@ def minus_in_middle(wins, n):  # minus|sign|subtract
     middle = (p - z**2 / (2 * n)) / d
     half = z * sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / d
     return max(0, middle - half), min(1, middle + half)
+
+
+def n_minus_one(wins, n):  # n - 1|n|one
+    p, z = wins / n, 1.96
+    half = z * sqrt(p * (1 - p) / max(n - 1, 1) + z**2 / (4 * n**2))
+    return max(0, (p + z**2 / (2 * n) - half) / (1 + z**2 / n)), min(1, (p + z**2 / (2 * n) + half) / (1 + z**2 / n))
+
+
+def p_squared(wins, n):  # p|1 - p|square
+    p, z = wins / n, 1.96
+    half = z * sqrt(p**2 / n + z**2 / (4 * n**2))
+    return max(0, (p + z**2 / (2 * n) - half) / (1 + z**2 / n)), min(1, (p + z**2 / (2 * n) + half) / (1 + z**2 / n))
+
+
+def same_end_twice(wins, n):  # low|high|both|same|end|sign
+    p, z = wins / n, 1.96
+    half = z * sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    high = min(1, (p + z**2 / (2 * n) + half) / (1 + z**2 / n))
+    return high, high
+
+
+def two_n_squared(wins, n):  # 4|2|number
+    p, z = wins / n, 1.96
+    half = z * sqrt(p * (1 - p) / n + z**2 / (2 * n**2))
+    return max(0, (p + z**2 / (2 * n) - half) / (1 + z**2 / n)), min(1, (p + z**2 / (2 * n) + half) / (1 + z**2 / n))

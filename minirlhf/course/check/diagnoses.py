@@ -19,6 +19,7 @@ from minirlhf.course.check.arguments import beforehand, input_changes
 from minirlhf.course.check.behaviour import Behaviour
 from minirlhf.course.check.evidence import Cases, Change, Inputs, Outputs, applied, changed_outputs
 from minirlhf.course.check.factors_and_terms import apart_from_ours
+from minirlhf.course.check.groups import in_groups
 from minirlhf.course.check.instead import something_else
 from minirlhf.course.check.means import in_parts
 from minirlhf.course.check.mutants import Mutant, mutants, of_exercise
@@ -40,6 +41,7 @@ def diagnose(all_tried: Sequence[Tried], exercise: Exercise, behaviour: Behaviou
     for candidates in (
         something_else(cases) if bools else iter(()),
         afterwards(cases),
+        in_groups(cases),
         *(stages if tensors else reversed(stages)),
         apart_from_ours(cases),
         something_else(cases),

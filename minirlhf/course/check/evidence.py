@@ -76,11 +76,17 @@ class Cases:
 
     def fits(self, predict: Callable[[Tried], Outputs | None]) -> bool:
         """Does it give the learner's numbers on every case, and on the fresh ones?"""
-        return self.tells and all(self._fits_one(predict, tried) for tried in (*self.all, *self.fresh))
+        if not self.tells or not all(self._fits_one(predict, tried) for tried in (*self.all, *self.fresh)):
+            return False
+        if self.exercise.bounds is None:
+            return True
+        exact = sum(self._fits_one(predict, tried, cut=False) for tried in self.wrong)
+        return 2 * exact >= len(self.wrong)  # far outside the bounds all numbers are cut off to the same
 
     def missed(self, predict: Callable[[Tried], Outputs | None]) -> str | None:
         """The one case that it leaves unexplained, where it explains many others; else nothing."""
-        few = len(self.wrong) < MANY
+        yes_or_no = any(x.dtype == torch.bool and not x.dim() for x in self.first.ours.outputs)
+        few = len(self.wrong) < MANY or yes_or_no  # where most are False, what is always False explains most
         if few or not any(self._fits_one(predict, tried) for tried in self.wrong[:2]):
             return None
         missed = [tried.case.name for tried in self.all if not self._fits_one(predict, tried)]
@@ -89,14 +95,14 @@ class Cases:
         fresh = [t for t in self.fresh if not t.case.name.startswith(missed[0])]
         return missed[0] if fresh and all(self._fits_one(predict, tried) for tried in fresh) else None
 
-    def _fits_one(self, predict: Callable[[Tried], Outputs | None], tried: Tried) -> bool:
+    def _fits_one(self, predict: Callable[[Tried], Outputs | None], tried: Tried, cut: bool = True) -> bool:
         yours, ours = tried.yours.outputs, tried.ours.outputs
         try:
             predicted = predict(tried)
             predicted = predicted and [_of_the_kind(*x) for x in zip(predicted, ours, strict=True)]
             if not predicted:
                 return False
-            if self.exercise.bounds is not None:
+            if cut and self.exercise.bounds is not None:
                 yours, predicted, ours = (
                     [x.clamp(*self.exercise.bounds) for x in xs] for xs in (yours, predicted, ours)
                 )

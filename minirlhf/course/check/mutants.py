@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from minirlhf.course.check.evidence import first_place, last_place
 from minirlhf.course.check.rewritings import rewritings, wrapped
 from minirlhf.course.exercises import Exercise
 
@@ -108,11 +109,32 @@ def _where(statement: ast.stmt) -> str:
     return ""
 
 
+OTHER_NUMBERS = (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 1.0, 2.0, 1e-3, 1e-2, 1e-4, 1e-5, 1e-6, 1e-8)
+
+
 def _with_another_number(tree: ast.Module, function: ast.FunctionDef, formula: Callable) -> Iterator[Mutant]:
     """A number of the formula, in all its places at once, as in min(max(x, -0.2), 0.2)."""
     constants = [x for x in ast.walk(function) if isinstance(x, ast.Constant) and isinstance(x.value, float)]
     for value in dict.fromkeys(x.value for x in constants if isinstance(x.value, float)):
-        for other in (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 1.0, 2.0, 1e-3, 1e-2, 10 * value, 100 * value):
+        for other in (
+            1e-4,
+            1e-5,
+            1e-6,
+            1e-8,
+            0.01,
+            0.05,
+            0.1,
+            0.2,
+            0.25,
+            0.3,
+            0.5,
+            1.0,
+            2.0,
+            1e-3,
+            1e-2,
+            10 * value,
+            100 * value,
+        ):
             if other == value or not value:
                 continue
             places = [x for x in constants if x.value == value]
@@ -166,6 +188,8 @@ BESIDE = {
     "softplus": torch.nn.functional.softplus,
     "not_mask": lambda mask: ~mask,
     "all_places": torch.ones_like,
+    "only_first": first_place,
+    "only_last": last_place,
     "last_column": lambda mask: torch.full((len(mask),), mask.shape[1] - 1),
 }
 

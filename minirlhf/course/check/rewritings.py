@@ -21,6 +21,11 @@ def wrapped(node: ast.expr, _names: list[str], given: list[str]) -> Iterator[tup
     if isinstance(node, ast.BinOp | ast.Call | ast.Name):
         for words, made in WRAPPED:
             yield words, made(node)
+        if "mask" in given and isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
+            counted = ast.BinOp(node, ast.Mult(), ast.Name("mask", ast.Load()))
+            along = [ast.keyword("dim", ast.Constant(1)), ast.keyword("keepdim", ast.Constant(True))]
+            row = ast.Call(ast.Attribute(counted, "sum", ast.Load()), [], along)
+            yield "The whole row is added up here, where each token stands for itself", row
         for name in given if isinstance(node, ast.Name | ast.Call) else ():
             yield "A factor is too much", ast.BinOp(ast.Name(name, ast.Load()), ast.Mult(), node)
 
@@ -59,6 +64,9 @@ def _written(node: ast.expr, names: list[str], given: list[str]) -> Iterator[tup
             for other in (ast.Eq, ast.NotEq, ast.Gt, ast.GtE, ast.Lt, ast.LtE):
                 if not isinstance(op, other):
                     yield "A comparison is another one", ast.Compare(left, [other()], [right])
+            if isinstance(right, ast.Set) and len(right.elts) == 1:
+                yield "It is asked whether one is in the other", ast.Compare(right.elts[0], [ast.In()], [left])
+                yield "It is asked whether one is not in the other", ast.Compare(right.elts[0], [ast.NotIn()], [left])
         case _:
             return
 
@@ -67,6 +75,13 @@ def _of_two(left: ast.expr, op: ast.operator, right: ast.expr) -> Iterator[tuple
     word = "A term" if isinstance(op, ast.Add | ast.Sub) else "A factor"
     if isinstance(op, ast.Div):
         word = "A division"
+    if isinstance(op, ast.Pow) and not isinstance(right, ast.Constant):
+        yield "A power is missing", left
+        yield "A product is taken for a power", ast.BinOp(left, ast.Mult(), right)
+        yield "The two of a power have changed places", ast.BinOp(right, op, left)
+        if isinstance(left, ast.BinOp):
+            yield "Brackets are missing", ast.BinOp(left.left, left.op, ast.BinOp(left.right, op, right))
+        return
     if isinstance(op, ast.Pow):
         yield "A square is missing", left
         yield "A square is taken for a double", ast.BinOp(ast.Constant(2), ast.Mult(), left)
@@ -75,6 +90,9 @@ def _of_two(left: ast.expr, op: ast.operator, right: ast.expr) -> Iterator[tuple
         word = "A square"
     yield f"{word} is missing", left
     yield f"{word} is missing", right
+    if isinstance(op, ast.Add):
+        yield "The larger of the two is taken, where they are added", _called("max", left, right)
+        yield "The smaller of the two is taken, where they are added", _called("min", left, right)
     if isinstance(op, ast.Sub):
         yield "A term is missing", ast.UnaryOp(ast.USub(), right)
         if not isinstance(left, ast.Constant) and not isinstance(right, ast.Constant):
@@ -110,6 +128,8 @@ CALLED = {
     "amax": ("amin", "sum"),
     "masked_mean": ("masked_sum",),
     "square": ("abs",),
+    "all": ("any",),
+    "any": ("all",),
     "sum": ("mean", "amax", "amin", "median", "prod"),
     "mean": ("sum", "median", "amax", "amin", "std"),
     "std": ("var",),
@@ -138,6 +158,7 @@ WRAPPED = (
     ("A square is too much", lambda x: ast.BinOp(x, ast.Pow(), ast.Constant(2))),
     ("It is cut off at 0", lambda x: _called("max", x, ast.Constant(0))),
     ("It is cut off at 0", lambda x: _called("min", x, ast.Constant(0))),
+    ("It is cut off at 1", lambda x: _called("min", x, ast.Constant(1))),
     ("It is rounded", lambda x: _called("round", x)),
     ("It is one minus that", lambda x: ast.BinOp(ast.Constant(1), ast.Sub(), x)),
     ("One is taken off", lambda x: ast.BinOp(x, ast.Sub(), ast.Constant(1))),
@@ -207,6 +228,8 @@ def bracketed(node: ast.expr) -> list[ast.expr]:
 def _of_a_part(value: ast.expr, part: ast.expr) -> Iterator[tuple[str, ast.expr]]:
     """x[:, 1:] as x[:, :-1], and the other way round."""
     parts = part.elts if isinstance(part, ast.Tuple) else [part]
+    if len(parts) == 2 and isinstance(parts[0], ast.Slice) and parts[0].lower is None and parts[0].upper is None:
+        yield "A row is picked out, and not a column", ast.Subscript(value, parts[1], ast.Load())
     for i, one in enumerate(parts):
         if not isinstance(one, ast.Slice) or (one.lower is None and one.upper is None):
             continue
@@ -228,6 +251,15 @@ def _of_a_call(
         if name == "square":
             yield "A square is missing", func.value
             yield "The absolute value is taken for the square", _method(func.value, "abs")
+        if name in ("view", "reshape") and len(arguments) == 2:
+            turned = ast.Call(func, arguments[::-1], [])
+            yield f"The two numbers of {name} have changed places, which deals the rows otherwise", turned
+            rows = _method(turned, "t")
+            yield "The rows are dealt out in turn: the first of each group, then the second of each", rows
+        if name == "chunk" and len(arguments) == 1 and not keywords:
+            for dim in (1, -1):
+                along = [ast.keyword("dim", ast.Constant(dim))]
+                yield "It is parted along the other axis, dim 1", ast.Call(func, arguments, along)
         if name == "clamp" and len(arguments) == 2:
             nothing = ast.Constant(None)
             yield "Only one side is held", ast.Call(func, [nothing, arguments[1]], [])
@@ -288,11 +320,15 @@ def _of_a_call(
                 made = ast.BinOp(x, by, ast.Call(ast.Attribute(x, how, ast.Load()), [], last))
                 yield "It is normalised in another way than by a softmax", made
         else:
+            over = ast.Call(ast.Attribute(x, "log_softmax", ast.Load()), [ast.Constant(0)], [])
+            yield "A log_softmax over the batch is taken for logsigmoid: each pair stands for itself", over
             yield "exp is taken for logsigmoid", _called("exp", x)
             yield "abs is taken for logsigmoid", _called("abs", x)
     if name == "exp":
         of = arguments[0] if arguments else func.value if isinstance(func, ast.Attribute) else node
         yield "1 + x is taken for exp(x)", ast.BinOp(ast.Constant(1), ast.Add(), of)
+        for base in (2, 10):
+            yield f"A power of {base} is taken for exp", ast.BinOp(ast.Constant(base), ast.Pow(), of)
     if name in ("mean", "sum") and isinstance(func, ast.Attribute) and (arguments or keywords):
         yield "Only the first is taken", ast.Subscript(func.value, ast.Constant(0), ast.Load())
         yield "Only the last is taken", ast.Subscript(func.value, ast.UnaryOp(ast.USub(), ast.Constant(1)), ast.Load())
@@ -307,6 +343,15 @@ def _of_a_call(
         yield f"{name} is taken of each by itself", ast.BinOp(apart[0], func.value.op, apart[1])
     if len(arguments) == 2 and name == "masked_mean":
         yield from _of_a_masked_mean(func, *arguments)
+    if len(arguments) == 2 and name == "masked_sum":
+        yield from _of_a_masked_sum(func, *arguments)
+    if len(arguments) == 2 and name == "comb":
+        yield "The two arguments of comb have changed places", ast.Call(func, arguments[::-1], [])
+        put_back = ast.BinOp(arguments[0], ast.Pow(), arguments[1])
+        yield "It counts as if each were put back after it is drawn", put_back
+        yield "A quotient is taken for the number of choices", ast.BinOp(arguments[0], ast.Div(), arguments[1])
+        yield "A product is taken for the number of choices", ast.BinOp(arguments[0], ast.Mult(), arguments[1])
+        yield "A number is taken for the number of choices", arguments[0]
     if len(arguments) == 1 and name == "last_true":
         yield from _of_a_last_place(arguments[0], node)
     if len(arguments) == 2 and name in ("min", "max") and isinstance(arguments[0], ast.Call):
@@ -359,6 +404,29 @@ def _of_a_masked_mean(func: ast.expr, x: ast.expr, mask: ast.expr) -> Iterator[t
     if isinstance(x, ast.BinOp):
         each = [ast.Call(func, [side, mask], []) for side in _sides(x)]
         yield "Each is averaged by itself", ast.BinOp(each[0], x.op, each[1])
+
+
+def _of_a_masked_sum(func: ast.expr, x: ast.expr, mask: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    product, one = ast.BinOp(x, ast.Mult(), mask), ast.Constant(1)
+    summed, counted = _method(product, "sum", one), _method(mask, "sum", one)
+    yield "The mask is not used in this sum", _method(x, "sum", one)
+    yield "The mask is turned round", ast.Call(func, [x, ast.UnaryOp(ast.Invert(), mask)], [])
+    yield "A mean is taken for the sum", ast.BinOp(summed, ast.Div(), _called("max", counted, one))
+    yield "A mean is taken for the sum, and the zeros are counted in it", _method(product, "mean", one)
+    yield "All rows are added up, where each row has a sum of its own", _method(product, "sum")
+    yield "It is added up down the batch, dim 0, and not along each row", _method(product, "sum", ast.Constant(0))
+    yield "The largest is taken for the sum", _method(product, "amax", one)
+    yield "Only the last that counts is taken, and not the sum", ast.Call(func, [x, _called("only_last", mask)], [])
+    yield "Only the first that counts is taken, and not the sum", ast.Call(func, [x, _called("only_first", mask)], [])
+    if isinstance(x, ast.BinOp):
+        yield (
+            "The mask reaches only one of the two",
+            ast.BinOp(ast.Call(func, [x.left, mask], []), x.op, _method(x.right, "sum", one)),
+        )
+        yield (
+            "The mask reaches only one of the two",
+            ast.BinOp(_method(x.left, "sum", one), x.op, ast.Call(func, [x.right, mask], [])),
+        )
 
 
 def _of_a_last_place(mask: ast.expr, node: ast.expr) -> Iterator[tuple[str, ast.expr]]:

@@ -45,6 +45,14 @@ def _over_the_mask(cases: Cases, wrong: list[int]) -> Iterator[str]:
     )
     if not mask or not all(x.is_floating_point() and x.dim() == 2 for x in cases.first.ours.outputs):
         return
+
+    def summed(tried: Tried) -> Outputs | None:
+        counts = cases.inputs(tried)[mask]
+        sums = [torch.where(counts, x.cumsum(-1), 0.0) for x in tried.ours.outputs]
+        return [sums[i] if i in wrong else x for i, x in enumerate(tried.ours.outputs)]
+
+    if cases.fits(summed):
+        yield told("It is added up along each row (cumsum): give each by itself.", cases.exercise.outputs, wrong)
     for words, spread in (("The mean over what counts is taken off", False), ("It is whitened over what counts", True)):
 
         def predict(tried: Tried, spread: bool = spread) -> Outputs | None:

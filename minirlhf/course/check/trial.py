@@ -243,6 +243,8 @@ def _misfit(output: Any, name: str, ours: Tensor | None, wanted: str) -> str:
         return f"{words} There is an axis of length 1 too many: squeeze it, or leave out keepdim=True."
     if output.dim() == 2 and output.shape == ours.shape[::-1]:
         return f"{words} Rows and columns have changed places."
+    if output.dim() == ours.dim() == 1 and len(ours) > 1:
+        return f"{words} One number a row: dim=1 runs along a row, dim=0 down the batch."
     if output.dim() == 0:
         return f"{words} It is one number: it was added up or averaged over everything."
     if output.dim() < ours.dim():

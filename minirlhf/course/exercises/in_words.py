@@ -8,7 +8,7 @@ from math import comb, log
 import torch
 import torch.nn.functional as F
 
-from minirlhf.ops import last_true, masked_mean
+from minirlhf.ops import last_true, masked_mean, masked_sum
 
 
 def mean_by_product(x, mask):
@@ -159,3 +159,87 @@ def mean_less_deviation(scores, caution):
 def mean_less_deviation_by_squares(scores, caution):
     mean = scores.mean(dim=0)
     return mean - caution * sqrt(((scores - mean) ** 2).mean(dim=0))
+
+
+def best_on_a_leash(ref_probs, rewards, beta):
+    weights = ref_probs * (rewards / beta).exp()
+    return weights / weights.sum()
+
+
+def best_on_a_leash_by_softmax(ref_probs, rewards, beta):
+    return (ref_probs.log() + rewards / beta).softmax(dim=0)
+
+
+def how_much_likelier(log_probs, ref_log_probs, mask, beta):
+    return beta * masked_sum(log_probs - ref_log_probs, mask)
+
+
+def how_much_likelier_by_product(log_probs, ref_log_probs, mask, beta):
+    gained = (log_probs - ref_log_probs) * mask
+    return beta * gained.sum(dim=1)
+
+
+def surprise_at_pairs(log_probs, ref_log_probs, mask, beta):
+    reward = beta * masked_sum(log_probs - ref_log_probs, mask)
+    chosen, rejected = reward.chunk(2)
+    return -F.logsigmoid(chosen - rejected).mean()
+
+
+def surprise_at_pairs_parted_first(log_probs, ref_log_probs, mask, beta):
+    gained = (log_probs - ref_log_probs) * mask
+    chosen, rejected = gained.chunk(2)
+    return -F.logsigmoid(beta * (chosen.sum(dim=1) - rejected.sum(dim=1))).mean()
+
+
+def surprise_at_pairs_of_four(log_probs, ref_log_probs, mask, beta):
+    chosen, rejected = masked_sum(log_probs, mask).chunk(2)
+    ref_chosen, ref_rejected = masked_sum(ref_log_probs, mask).chunk(2)
+    return -F.logsigmoid(beta * ((chosen - ref_chosen) - (rejected - ref_rejected))).mean()
+
+
+def score_less_the_others(score, group_size):
+    groups = score.view(-1, group_size)
+    others = (groups.sum(dim=1, keepdim=True) - groups) / (group_size - 1)
+    return (groups - others).flatten()
+
+
+def score_less_the_mean_scaled(score, group_size):
+    groups = score.view(-1, group_size)
+    centred = groups - groups.mean(dim=1, keepdim=True)
+    return (centred * group_size / (group_size - 1)).flatten()
+
+
+def all_right_or_all_wrong(p, group_size):
+    return p**group_size + (1 - p) ** group_size
+
+
+def chance_that_not_all_miss(n, right, k):
+    return 1 - comb(n - right, k) / comb(n, k)
+
+
+def mean_of_ratios(log_probs, old_log_probs, mask):
+    return masked_mean((log_probs - old_log_probs).exp(), mask)
+
+
+def mean_of_ratios_by_sums(log_probs, old_log_probs, mask):
+    ratio = (log_probs - old_log_probs).exp()
+    return (ratio * mask).sum() / mask.sum()
+
+
+def mean_of_quotients(log_probs, old_log_probs, mask):
+    return masked_mean(log_probs.exp() / old_log_probs.exp(), mask)
+
+
+def share_of_equal_groups(score, group_size):
+    groups = score.view(-1, group_size)
+    return (groups == groups[:, :1]).all(dim=1).float().mean()
+
+
+def share_of_groups_without_spread(score, group_size):
+    groups = score.view(-1, group_size)
+    return (groups.amax(dim=1) == groups.amin(dim=1)).float().mean()
+
+
+def share_of_groups_at_their_mean(score, group_size):
+    groups = score.view(-1, group_size)
+    return (groups.std(dim=1, correction=0) == 0).float().mean()

@@ -201,3 +201,11 @@ def points_at_the_first_token_in_an_empty_row(mask):
 def takes_one_place_for_all(mask):
     """All rows get the place of the longest one. Take the largest place of each row: dim=1."""
     return last_true(mask).max().expand(len(mask))
+
+
+@LAST_TRUE.mistake
+def stops_at_the_first_gap(mask):
+    """It stops at the first False after a True. A mask may have a hole: go on to the end of the row."""
+    begun = mask.cumsum(dim=1) > 0
+    run = (mask | ~begun).cumprod(dim=1).bool() & mask
+    return torch.where(run, torch.arange(mask.shape[1]), -1).max(dim=1).values

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from minirlhf.bandit import exact_optimum
+from minirlhf.course.exercises import in_words
 from minirlhf.course.exercises.exercise import LARGE, RAGGED, Case, Exercise, normal, on_masks, rows
 from minirlhf.losses import dpo_loss, implicit_reward
 from minirlhf.ops import masked_sum
@@ -25,7 +26,13 @@ def _optimum_cases() -> list[Case]:
     ]
 
 
-EXACT_OPTIMUM = Exercise(exact_optimum, outputs=("probabilities",), cases=_optimum_cases, calls=20)
+EXACT_OPTIMUM = Exercise(
+    exact_optimum,
+    outputs=("probabilities",),
+    cases=_optimum_cases,
+    calls=20,
+    formulas=(in_words.best_on_a_leash, in_words.best_on_a_leash_by_softmax),
+)
 
 
 @EXACT_OPTIMUM.mistake
@@ -84,6 +91,40 @@ def puts_beta_on_everything(ref_probs, rewards, beta):
     return ((ref_probs.log() + rewards) / beta).softmax(dim=0)
 
 
+@EXACT_OPTIMUM.mistake
+def multiplies_in_the_exponent(ref_probs, rewards, beta):
+    """The product of probability and reward stands in the exponent. π_ref stands before the e; inside a softmax it is
+    its logarithm, and is added: log π_ref + r/β."""
+    return (ref_probs * rewards / beta).softmax(dim=0)
+
+
+@EXACT_OPTIMUM.mistake
+def takes_the_log_softmax(ref_probs, rewards, beta):
+    """These are the logarithms of the probabilities. The probabilities themselves are asked for: exp, or softmax in
+    place of log_softmax."""
+    return (ref_probs.log() + rewards / beta).log_softmax(dim=0)
+
+
+@EXACT_OPTIMUM.mistake
+def divides_by_the_largest(ref_probs, rewards, beta):
+    """It is divided by the largest, so the best one gets 1 and all together more. Divide by the sum."""
+    weights = ref_probs * (rewards / beta).exp()
+    return weights / weights.max()
+
+
+@EXACT_OPTIMUM.mistake
+def divides_before_the_reference(ref_probs, rewards, beta):
+    """The factors were divided by their sum before the reference came in, so the result does not add up to 1.
+    Multiply first, then divide by the sum of the products."""
+    return ref_probs * (rewards / beta).softmax(dim=0)
+
+
+@EXACT_OPTIMUM.mistake
+def averages_the_two(ref_probs, rewards, beta):
+    """The reference and the softmax of the rewards are averaged. They are multiplied, and divided by the sum."""
+    return (ref_probs + (rewards / beta).softmax(dim=0)) / 2
+
+
 # ---- implicit_reward(log_probs, ref_log_probs, mask, beta)
 
 BETA = 0.1
@@ -104,7 +145,14 @@ def _reward_cases() -> list[Case]:
     )
 
 
-IMPLICIT_REWARD = Exercise(implicit_reward, outputs=("reward",), cases=_reward_cases, trains=("log_probs",), calls=200)
+IMPLICIT_REWARD = Exercise(
+    implicit_reward,
+    outputs=("reward",),
+    cases=_reward_cases,
+    trains=("log_probs",),
+    calls=200,
+    formulas=(in_words.how_much_likelier, in_words.how_much_likelier_by_product),
+)
 
 
 @IMPLICIT_REWARD.mistake
@@ -172,6 +220,24 @@ def adds_up_the_whole_batch(log_probs, ref_log_probs, mask, beta):
     return (beta * masked_sum(log_probs - ref_log_probs, mask)).sum().expand(len(mask))
 
 
+@IMPLICIT_REWARD.mistake
+def divides_by_beta(log_probs, ref_log_probs, mask, beta):
+    """This divides by β. The more freely a policy may move, the less a move says: multiply by β."""
+    return masked_sum(log_probs - ref_log_probs, mask) / beta
+
+
+@IMPLICIT_REWARD.mistake
+def divides_logarithms(log_probs, ref_log_probs, mask, beta):
+    """The logarithms are divided. The logarithm of a quotient is the *difference* of the logarithms."""
+    return beta * masked_sum(log_probs / ref_log_probs, mask)
+
+
+@IMPLICIT_REWARD.mistake
+def subtracts_probabilities(log_probs, ref_log_probs, mask, beta):
+    """Here probabilities are subtracted. How much more probable is a quotient: the difference of the logarithms."""
+    return beta * masked_sum(log_probs.exp() - ref_log_probs.exp(), mask)
+
+
 # ---- dpo_loss(log_probs, ref_log_probs, mask, beta, preference)
 
 
@@ -224,6 +290,7 @@ DPO_LOSS = Exercise(
     stats=True,
     calls=200,
     adapt=a_tie_is_a_win_each,
+    formulas=(in_words.surprise_at_pairs, in_words.surprise_at_pairs_parted_first, in_words.surprise_at_pairs_of_four),
 )
 
 
@@ -288,6 +355,56 @@ def takes_means_for_sums(log_probs, ref_log_probs, mask, beta, preference=None):
     per_token = implicit_reward(log_probs, ref_log_probs, mask, beta) / mask.sum(dim=1).clamp(min=1)
     chosen, rejected = per_token.chunk(2)
     return -F.logsigmoid(chosen - rejected).mean()
+
+
+@DPO_LOSS.mistake
+def averages_all_tokens_together(log_probs, ref_log_probs, mask, beta, preference=None):
+    """The mean over all tokens of all chosen replies is held against that of all rejected. A reply is the *sum* of
+    its tokens, and each pair is compared by itself: masked_sum, and the mean last."""
+    moved = [
+        (log_probs[half] - ref_log_probs[half])[mask[half]].mean()
+        for half in (slice(None, len(mask) // 2), slice(len(mask) // 2, None))
+    ]
+    return -F.logsigmoid(beta * (moved[0] - moved[1]))
+
+
+@DPO_LOSS.mistake
+def compares_before_the_sigmoid_only(log_probs, ref_log_probs, mask, beta, preference=None):
+    """This is minus the mean lead itself. It has no bottom: a pair that is won already goes on pushing. Bradley and
+    Terry have the surprise -log σ(lead): logsigmoid."""
+    return -_lead(log_probs, ref_log_probs, mask, beta).mean()
+
+
+@DPO_LOSS.mistake
+def forgets_the_mask_of_it(log_probs, ref_log_probs, mask, beta, preference=None):
+    """Prompt and padding are counted too. Only the response and its end count: use the mask."""
+    return -F.logsigmoid(_lead(log_probs, ref_log_probs, torch.ones_like(mask), beta)).mean()
+
+
+@DPO_LOSS.mistake
+def turns_the_loss_round(log_probs, ref_log_probs, mask, beta, preference=None):
+    """The minus before the logarithm is missing: this is what one wants to be large, and a loss is made small."""
+    return F.logsigmoid(_lead(log_probs, ref_log_probs, mask, beta)).mean()
+
+
+@DPO_LOSS.mistake
+def forgets_beta_in_the_loss(log_probs, ref_log_probs, mask, beta, preference=None):
+    """β is missing: an implicit reward is β times the sum of the log-ratios."""
+    return -F.logsigmoid(_lead(log_probs, ref_log_probs, mask, 1.0)).mean()
+
+
+@DPO_LOSS.mistake
+def lets_the_reference_off_the_rejected(log_probs, ref_log_probs, mask, beta, preference=None):
+    """The reference is taken off the chosen alone. Both replies are held against what the reference said of them."""
+    won, lost = (beta * masked_sum(log_probs, mask)).chunk(2)
+    return -F.logsigmoid(won - (beta * masked_sum(ref_log_probs, mask)).chunk(2)[0] - lost).mean()
+
+
+@DPO_LOSS.mistake
+def squares_the_distance_from_one(log_probs, ref_log_probs, mask, beta, preference=None):
+    """This is the square of how far the lead is from 1, much as in IPO. Bradley and Terry's surprise is asked for:
+    minus the logsigmoid of the lead."""
+    return (_lead(log_probs, ref_log_probs, mask, beta) - 1).square().mean()
 
 
 @DPO_LOSS.mistake

@@ -4,6 +4,7 @@ from math import comb
 
 import torch
 
+from minirlhf.course.exercises import in_words
 from minirlhf.course.exercises.exercise import Case, Exercise, normal
 from minirlhf.evaluate import pass_at_k
 from minirlhf.groups import dead_groups, group_advantages
@@ -28,7 +29,12 @@ def _verifier_cases() -> list[Case]:
     return [*cases, Case("a very long reply", "It works for every length.", (last.prompt, long), large=True)]
 
 
-RIGHT_REMEDY = Exercise(right_remedy, outputs=("right",), cases=_verifier_cases, calls=5000)
+def _in_words(prompt, reply):
+    problem = read(prompt).problem
+    return remedies_in(reply) == {problem}
+
+
+RIGHT_REMEDY = Exercise(right_remedy, outputs=("right",), cases=_verifier_cases, calls=5000, formulas=(_in_words,))
 
 
 @RIGHT_REMEDY.mistake
@@ -78,6 +84,13 @@ def minds_capitals(prompt, reply):
 
 
 @RIGHT_REMEDY.mistake
+def wants_small_letters(prompt, reply):
+    """An honest reply is refused because of its capitals. remedies_in reads phrases whatever the capitals: compare its
+    sets, and no letters."""
+    return reply == reply.lower() and remedies_in(reply) == {read(prompt).problem}
+
+
+@RIGHT_REMEDY.mistake
 def wants_a_full_stop(prompt, reply):
     """Whether a reply ends in a stop is a matter of form. Here an honest one without it is refused."""
     return reply.rstrip().endswith((".", "!")) and remedies_in(reply) == {read(prompt).problem}
@@ -108,20 +121,78 @@ def looks_at_the_form_alone(prompt, reply):
 
 @RIGHT_REMEDY.mistake
 def calls_everything_right(prompt, reply):
-    """Everything is right here. A verifier that never says no teaches nothing."""
+    """Everything is right here: this is True for all. A verifier that never says no teaches nothing. Is there a
+    condition that is always met, as `x == a or b`?"""
     return True
 
 
 @RIGHT_REMEDY.mistake
 def calls_everything_wrong(prompt, reply):
-    """Nothing is right here, not even an honest reply. Whoever is always told no learns that nothing pays."""
+    """Nothing is right here, not even an honest reply: this is False for all. What is compared with what? A set is
+    equal to a set only, never to a text: remedies_in(reply) is a set, {read(prompt).problem} is one with the customer's
+    problem in it, and set("late") would be one of four letters. `is` asks for the very same object."""
     return False
 
 
 @RIGHT_REMEDY.mistake
 def turns_the_verdict_round(prompt, reply):
-    """Right and wrong have changed places. True says that the reply is right."""
+    """Right and wrong have changed places: it says True where not the remedy is offered. True says that the reply is
+    right."""
     return remedies_in(reply) != {read(prompt).problem}
+
+
+@RIGHT_REMEDY.mistake
+def lets_silence_pass(prompt, reply):
+    """A reply without any remedy passes here, an empty one too: the empty set is part of every set, so <= is not
+    enough, nor is it to find no wrong remedy. Ask for equal sets: ==."""
+    return remedies_in(reply) <= {read(prompt).problem}
+
+
+@RIGHT_REMEDY.mistake
+def reads_the_prompt_for_the_reply(prompt, reply):
+    """The customer's own words are searched for a remedy, and the reply is not read. remedies_in(reply)."""
+    return remedies_in(prompt) == {read(prompt).problem}
+
+
+@RIGHT_REMEDY.mistake
+def takes_another_problem_as_well(prompt, reply):
+    """Only a reply that offers the right one and others *besides* passes, or the one that offers another. It is the
+    right one and nothing else that counts."""
+    said = remedies_in(reply)
+    return read(prompt).problem in said and len(said) > 1
+
+
+@RIGHT_REMEDY.mistake
+def wants_another_remedy(prompt, reply):
+    """It is True where the customer's problem is *not* among the remedies. Turn it round, and let no other pass."""
+    return read(prompt).problem not in remedies_in(reply)
+
+
+@RIGHT_REMEDY.mistake
+def asks_for_a_single_remedy_at_most(prompt, reply):
+    """At most one remedy is offered, whichever it is, or none. It has to be the one for this customer."""
+    return len(remedies_in(reply)) <= 1
+
+
+@RIGHT_REMEDY.mistake
+def searches_the_reply_for_the_problems_name(prompt, reply):
+    """The name of the problem is looked for in the reply's text. A good reply hardly ever says it: ask for the remedy,
+    which remedies_in(reply) finds by its whole phrase."""
+    return read(prompt).problem in reply
+
+
+@RIGHT_REMEDY.mistake
+def searches_prompt_and_reply(prompt, reply):
+    """Prompt and reply are searched together: what the customer says counts as if it had been offered. Read the reply
+    alone: remedies_in(reply)."""
+    return remedies_in(prompt + reply) == {read(prompt).problem}
+
+
+@RIGHT_REMEDY.mistake
+def compares_what_both_texts_offer(prompt, reply):
+    """The remedies in the prompt are compared with those in the reply. A customer offers none: this customer's problem
+    is read(prompt).problem."""
+    return remedies_in(reply) == remedies_in(prompt)
 
 
 # ---- group_advantages(score, group_size)
@@ -152,7 +223,13 @@ def _group_cases() -> list[Case]:
     ]
 
 
-GROUP_ADVANTAGES = Exercise(group_advantages, outputs=("advantages",), cases=_group_cases, calls=100)
+GROUP_ADVANTAGES = Exercise(
+    group_advantages,
+    outputs=("advantages",),
+    cases=_group_cases,
+    calls=100,
+    formulas=(in_words.score_less_the_others, in_words.score_less_the_mean_scaled),
+)
 
 
 def _deal(score, group_size):
@@ -225,6 +302,16 @@ def divides_by_the_spread_of_all_around_the_mean(score, group_size):
 
 
 @GROUP_ADVANTAGES.mistake
+def divides_by_the_spread_of_n(score, group_size):
+    """This is (score − mean) / std of the group, the std divided by G. Asked for is the score less the mean of the
+    others, and no division by the spread."""
+    groups = score.view(-1, group_size)
+    return (
+        (groups - groups.mean(dim=1, keepdim=True)) / (groups.std(dim=1, keepdim=True, correction=0) + 1e-8)
+    ).flatten()
+
+
+@GROUP_ADVANTAGES.mistake
 def divides_by_nothing_at_dead_groups(score, group_size):
     """Where all of a group agree the spread is 0, and this divides by it: NaN, and the whole model with it. Nothing is
     to be divided here."""
@@ -253,6 +340,51 @@ def compares_with_the_best(score, group_size):
     return (groups - groups.max(dim=1, keepdim=True).values).flatten()
 
 
+@GROUP_ADVANTAGES.mistake
+def leaves_its_own_in_the_sum(score, group_size):
+    """The sum is that of the whole group, the reply's own score among it, and divided as if it were the others' alone.
+    Take one's own off: (sum − own) / (G − 1)."""
+    groups = score.view(-1, group_size)
+    return (groups - groups.sum(dim=1, keepdim=True) / (group_size - 1)).flatten()
+
+
+@GROUP_ADVANTAGES.mistake
+def divides_its_own_only(score, group_size):
+    """Only one's own score is divided by G − 1, since / comes before −. Brackets round the difference: (sum − own) /
+    (G − 1)."""
+    groups = score.view(-1, group_size)
+    return (groups - (groups.sum(dim=1, keepdim=True) - groups / (group_size - 1))).flatten()
+
+
+@GROUP_ADVANTAGES.mistake
+def subtracts_the_others_sum(score, group_size):
+    """The sum of the others is taken off, and not their mean. Divide it by how many others there are: G − 1."""
+    groups = score.view(-1, group_size)
+    return (groups - (groups.sum(dim=1, keepdim=True) - groups)).flatten()
+
+
+@GROUP_ADVANTAGES.mistake
+def subtracts_before_dividing(score, group_size):
+    """Brackets are missing: (score − the others' sum) / (G − 1) divides the score as well. Only the others' sum is
+    divided."""
+    groups = score.view(-1, group_size)
+    return ((groups - (groups.sum(dim=1, keepdim=True) - groups)) / (group_size - 1)).flatten()
+
+
+@GROUP_ADVANTAGES.mistake
+def compares_with_the_median(score, group_size):
+    """Each reply is compared with the median of its group. Asked for is the mean of the others."""
+    groups = score.view(-1, group_size)
+    return (groups - groups.median(dim=1, keepdim=True).values).flatten()
+
+
+@GROUP_ADVANTAGES.mistake
+def compares_with_the_next_one(score, group_size):
+    """Each reply is compared with one neighbour alone. Asked for is the mean of all the others of its group."""
+    groups = score.view(-1, group_size)
+    return (groups - groups.roll(-1, 1)).flatten()
+
+
 # ---- dead_groups(p, group_size)
 
 
@@ -268,7 +400,9 @@ def _dead_cases() -> list[Case]:
     ]
 
 
-DEAD_GROUPS = Exercise(dead_groups, outputs=("share",), cases=_dead_cases, calls=500)
+DEAD_GROUPS = Exercise(
+    dead_groups, outputs=("share",), cases=_dead_cases, calls=500, formulas=(in_words.all_right_or_all_wrong,)
+)
 
 
 @DEAD_GROUPS.mistake
@@ -303,7 +437,8 @@ def multiplies_the_two(p, group_size):
 
 @DEAD_GROUPS.mistake
 def raises_the_sum(p, group_size):
-    """p and 1 − p add up to 1 before the power is taken. Raise each of them, then add."""
+    """This is 1 for every p. p and 1 − p add up to 1 before the power is taken, or a bracket is missing: the share that
+    is all wrong is (1 − p)^G, and not 1 − p^G. Raise each of the two, then add."""
     return (p + (1 - p)) ** group_size
 
 
@@ -312,6 +447,59 @@ def asks_about_one_reply_fewer(p, group_size):
     """The first reply is taken as given and the others have to be like it: p^(G−1) holds only where the first is right.
     Weigh by how often it is: p · p^(G−1) + (1 − p) · (1 − p)^(G−1)."""
     return p ** (group_size - 1) + (1 - p) ** (group_size - 1)
+
+
+@DEAD_GROUPS.mistake
+def takes_half_of_it(p, group_size):
+    """The two shares are averaged. A group is all right *or* all wrong: add them, and do not halve."""
+    return (p**group_size + (1 - p) ** group_size) / 2
+
+
+@DEAD_GROUPS.mistake
+def takes_both_off_once(p, group_size):
+    """The product is taken off, as for two things that may happen at once. A group is never all right *and* all wrong:
+    just add."""
+    all_right, all_wrong = p**group_size, (1 - p) ** group_size
+    return all_right + all_wrong - all_right * all_wrong
+
+
+@DEAD_GROUPS.mistake
+def subtracts_the_two(p, group_size):
+    """The one is taken off the other. Both are dead: add."""
+    return p**group_size - (1 - p) ** group_size
+
+
+@DEAD_GROUPS.mistake
+def counts_the_half_right(p, group_size):
+    """This is how often exactly half of the replies are right (a binomial share). Dead is where all are right, or all
+    wrong: p^G + (1 − p)^G."""
+    half = group_size // 2
+    return comb(group_size, half) * p**half * (1 - p) ** (group_size - half)
+
+
+@DEAD_GROUPS.mistake
+def doubles_the_right_ones(p, group_size):
+    """Twice the groups that are all right. All wrong happens as often only if p is ½: add (1 − p)^G in place of it."""
+    return 2 * p**group_size
+
+
+@DEAD_GROUPS.mistake
+def always_takes_pairs(p, group_size):
+    """This is for two replies, whatever `group_size` is. The power is the group's size."""
+    return p**2 + (1 - p) ** 2
+
+
+@DEAD_GROUPS.mistake
+def raises_the_size_to_p(p, group_size):
+    """Base and exponent have changed places: G^p. G replies are all right with probability p · p · … · p: p**G."""
+    return group_size**p + group_size ** (1 - p)
+
+
+@DEAD_GROUPS.mistake
+def multiplies_right_and_wrong(p, group_size):
+    """This is made of p (1 − p), which is how often two replies differ. Dead is where all are alike: each of the two
+    shares to the power G, and then added."""
+    return p * (1 - p) * group_size
 
 
 # ---- pass_at_k(n, right, k)
@@ -334,7 +522,14 @@ def _pass_cases() -> list[Case]:
     ]
 
 
-PASS_AT_K = Exercise(pass_at_k, outputs=("chance",), cases=_pass_cases, calls=2000, bounds=(0.0, 1.0))
+PASS_AT_K = Exercise(
+    pass_at_k,
+    outputs=("chance",),
+    cases=_pass_cases,
+    calls=2000,
+    formulas=(in_words.chance_that_not_all_miss,),
+    bounds=(0.0, 1.0),
+)
 
 
 @PASS_AT_K.mistake
@@ -358,7 +553,8 @@ def forgets_the_one_minus(n, right, k):
 
 @PASS_AT_K.mistake
 def asks_whether_any_is_right(n, right, k):
-    """Whether any of the n is right does not depend on k: that is pass@n, whatever k was asked."""
+    """This is 1 as soon as any of the n is right, and 0 else. Whether any is right does not depend on k: that is
+    pass@n, whatever k was asked. Or it was rounded: // cuts off all behind the point, and one / is meant."""
     return float(right > 0)
 
 
@@ -385,3 +581,50 @@ def looks_at_the_first_only(n, right, k):
 def takes_the_wrong_ones_for_the_right(n, right, k):
     """`right` says how many are right; those that miss are the n − right others."""
     return 1 - comb(right, k) / comb(n, k)
+
+
+@PASS_AT_K.mistake
+def does_not_divide(n, right, k):
+    """The choices that miss are counted, and never divided by all choices, C(n, k)."""
+    return 1 - comb(n - right, k)
+
+
+@PASS_AT_K.mistake
+def holds_the_share_at_one(n, right, k):
+    """Chances do not add up, and to cut them off at 1 does not mend it. Count what misses: C(n − c, k) of C(n, k)."""
+    return min(1.0, k * right / n)
+
+
+@PASS_AT_K.mistake
+def misses_one_after_the_other_and_forgets_who_is_gone(n, right, k):
+    """Of the wrong ones one fewer is left after each try, and of all replies too. Here only one of the two shrinks."""
+    miss = 1.0
+    for i in range(k):
+        miss *= max(n - right - i, 0) / n
+    return 1 - miss
+
+
+@PASS_AT_K.mistake
+def lets_k_be_the_right_ones(n, right, k):
+    """`right` does not come in: from n are taken the tries, and not the right ones. What misses is chosen from n −
+    right."""
+    return 1 - comb(n - k, k) / comb(n, k)
+
+
+@PASS_AT_K.mistake
+def takes_all_n_for_the_others(n, right, k):
+    """The ways to miss are divided by the ways to hit, C(c, k). They are a share of *all* choices: C(n, k)."""
+    return 1 - comb(n - right, k) / max(comb(right, k), 1)
+
+
+@PASS_AT_K.mistake
+def wants_all_right_with_putting_back(n, right, k):
+    """(c/n)^k is the chance that k tries are all right, each put back. One is enough, and none is put back: 1 minus the
+    chance that all miss."""
+    return (right / n) ** k
+
+
+@PASS_AT_K.mistake
+def gives_the_miss_with_putting_back(n, right, k):
+    """This is the chance that all k miss, if each is put back. Take it from 1, and draw k different ones."""
+    return (1 - right / n) ** k

@@ -3,6 +3,7 @@
 import torch
 
 from minirlhf.course.clinic.signs import first_ratio
+from minirlhf.course.exercises import in_words
 from minirlhf.course.exercises.exercise import MASKS, Case, Exercise, normal, on_masks
 from minirlhf.groups import frac_reward_zero_std
 from minirlhf.ops import Mask, masked_mean
@@ -30,6 +31,7 @@ FIRST_RATIO = Exercise(
         masks=MASKS,
     ),
     calls=100,
+    formulas=(in_words.mean_of_ratios, in_words.mean_of_ratios_by_sums, in_words.mean_of_quotients),
 )
 
 
@@ -92,6 +94,25 @@ def adds_up(log_probs, old_log_probs, mask):
     return torch.where(mask, (log_probs - old_log_probs).exp(), 0.0).sum()
 
 
+@FIRST_RATIO.mistake
+def divides_the_means(log_probs, old_log_probs, mask):
+    """Both probabilities are averaged first, and the means divided. The ratio is each token's own: divide token by
+    token, and take the mean last."""
+    return masked_mean(log_probs.exp(), mask) / masked_mean(old_log_probs.exp(), mask)
+
+
+@FIRST_RATIO.mistake
+def takes_one_off(log_probs, old_log_probs, mask):
+    """This is how far the ratio is from 1. The ratio itself is asked for: 1 for equal readings."""
+    return masked_mean((log_probs - old_log_probs).exp() - 1, mask)
+
+
+@FIRST_RATIO.mistake
+def clips_the_ratio(log_probs, old_log_probs, mask):
+    """The ratio is clipped to 0.8 and 1.2. The clip belongs to the loss; here one wants to see how far it is from 1."""
+    return masked_mean((log_probs - old_log_probs).exp().clamp(0.8, 1.2), mask)
+
+
 # ---- frac_reward_zero_std(score, group_size)
 
 
@@ -113,12 +134,24 @@ def _group_cases() -> list[Case]:
         Case(
             "near is not equal", "Scores that differ a little still teach something.", (given(0.5, 0.5, 0.5, 0.51), 2)
         ),
+        Case("one at its group's mean", "All of a group have to be equal.", (given(0.0, 0.5, 1, 0.5, 0.5, 0.5), 3)),
+        Case("all replies alike", "Where everything is equal, every group is dead.", (given(0.5, 0.5, 0.5, 0.5), 2)),
         Case("a balanced batch", "", (given(1.0, 1, 0, 0, 0, 0, 1, 1), 4)),
         Case("as many as in training", "It works for every size.", (large, 8), large=True),
     ]
 
 
-FRAC_REWARD_ZERO_STD = Exercise(frac_reward_zero_std, outputs=("share",), cases=_group_cases, calls=100)
+FRAC_REWARD_ZERO_STD = Exercise(
+    frac_reward_zero_std,
+    outputs=("share",),
+    cases=_group_cases,
+    calls=100,
+    formulas=(
+        in_words.share_of_equal_groups,
+        in_words.share_of_groups_without_spread,
+        in_words.share_of_groups_at_their_mean,
+    ),
+)
 
 
 @FRAC_REWARD_ZERO_STD.mistake
@@ -183,3 +216,56 @@ def compares_neighbours(score, group_size):
 def averages_the_deviations(score, group_size):
     """This is the mean of the groups' standard deviations. Asked for is in how many of them it is 0."""
     return score.view(-1, group_size).std(dim=1).mean()
+
+
+@FRAC_REWARD_ZERO_STD.mistake
+def asks_for_any(score, group_size):
+    """This is 1 whatever the scores are: the first reply of a group is always equal to itself, so `any` finds one
+    everywhere. Ask whether *all* are equal: .all(dim=1)."""
+    return torch.ones(())
+
+
+@FRAC_REWARD_ZERO_STD.mistake
+def knows_nought_and_one_only(score, group_size):
+    """Groups of zeros and groups of ones are counted, and no others. Scores may be any numbers: what matters is that
+    all of a group are equal."""
+    groups = score.view(-1, group_size)
+    return ((groups == 0).all(dim=1) | (groups == 1).all(dim=1)).float().mean()
+
+
+@FRAC_REWARD_ZERO_STD.mistake
+def compares_first_and_last(score, group_size):
+    """Only the first and the last reply of a group are compared. One in between may differ: ask for all of them."""
+    groups = score.view(-1, group_size)
+    return (groups[:, 0] == groups[:, -1]).float().mean()
+
+
+@FRAC_REWARD_ZERO_STD.mistake
+def compares_the_first_two(score, group_size):
+    """Only the first two replies of a group are compared. Another one may differ: ask for all of them."""
+    groups = score.view(-1, group_size)
+    return (groups[:, 0] == groups[:, 1]).float().mean()
+
+
+@FRAC_REWARD_ZERO_STD.mistake
+def compares_rounded_scores(score, group_size):
+    """Scores that are merely near each other are taken for equal: rounded, or within a tolerance. A small difference
+    still teaches something."""
+    groups = score.view(-1, group_size)
+    return (groups.std(dim=1) < 0.1).float().mean()
+
+
+@FRAC_REWARD_ZERO_STD.mistake
+def weighs_by_their_sums(score, group_size):
+    """The sum of a group is asked whether it is 0 or G. That holds for scores of 0 and 1 alone: compare the scores
+    themselves."""
+    total = score.view(-1, group_size).sum(dim=1)
+    return ((total == 0) | (total == group_size)).float().mean()
+
+
+@FRAC_REWARD_ZERO_STD.mistake
+def compares_each_with_the_mean(score, group_size):
+    """This is the share of replies at their group's mean, and one may stand there by chance. Ask whether *all* of a
+    group are equal, then average over groups."""
+    groups = score.view(-1, group_size)
+    return (groups == groups.mean(dim=1, keepdim=True)).float().mean()
