@@ -1,5 +1,8 @@
 """A room without a model: a store, some questions, and a server that answers here or in a process of its own."""
 
+import json
+import subprocess
+import sys
 from contextlib import contextmanager
 from uuid import uuid4
 
@@ -70,3 +73,20 @@ def served(room, prefix=""):
             return other
 
         yield phone
+
+
+@contextmanager
+def serving(where, port=0, prefix=""):
+    """A server on a store in a process of its own: gives the process and its address."""
+    command = [sys.executable, "-m", "minirlhf.classroom.server"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        process.stdin.write(json.dumps({"store": str(where), "port": port, "prefix": prefix}) + "\n")
+        process.stdin.flush()
+        said = json.loads(process.stdout.readline())
+        yield process, f"{ADDRESS}:{said['port']}{prefix}"
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()

@@ -28,6 +28,7 @@ from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Vote
 
 PORT = 8765
+_started: dict[int, subprocess.Popen] = {}  # by this process, which has to take leave of them when they end
 STARTS_WITHIN = 60  # seconds, on a machine that does something else
 NOTE = "classroom.json"
 
@@ -90,9 +91,9 @@ class Session:
         return found.raise_for_status().json()
 
     def alive(self) -> bool:
-        """Whether the server answers."""
+        """Whether a server answers there that knows this room; another room's, on another store, does not."""
         try:
-            return httpx.get(f"{self.address}/healthz", trust_env=False, timeout=5).is_success
+            return httpx.get(f"{self.address}/api/{self.code}/screen", trust_env=False, timeout=5).is_success
         except httpx.TransportError:
             return False
 
@@ -223,10 +224,14 @@ def _process(name: str, asked: dict[str, Any], talks: bool = False) -> tuple[sub
             env=os.environ | threads,
             text=True,
         )
+    _started[process.pid] = process
     assert process.stdin
     process.stdin.write(json.dumps(asked) + "\n")
     process.stdin.close()
-    said = process.stdout.readline() if talks and process.stdout else ""
+    said = ""
+    if process.stdout:
+        with process.stdout as pipe:
+            said = pipe.readline()
     if talks and not said:
         raise OSError(f"The {name} did not start; its last words are in {log_file(name)}.")
     return process, json.loads(said or "{}")
@@ -242,5 +247,8 @@ def _runs(process: int) -> bool:
 
 def _stop(process: int) -> None:
     if _runs(process):
-        psutil.Process(process).terminate()
-        psutil.wait_procs([psutil.Process(process)], timeout=10)
+        running = psutil.Process(process)
+        running.terminate()
+        psutil.wait_procs([running], timeout=10)
+    if ours := _started.pop(process, None):
+        ours.wait()
