@@ -344,6 +344,9 @@ class Phone {
     if (voting) {
       if (!this.drawn) this.drawn = card.render({ model: this.model, el: $("card") });
       for (const handler of this.handlers) handler();
+      const asked = this.model.get().question;
+      if (asked !== this.asked) $("card").querySelector(".mc-body").scrollTop = 0; // the next pair, from its beginning
+      this.asked = asked;
     }
     this.drawWaiting();
   }

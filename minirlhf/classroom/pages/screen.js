@@ -7,7 +7,7 @@ import { counted, follow, kept, make, place, show } from "./room.js";
 const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 const PAIRS = 3; // as many as the last row can read
-const SIZES = ["huge", "large", "middle", "small", "cut"]; // a long text shrinks in steps, and is cut after the last
+const SIZES = ["huge", "large", "middle", "lesser", "small", "cut"]; // a long text shrinks in steps, and is cut after the last
 const ANSWERS = ["first", "tie", "bad", "second"];
 const NAMES = { "(ten more words)": "ten more words" };
 
@@ -26,6 +26,7 @@ function draw(told = snapshot) {
   const [view, step] = VIEWS[told.phase] ?? VIEWS.waiting;
   show($("step"), typeof step === "function" ? step(told) : step);
   document.body.dataset.view = view;
+  document.body.dataset.phase = told.phase;
   DRAWN[view](told);
 }
 
@@ -37,8 +38,7 @@ function drawDoor({ code, join, locked }) {
     $("code").replaceChildren(make("span", {}, code.slice(0, 4)), make("span", {}, code.slice(4)));
     $("qr").src = `${place.prefix}/qr/${code}.svg`;
   }
-  $("code").hidden = false;
-  for (const id of ["qr", "how", "address"]) $(id).hidden = locked;
+  for (const id of ["qr", "how", "address", "code"]) $(id).hidden = locked;
   $("locked").hidden = !locked;
 }
 
@@ -46,10 +46,10 @@ function drawDoor({ code, join, locked }) {
 const VIEWS = {
   waiting: ["waiting", "The vote begins in a moment."],
   voting: ["pairs", ({ round }) => `Round ${round}: which reply is better?`],
-  paused: ["pairs", "A short pause. Votes wait on the phones."],
-  closed: ["pairs", ({ round }) => `Round ${round} is closed. This divides the room:`],
-  training: ["training", ({ training }) => training?.words || "The model learns from your votes."],
-  trained: ["training", ({ training }) => training?.words || "The model has learned. What does it say now?"],
+  paused: ["pairs", "A short pause"],
+  closed: ["pairs", ({ round }) => `Round ${round}: what divides the room`],
+  training: ["training", "The model learns from your votes"],
+  trained: ["training", "What does it say now?"],
   reveal: ["reveal", ""],
   over: ["over", ""],
 };
@@ -65,9 +65,10 @@ const DRAWN = {
     const rows = told.pairs.slice(0, PAIRS).map((pair) => drawPair(list, pair));
     if (list.childElementCount !== rows.length || rows.some((row, i) => list.children[i] !== row)) list.replaceChildren(...rows);
     const hint = keep("p", "hint");
-    show(hint, rows.length ? "" : "The first bars come with the first votes.");
+    show(hint, rows.length ? "" : told.phase === "closed" ? "Too few votes to show who disagrees." : "The first bars come with the first votes.");
     const agreed = keep("p", "agreement");
-    agreed.replaceChildren(...(told.alpha === null ? [] : [make("b", {}, `Agreement α = ${told.alpha.toFixed(2)}`), ` ${meaning(told.alpha)}`]));
+    agreed.replaceChildren(...(told.alpha === null ? [] : [make("b", {}, `Agreement α = ${told.alpha.toFixed(2)}`), `: ${meaning(told.alpha)}`]));
+    if (told.phase === "closed") agreed.append(`${told.alpha === null ? "" : ". "}${counted(told.votes, "vote")} of ${counted(told.voted, "person", "people")}`);
     stage(hint, list, agreed);
   },
   training(told) {
@@ -75,28 +76,31 @@ const DRAWN = {
     const records = training?.records ?? [];
     const figures = keep("div", "charts");
     figures.replaceChildren(
-      chart("Score: how much the room's taste likes it", records.map((each) => each.score), training?.total, "score"),
-      chart("KL: how far it has moved from before", records.map((each) => each.kl), training?.total, "kl"));
+      chart("Score", "how much your votes like it", records.map((each) => each.score), training?.total, "score"),
+      chart("KL", "how far it has moved", records.map((each) => each.kl), training?.total, "kl"));
     const bar = keep("p", "progress");
+    const words = keep("p", "told");
+    show(words, training?.words ?? "");
     const of = training?.total ? `${records.length} of ${training.total} steps` : "getting ready";
-    const words = { asked: "getting ready", running: of, done: `done, after ${counted(records.length, "step")}`, failed: "it did not work; the teacher's panel says why" };
-    bar.replaceChildren(make("b", {}, training?.method ?? ""), ` ${words[training?.status] ?? ""}`);
-    stage(bar, figures);
+    const done = `done, after ${counted(records.length, "step")}`;
+    const now = { asked: "getting ready", running: of, done, failed: "did not work this time" }[training?.status] ?? "";
+    bar.replaceChildren(make("b", {}, training?.method ?? ""), ` ${now}`);
+    stage(bar, words, figures);
   },
   reveal(told) {
     const { items, total } = told.reveal;
     const all = items.length + (told.weights ? 1 : 0);
     const at = Math.min(looked ?? all - 1, all - 1);
-    if (at < 0) return stage(make("p", { class: "lead" }, "What does it say now?"));
+    if (at < 0) return stage(make("p", { class: "lead ask" }, "What does it say now?"));
     if (at === items.length) return weights(told.weights);
     const { prompt, before, after } = items[at];
-    show($("step"), `The same customer, before and after: ${at + 1} of ${total}`);
+    show($("step"), `Before and after: ${at + 1} of ${total}`);
     const side = (name, text) => make("section", { class: `side ${name.toLowerCase()}` },
       make("h2", {}, name), make("p", { class: "said", dir: "auto" }, text.trim()));
     const asked = make("p", { class: "asked", dir: "auto" }, prompt);
     const sides = make("div", { class: "sides" }, side("Before", before), side("After", after));
     stage(asked, sides);
-    fit(asked, 1);
+    if (fit(asked, 1) === "cut") cut(asked);
     fitAlike([...sides.querySelectorAll(".said")]);
   },
   over(told) {
@@ -114,9 +118,9 @@ function drawPair(list, { key, prompt, replies, counts }) {
     const bar = make("div", { class: "bar", "aria-hidden": "true" }, ...ANSWERS.map((name) => make("span", { class: name })));
     const number = (name) => make("span", { class: `number ${name}` });
     row = make("li", { "data-key": key },
-      make("p", { class: "prompt", dir: "auto" }),
+      make("div", { class: "asks" }, make("p", { class: "prompt", dir: "auto" }), make("p", { class: "neither" })),
       make("div", { class: "split" }, number("a"), bar, number("b")),
-      make("p", { class: "reply", dir: "auto" }), make("p", { class: "neither" }), make("p", { class: "reply right", dir: "auto" }));
+      make("p", { class: "reply", dir: "auto" }), make("p", { class: "reply right", dir: "auto" }));
   }
   const [first, second, tie, bad] = counts;
   const all = Math.max(1, first + second + tie + bad);
@@ -128,7 +132,7 @@ function drawPair(list, { key, prompt, replies, counts }) {
   const [left, right] = row.querySelectorAll(".reply");
   left.textContent = replies[0].trim();
   right.textContent = replies[1].trim();
-  row.querySelector(".neither").textContent = [tie && `${tie} tie`, bad && `${bad} both bad`].filter(Boolean).join("\n");
+  row.querySelector(".neither").textContent = [tie && `tie ${tie}`, bad && `both bad ${bad}`].filter(Boolean).join(" · ");
   return row;
 }
 
@@ -155,18 +159,19 @@ function weights(words) {
 }
 
 // A line over the steps of a training, with its axes named. Letters are as large as the page's, whatever the screen.
-function chart(title, values, total, name) {
+function chart(title, meant, values, total, name) {
   const known = values.map((y, x) => [x + 1, y]).filter(([, y]) => Number.isFinite(y));
   const [width, height, left, bottom, top, right] = [600, 400, 96, 84, 20, 24];
   const ys = known.map(([, y]) => y);
-  const marks = ticks(Math.min(0, ...ys), Math.max(...ys, name === "kl" ? 0.1 : 0));
+  const low0 = Math.min(0, ...ys);
+  const marks = ticks(low0, Math.max(low0 + 0.1, ...ys));
   const [low, high] = [marks[0], marks[marks.length - 1]];
   const last = Math.max(total || 0, values.length, 2);
   const x = (step) => left + ((step - 1) / (last - 1)) * (width - left - right);
   const y = (value) => height - bottom - ((value - low) / (high - low)) * (height - bottom - top);
   const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
   const end = known[known.length - 1];
-  picture.setAttribute("aria-label", end ? `${title}: ${end[1].toFixed(2)} at step ${end[0]}` : `${title}: nothing yet`);
+  picture.setAttribute("aria-label", end ? `${title} ${end[1].toFixed(2)} at step ${end[0]}` : `${title}: nothing yet`);
   for (const mark of marks) {
     picture.append(svg("line", { class: "grid", x1: left, x2: width - right, y1: y(mark), y2: y(mark) }));
     picture.append(words(round(mark), { x: left - 12, y: y(mark) + 9, "text-anchor": "end" }));
@@ -180,7 +185,8 @@ function chart(title, values, total, name) {
     picture.append(svg("polyline", { class: `curve ${name}`, points: known.map(([a, b]) => `${x(a)},${y(b)}`).join(" ") }));
     picture.append(svg("circle", { class: `dot ${name}`, cx: x(end[0]), cy: y(end[1]), r: 9 }));
   }
-  return make("figure", {}, make("figcaption", {}, title), picture);
+  const value = end ? ` ${end[1].toFixed(2)}` : "";
+  return make("figure", {}, make("figcaption", {}, make("b", {}, `${title}${value}`), `: ${meant}`), picture);
 }
 
 function svg(tag, attributes) {
@@ -228,12 +234,20 @@ function fit(element, from = 0) {
   return "cut";
 }
 
+// Where even the smallest letters are too many, whole lines and an ellipsis.
+function cut(element) {
+  const lines = Math.floor(element.clientHeight / parseFloat(getComputedStyle(element).lineHeight));
+  element.style.webkitLineClamp = String(Math.max(1, lines));
+  element.style.flex = "none"; // no room below for half of a line more
+}
+
 // Before and after in letters of one size: the larger would seem the better.
 function fitAlike(elements) {
   const from = Math.max(...elements.map((element) => SIZES.indexOf(fit(element))));
   for (const element of elements) {
     element.classList.remove(...SIZES);
     element.classList.add(SIZES[from]);
+    if (SIZES[from] === "cut") cut(element);
   }
 }
 

@@ -99,9 +99,11 @@ function draw(told) {
   drawNext(told);
   const agreed = told.alpha === null ? "no agreement to measure yet" : `agreement α = ${told.alpha.toFixed(2)}`;
   show($("numbers"), [counted(told.votes, "vote"), agreed, told.training?.words].filter(Boolean).join(" · "));
+  show($("failed"), told.training?.status === "failed" ? `The training did not work. ${told.training.words}` : "");
   const paused = told.paused ?? told.phase === "paused";
   $("pause").hidden = !["voting", "paused"].includes(told.phase) && !paused;
   $("pause").textContent = paused ? "Go on" : "Pause";
+  $("lock").hidden = told.phase === "over";
   $("lock").textContent = told.locked ? "Unlock the door" : "Lock the door";
   $("code").textContent = told.code;
   show($("seats"), `${told.joined} of ${told.seats} seats are taken${told.locked ? ", and the door is locked" : ""}.`);
@@ -250,10 +252,14 @@ async function enter(token) {
   follow("teach", draw, (fault) => show($("trouble"), fault?.message ?? ""));
 }
 
-const token = decodeURIComponent(location.hash.slice(1));
-if (token) history.replaceState(null, "", location.pathname);
+function tokenOnce() {
+  const token = location.hash.slice(1);
+  if (token) history.replaceState(null, "", location.pathname);
+  return token;
+}
+window.addEventListener("hashchange", () => location.hash && location.reload()); // the link, opened where it is open
 $("login").addEventListener("submit", (event) => {
   event.preventDefault();
   enter($("token").value.trim().replace(/^.*#/, ""));
 });
-enter(token);
+enter(tokenOnce());
