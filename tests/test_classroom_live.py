@@ -108,6 +108,7 @@ def test_two_servers_on_one_database_are_one_room(new_address):  # noqa: F811
 
         asyncio.run(crowd(phones, rounds=2, meanwhile=kill))
     require_every_vote(room, phones)
+    room.store.close()
 
 
 @pytest.mark.slow
