@@ -7,6 +7,7 @@ import { ask, backoff, cleanCode, counted, Fault, jitter, kept, make, newId, pla
 
 const STEADY_MS = 2500;
 const HIDDEN_MS = 20_000;
+const WAKE_MS = 300;
 const SLOW_MS = 1500; // a vote that waits longer than this is spoken of
 
 const SENTENCES = {
@@ -61,6 +62,7 @@ class Phone {
   gone = ""; // why there is nothing to do here, in a sentence
   said = "";
   heard = "";
+  lookedAt = -WAKE_MS;
   epoch = 0; // how often an answer of ours has been settled
   faults = 0;
   tries = 0;
@@ -75,7 +77,8 @@ class Phone {
       send: (message) => this.receive(message),
     };
     const wake = () => {
-      if (document.hidden || !this.joined) return;
+      // One waking is up to three events, and five hundred phones wake at once.
+      if (document.hidden || !this.joined || performance.now() - this.lookedAt < WAKE_MS) return;
       this.faults = this.tries = 0;
       this.look();
       this.pump();
@@ -117,6 +120,7 @@ class Phone {
   async forget() {
     const told = await ask("forget", {});
     if (!told.ok) throw new Fault("Nothing was deleted. Try again.");
+    clearTimeout(this.timer);
     queue.clear();
     kept.drop(name("me"));
     this.me = null;
@@ -130,6 +134,7 @@ class Phone {
 
   async look() {
     clearTimeout(this.timer);
+    this.lookedAt = performance.now();
     this.asking?.abort(); // after a sleep, its answer may never come
     const asking = (this.asking = new AbortController());
     const { epoch } = this;
@@ -172,7 +177,7 @@ class Phone {
   refused(fault) {
     if (fault.status !== 403 && fault.status !== 404) return false;
     // Whoever never sat here need not be told that they do not; whoever did is told why they no longer do.
-    this.said = fault.status === 404 || this.me ? fault.message : "";
+    if (fault.status === 404 || this.me) this.said = fault.message;
     if (fault.status === 403 && !fault.more.join) this.gone = fault.message || REMOVED;
     this.seated = false;
     this.draw();

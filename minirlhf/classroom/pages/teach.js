@@ -109,6 +109,7 @@ function draw(told) {
   show($("seats"), `${told.joined} of ${told.seats} seats are taken${told.locked ? ", and the door is locked" : ""}.`);
   $("screen-link").href = told.links.screen;
   $("join-link").href = told.links.join;
+  $("here-only").hidden = !/^https?:\/\/(127\.|localhost|\[::1\])/.test(told.links.join);
   rows($("questions"), told.questions, "key", questionRow);
   rows($("members"), told.members.filter((each) => !each.removed), "voter", memberRow);
 }
