@@ -74,6 +74,7 @@ def main() -> None:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((place.host, place.port))
+        listening.listen(BACKLOG)  # before the port is told: whoever comes at once waits, and is not turned away
     except OSError as error:
         print(json.dumps({"error": f"Nothing can listen at {place.host}:{place.port} ({error.strerror})."}), flush=True)
         sys.exit(1)
