@@ -1,5 +1,5 @@
 # Two commands are enough:  make lessons   and   make test
-# The rest:  make demo | doctor | bench | data | checkpoints | sweeps | bands | book | slides | figures
+# The rest:  make classroom | demo | doctor | bench | data | checkpoints | sweeps | bands | book | slides | figures
 #            make check | test-all | passes | lint | clean
 
 PYTHON ?= python3
@@ -15,7 +15,7 @@ ANEW   := $(if $(ALL),MINIRLHF_MEASURE=all )
 REPORT := --durations 30 --junitxml .test-results
 
 .DEFAULT_GOAL := help
-.PHONY: help lessons demo doctor bench data checkpoints sweeps bands book slides figures test check test-all passes kernels
+.PHONY: help lessons classroom demo doctor bench data checkpoints sweeps bands book slides figures test check test-all passes kernels
 .PHONY: lint clean
 
 help:
@@ -23,7 +23,7 @@ help:
 
 # What the learner uses.
 
-lessons demo doctor data checkpoints sweeps bands: .venv/ready
+lessons classroom demo doctor data checkpoints sweeps bands: .venv/ready
 	$(BIN)/minirlhf $@
 
 # What is read and shown.

@@ -44,6 +44,7 @@ And all of it put together:
     verifiers      programs that say whether a reply is right
     feedback/      votes: store, meaning, agreement, selection; card/ on the screen, formats/ in and out
     recipes/       stages put together: the whole line in one go (pipeline); from your votes to a model (taste, direct)
+    classroom/     a room votes from its phones, and the model changes on the projector: server, learner, pages
     course/        all that exists only for the lessons: show and check, exercises, figures, book, bench, commands
 
 Nothing is loaded until it is used: `minirlhf.gae` fetches `minirlhf/advantages.py` when first asked for. So

@@ -14,6 +14,7 @@ LAYERS = (
     ("sft", "reward", "ppo", "dpo", "kto", "grpo", "classify", "best_of_n", "reinforce", "bandit"),
     ("evaluate", "verifiers", "checkpoint", "metrics", "feedback"),
     ("recipes",),
+    ("classroom",),
     ("course",),
 )
 STAGES = {f"minirlhf.{name}" for name in LAYERS[4]}

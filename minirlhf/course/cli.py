@@ -1,4 +1,4 @@
-"""The command `minirlhf`: lessons, demo, votes, doctor, bench, data, checkpoints, sweeps, bands, book, slides, figures.
+"""The command `minirlhf`: for learners, for teachers, and for whoever builds the lessons; `--help` lists all it can.
 
 Each command imports what it needs when it is asked for, so that `minirlhf --help` answers at once and
 `minirlhf doctor` still speaks where half of the packages are missing.
@@ -97,6 +97,10 @@ def can_open_browser() -> bool:
 
 def demo() -> None:
     """Run the whole course without a screen: SFT, votes, reward model, PPO; then a table and figures."""
+
+
+def classroom() -> None:
+    """Open a room whose phones vote and whose model changes on the projector; --demo shows a session by itself."""
 
 
 def votes() -> None:
@@ -210,6 +214,7 @@ def figures(folder: Folder = None, notebooks: Folder = None, to: Folder = None) 
 COMMANDS = {
     "lessons": lessons,
     "demo": demo,
+    "classroom": classroom,
     "votes": votes,
     "doctor": doctor,
     "bench": bench,
@@ -233,6 +238,14 @@ def _loaded(name: str) -> Callable[..., Any]:
 
         run_demo.__doc__ = demo.__doc__
         return run_demo
+    if name == "classroom":
+        from minirlhf.classroom import command as room
+
+        def run_classroom(config: Annotated[room.Classroom, tyro.conf.arg(name="")]) -> None:
+            config.run()
+
+        run_classroom.__doc__ = room.Classroom.__doc__
+        return run_classroom
     if name == "votes":
         from minirlhf.feedback.command import votes as vote_files
 

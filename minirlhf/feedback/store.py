@@ -150,14 +150,14 @@ class FeedbackStore:
 
         So they go on counting for the one learner of an old file, and in one that many share for nobody twice.
         """
-        with self._connect("be read") as connection:
+        with self.connect("be read") as connection:
             old = connection.execute(sa.select(events.c.id).where(events.c.voter == YOU).limit(1)).scalar()
             if old is None or self._whose(connection):
                 return
         try:
-            with self._connect("be written") as connection:
+            with self.connect("be written") as connection:
                 connection.execute(CreateTable(former, if_not_exists=True))
-                connection.execute(_insert_once(former, connection), {"one": 1, "voter": voter})
+                connection.execute(insert_once(former, connection), {"one": 1, "voter": voter})
         except StoreError:  # a file that may only be read
             self._former = voter
 
@@ -199,12 +199,12 @@ class FeedbackStore:
             raise StoreError(f"{self.where} could not be written. Nothing was counted. {error}") from None
 
     def _read(self, query: sa.Select) -> list[Event]:
-        with self._connect("be read") as connection:
+        with self.connect("be read") as connection:
             rows = connection.execute(query.order_by(events.c.time, events.c.id)).mappings().all()
             you = self._whose(connection) if any(row["voter"] == YOU for row in rows) else None
             names = {YOU: you or YOU}
             # In here, so that nonsense is named as damage.
-            return [_from_row({**row, "voter": names.get(row["voter"], row["voter"])}) for row in rows]
+            return [event_from_row({**row, "voter": names.get(row["voter"], row["voter"])}) for row in rows]
 
     def _whose(self, connection: sa.Connection) -> str | None:
         """Whose the votes of "you" are; None where nobody has said so."""
@@ -214,12 +214,8 @@ class FeedbackStore:
 
     def _insert(self, rows: Iterable[dict[str, Any]]) -> int:
         """One transaction: all of these rows are on disk afterwards, or none is."""
-        with self._connect("be written") as connection:
-            count, rows = 0, list(rows)
-            for event in ("vote", "undo"):  # by themselves, for what an undo does not have is empty and not null
-                if batch := [row for row in rows if row["event"] == event]:
-                    count += connection.execute(_insert_once(events, connection), batch).rowcount
-        return count
+        with self.connect("be written") as connection:
+            return _insert_rows(connection, list(rows))
 
     def _open(self, doing: str = "be opened") -> None:
         """Make the file and the tables where they are missing, and remember which file it is."""
@@ -236,7 +232,8 @@ class FeedbackStore:
                 raise
 
     @contextmanager
-    def _connect(self, doing: str) -> Iterator[sa.Connection]:
+    def connect(self, doing: str = "be written") -> Iterator[sa.Connection]:
+        """One transaction on this store, for tables that stand beside its own: all of it happens, or nothing."""
         if _identity(self.path) != self._opened:
             self._open(doing)
         with _explained(doing, self.where), self._engine.begin() as connection:
@@ -250,7 +247,20 @@ def named(found: Sequence[Event], voter: str | None = None) -> list[Event]:
     return [replace(event, voter=somebody) if event.voter == YOU else event for event in found]
 
 
-def _insert_once(table: sa.Table, connection: sa.Connection) -> Any:
+def insert_events(connection: sa.Connection, found: Iterable[Event]) -> int:
+    """Put events among others of one transaction of a store; returns how many were not there yet."""
+    return _insert_rows(connection, list(map(_to_row, found)))
+
+
+def _insert_rows(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> int:
+    count = 0
+    for event in ("vote", "undo"):  # by themselves, for what an undo does not have is empty and not null
+        if batch := [row for row in rows if row["event"] == event]:
+            count += connection.execute(insert_once(events, connection), batch).rowcount
+    return count
+
+
+def insert_once(table: sa.Table, connection: sa.Connection) -> Any:
     """An INSERT that does nothing where the primary key is there already."""
     insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[connection.dialect.name]
     # Without the option, psycopg's count of the rows that were taken does not get through to us.
@@ -342,7 +352,7 @@ def _prepare_tables(connection: sa.Connection, where: str) -> None:
         if table.name not in names:
             connection.execute(CreateTable(table, if_not_exists=True))
     if found is None:
-        connection.execute(_insert_once(about, connection), {"schema": SCHEMA})
+        connection.execute(insert_once(about, connection), {"schema": SCHEMA})
 
 
 @contextmanager
@@ -396,7 +406,7 @@ def _to_row(event: Event) -> dict[str, Any]:
     return vote_to_row(event) | {"event": "vote", "question": event.question.key, "time": time}
 
 
-def _from_row(row: dict[str, Any]) -> Event:
+def event_from_row(row: dict[str, Any]) -> Event:
     """An event as it was written; ValueError where somebody has changed it into one that cannot be."""
     if row["event"] == "undo":
         undoes, voter = required(row, "undoes", str), required(row, "voter", str)

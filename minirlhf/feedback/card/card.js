@@ -547,7 +547,8 @@ class Card {
   }
 
   finished(view) {
-    return `All ${view.total} answered.${view.simulated ? "" : " Thank you. Go on with the next cell."}`;
+    // What comes next depends on where the card is: a page that is no notebook says so itself.
+    return `All ${view.total} answered.${view.simulated ? "" : ` Thank you. ${view.next ?? "Go on with the next cell."}`}`;
   }
 
   close() {

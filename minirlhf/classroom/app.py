@@ -1,0 +1,306 @@
+"""The server's routes. It takes votes, shows what stands, and never trains; everything it knows is in the database."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from importlib.resources import files
+from io import BytesIO
+from typing import Any
+
+import segno
+import sqlalchemy as sa
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from minirlhf.classroom import rooms, tokens, views
+from minirlhf.classroom.desk import Desk
+from minirlhf.classroom.guard import Allowance, Guard, read_json
+from minirlhf.classroom.rooms import Ballot, Refused, Room
+from minirlhf.feedback.identity import pseudonym
+from minirlhf.feedback.store import FeedbackStore, StoreError
+from minirlhf.feedback.votes import Answer, Vote, answer_from_row, vote_to_row
+
+PAGES = {"": "phone.html", "j": "phone.html", "screen": "screen.html", "teach": "teach.html"}
+KINDS = {"js": "text/javascript", "css": "text/css"}
+STATIC = ("room.js", "phone.js", "phone.css", "screen.js", "screen.css", "teach.js", "teach.css")
+CARD = ("card.js", "card.css")  # the notebook's own
+ID = re.compile(r"[0-9a-f]{32}")
+LOOK = 0.25  # seconds between two looks at what changed
+CHEAP = 1.0  # seconds for which a projector's view is good enough, while votes come in
+WEEK = 7 * 24 * 3600
+
+
+class Classroom:
+    """One server: a store, its desk, and what it has seen of each room."""
+
+    def __init__(self, store: FeedbackStore, address: str, prefix: str = "") -> None:
+        self.store, self.address, self.prefix, self.desk = store, address, prefix, Desk(store)
+        self.strangers = Allowance(at_once=60.0, a_second=5.0)
+        self.seats = Allowance(at_once=40.0, a_second=4.0)
+        self.looked: dict[str, tuple[float, Room]] = {}
+        self.asked_at = 0.0  # when somebody last wanted something, on the loop's clock
+        rooms.prepare(store)
+        self.pages = {name: self.page(name) for name in set(PAGES.values())}
+        self.static = {name: (files("minirlhf.classroom.pages") / name).read_bytes() for name in STATIC}
+        self.static |= {name: (files("minirlhf.feedback.card") / name).read_bytes() for name in CARD}
+
+    def page(self, name: str) -> str:
+        """A page as it is served behind this prefix."""
+        text = (files("minirlhf.classroom.pages") / name).read_text(encoding="utf-8")
+        return text.replace("{{prefix}}", self.prefix)
+
+    def app(self, hosts: tuple[str, ...]) -> Starlette:
+        """The whole application, guarded."""
+        at = f"{self.prefix}/api/{{code}}"
+        routes = [
+            Route(f"{self.prefix}/", self.show_page),
+            Route(f"{self.prefix}/healthz", self.healthy),
+            Route(f"{self.prefix}/static/{{name}}", self.send_static),
+            Route(f"{self.prefix}/qr/{{code}}.svg", self.send_qr),
+            *(Route(f"{self.prefix}/{kind}/{{code}}", self.show_page) for kind in PAGES if kind),
+            Route(f"{at}/join", self.join, methods=["POST"]),
+            Route(f"{at}/me", self.me),
+            Route(f"{at}/vote", self.vote, methods=["POST"]),
+            Route(f"{at}/undo", self.vote, methods=["POST"]),
+            Route(f"{at}/forget", self.forget, methods=["POST"]),
+            Route(f"{at}/screen", self.screen),
+            Route(f"{at}/screen/events", self.screen_events),
+            Route(f"{at}/teach/login", self.login, methods=["POST"]),
+            Route(f"{at}/teach", self.teach),
+            Route(f"{at}/teach/events", self.teach_events),
+            Route(f"{at}/teach/do", self.do, methods=["POST"]),
+            Route(f"{at}/teach/export", self.export),
+        ]
+        handlers: Any = {Refused: self.refuse, StoreError: self.unkept, ValueError: self.malformed}
+        guard = [Middleware(Guard, hosts=hosts), Middleware(GZipMiddleware, minimum_size=500)]
+        return Starlette(routes=routes, middleware=guard, exception_handlers=handlers)
+
+    # Pages.
+
+    async def show_page(self, request: Request) -> Response:
+        kind = request.url.path.removeprefix(self.prefix).split("/")[1]
+        return Response(self.pages[PAGES[kind]], media_type="text/html")
+
+    async def healthy(self, request: Request) -> Response:
+        return JSONResponse({"ok": True})
+
+    async def send_static(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in self.static:
+            raise Refused("There is no such file.", 404)
+        return Response(self.static[name], media_type=KINDS[name.rsplit(".")[-1]])
+
+    async def send_qr(self, request: Request) -> Response:
+        code = segno.make(self.join_link(request.path_params["code"]), micro=False)
+        drawn = BytesIO()  # a picture of its own: what is meant to stand in a page lacks what an <img> needs
+        code.save(drawn, kind="svg", scale=8, border=4, light="#fff")
+        return Response(drawn.getvalue(), media_type="image/svg+xml")
+
+    def join_link(self, code: str) -> str:
+        """What a phone opens."""
+        return f"{self.address}{self.prefix}/j/{tokens.clean_code(code)}"
+
+    # Phones.
+
+    async def join(self, request: Request) -> Response:
+        said, room = read_json(await request.body()), await self.room(request)
+        nickname, ghost = said.get("nickname") or "", said.get("simulated") is True
+        if not isinstance(nickname, str) or len(nickname) > 200:
+            raise Refused("A nickname is a few letters, or none.", 400)
+        if ghost:
+            self.require_teacher(request, room)
+        origin = "simulated" if ghost else "human"
+        voter = self.seat(request, room)
+        taken = await self.desk.change(
+            partial(rooms.join, code=room.code, nickname=nickname, voter=voter, origin=origin)
+        )
+        answer = JSONResponse(taken)
+        self.set_cookie(answer, request, f"seat-{room.code}", tokens.signed(taken["voter"], room.secret))
+        return answer
+
+    async def me(self, request: Request) -> Response:
+        room = await self.room(request)
+        voter = self.require_seat(request, room)
+        if request.query_params.get("seen") == str(room.state):
+            return JSONResponse({"version": str(room.state), "same": True})
+        found = await self.read(partial(views.phone, code=room.code, voter=voter))
+        return JSONResponse(found)
+
+    async def vote(self, request: Request) -> Response:
+        said, room = read_json(await request.body()), await self.room(request)
+        voter = self.require_seat(request, room)
+        if wait := self.seats.wait(voter):
+            return JSONResponse({"error": "Not so fast. It is sent again by itself.", "retry_after": wait}, 429)
+        question, id, ms = said.get("question"), said.get("id"), said.get("ms")
+        if not isinstance(question, str) or not isinstance(id, str) or not ID.fullmatch(id):
+            raise Refused("An answer names its question and has an id of its own. Load the page again.", 400)
+        ms = ms if isinstance(ms, int) and 0 <= ms < 2**53 else None
+        undo = request.url.path.endswith("/undo")
+        says = None if undo else _read_answer(said.get("says"))
+        await self.desk.cast(room.code, Ballot(voter, question, says, id, ms))
+        return JSONResponse({"ok": True})
+
+    async def forget(self, request: Request) -> Response:
+        read_json(await request.body())
+        room = await self.room(request)
+        voter = self.require_seat(request, room)
+        await self.desk.change(partial(rooms.forget, code=room.code, voters=[voter]))
+        answer = JSONResponse({"ok": True})
+        answer.delete_cookie(f"seat-{room.code}", path=self.prefix or "/")
+        return answer
+
+    # The projector and the teacher.
+
+    async def screen(self, request: Request) -> Response:
+        room = await self.room(request)
+        return JSONResponse(await self.for_screen(views.screen, room.code))
+
+    async def screen_events(self, request: Request) -> Response:
+        room = await self.room(request)
+        return self.events(request, room.code, views.screen)
+
+    async def login(self, request: Request) -> Response:
+        said, room = read_json(await request.body()), await self.room(request)
+        if not tokens.is_token(str(said.get("token")), room.teacher):
+            self.count_stranger()
+            raise Refused("This is not the teacher's link of this room. It was printed where the room was opened.", 403)
+        answer = JSONResponse({"ok": True})
+        self.set_cookie(answer, request, f"teach-{room.code}", tokens.signed(f"teacher {room.code}", room.secret))
+        return answer
+
+    async def teach(self, request: Request) -> Response:
+        room = await self.room(request)
+        self.require_teacher(request, room)
+        return JSONResponse(await self.for_screen(views.teacher, room.code))
+
+    async def teach_events(self, request: Request) -> Response:
+        room = await self.room(request)
+        self.require_teacher(request, room)
+        return self.events(request, room.code, views.teacher)
+
+    async def do(self, request: Request) -> Response:
+        said, room = read_json(await request.body()), await self.room(request)
+        self.require_teacher(request, room)
+        await self.desk.change(partial(rooms.step, code=room.code, do=str(said.get("do")), wish=said))
+        self.looked.pop(room.code, None)
+        return JSONResponse({"ok": True})
+
+    async def export(self, request: Request) -> Response:
+        room = await self.room(request)
+        self.require_teacher(request, room)
+        votes = await asyncio.to_thread(rooms.votes_of, self.store, room.code)
+        rows = (vote_to_row(vote) | {"voter": _unnamed(vote)} for vote in votes)
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        name = {"Content-Disposition": f'attachment; filename="votes-{room.code}.jsonl"'}
+        return Response(lines, media_type="application/jsonl", headers=name)
+
+    # What they share.
+
+    async def room(self, request: Request) -> Room:
+        """The room of the address, as it was a moment ago at most."""
+        code = tokens.clean_code(request.path_params["code"])
+        self.asked_at = now = asyncio.get_running_loop().time()
+        at, found = self.looked.get(code, (-LOOK, None))
+        if found is not None and now - at < LOOK:
+            return found
+        try:
+            found = await self.read(partial(rooms.find, code=code))
+        except Refused:
+            self.count_stranger()
+            raise
+        self.looked[code] = (now, found)
+        return found
+
+    def count_stranger(self) -> None:
+        """Somebody guesses; Refused where too many do."""
+        if self.strangers.wait("codes"):
+            raise Refused("Too many wrong codes were tried just now. Wait a minute.", 429)
+
+    async def read(self, look: Callable[[sa.Connection], Any]) -> Any:
+        return await asyncio.to_thread(self._read, look)
+
+    def _read(self, look: Callable[[sa.Connection], Any]) -> Any:
+        with self.store.connect("be read") as connection:
+            return look(connection)
+
+    async def for_screen(self, view: Callable[..., dict[str, Any]], code: str) -> dict[str, Any]:
+        found = await self.read(partial(view, code=code))
+        return found | {"join": self.join_link(code)} | self.links(view, code)
+
+    def links(self, view: Callable[..., Any], code: str) -> dict[str, Any]:
+        screen = f"{self.address}{self.prefix}/screen/{code}"
+        return {"links": {"join": self.join_link(code), "screen": screen}} if view is views.teacher else {}
+
+    def events(self, request: Request, code: str, view: Callable[..., dict[str, Any]]) -> Response:
+        """A stream that says what changed, when it changes, and now and then that it is still there."""
+
+        async def stream() -> AsyncIterator[str]:
+            loop, seen, sent = asyncio.get_running_loop(), "", 0.0
+            while not await request.is_disconnected():
+                now, room = loop.time(), await self.room(request)
+                version = f"{room.state}.{room.votes}"
+                if version != seen and (now - sent >= CHEAP or not seen or version.split(".")[0] != seen.split(".")[0]):
+                    found = await self.for_screen(view, code)
+                    seen, sent = found["version"], now
+                    yield f"data: {json.dumps(found)}\n\n"
+                elif now - sent > 15:
+                    sent = now
+                    yield ": still here\n\n"
+                await asyncio.sleep(LOOK)
+
+        return StreamingResponse(stream(), media_type="text/event-stream")
+
+    def seat(self, request: Request, room: Room) -> str | None:
+        return tokens.unsigned(request.cookies.get(f"seat-{room.code}", ""), room.secret)
+
+    def require_seat(self, request: Request, room: Room) -> str:
+        if voter := self.seat(request, room):
+            return voter
+        raise Refused("You have no seat in this room yet. Join first.", 403)
+
+    def require_teacher(self, request: Request, room: Room) -> None:
+        if tokens.unsigned(request.cookies.get(f"teach-{room.code}", ""), room.secret) != f"teacher {room.code}":
+            raise Refused("Only the teacher's link opens this. It was printed where the room was opened.", 403)
+
+    def set_cookie(self, answer: Response, request: Request, name: str, value: str) -> None:
+        safe = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
+        answer.set_cookie(
+            name, value, max_age=WEEK, path=self.prefix or "/", httponly=True, samesite="strict", secure=safe
+        )
+
+    # What went wrong, in words.
+
+    async def refuse(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refused)
+        more = {"join": True} if error.status == 403 and not request.url.path.count("/teach") else {}
+        return JSONResponse({"error": str(error)} | more, error.status)
+
+    async def unkept(self, request: Request, error: Exception) -> Response:
+        return JSONResponse({"error": f"This could not be kept, so it was not counted. {_remedy(str(error))}"}, 503)
+
+    async def malformed(self, request: Request, error: Exception) -> Response:
+        return JSONResponse({"error": str(error)}, 400)
+
+
+def _read_answer(says: Any) -> Answer:
+    """What a phone's button says; Refused where no button says it."""
+    try:
+        return answer_from_row(says)
+    except (ValueError, TypeError, KeyError):
+        raise Refused("This is no answer to a pair. Load the page again.", 400) from None
+
+
+def _unnamed(vote: Vote) -> str:
+    """What an export calls a voter: a pseudonym, or what a simulated one is called."""
+    return f"{pseudonym(vote.voter)} (simulated)" if vote.origin == "simulated" else pseudonym(vote.voter)
+
+
+def _remedy(told: str) -> str:
+    """The end of a store's complaint, for a phone need not know where the file lies."""
+    return told.split("Nothing was counted. ")[-1]

@@ -1,0 +1,84 @@
+"""A ghost class: simulated people who join and vote as phones do, so that one person alone sees a whole session.
+
+They are called simulated in the list of voters, and their votes are kept as simulated ones. Two thirds of them share a
+taste and the rest have others, so that there is something to learn and something to disagree about.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from random import Random
+from uuid import uuid4
+
+import httpx
+
+from minirlhf.classroom import rooms
+from minirlhf.feedback.simulated import PEOPLE, Person
+from minirlhf.feedback.store import FeedbackStore
+from minirlhf.feedback.votes import Better, Question, answer_to_row, sides
+
+TASTE = "cheerful"  # what most of them like
+
+
+def cast(n: int, seed: int = 0) -> list[Person]:
+    """n simulated people: two of three alike, the others by turns."""
+    most, others = PEOPLE[TASTE], [person for name, person in PEOPLE.items() if name != TASTE]
+    return [others[i // 3 % len(others)] if i % 3 == 2 else most for i in range(n)]
+
+
+async def haunt(
+    store: FeedbackStore, address: str, code: str, token: str, n: int = 12, pause: float = 1.5, seed: int = 0
+) -> None:
+    """Let n ghosts vote in a room until it is over; `pause` is how many seconds each thinks, on average."""
+    people = cast(n, seed)
+    async with asyncio.TaskGroup() as room:
+        for i, person in enumerate(people):
+            room.create_task(Ghost(store, address, code, person, pause, Random(f"{seed} {i}")).sit(token))
+
+
+class Ghost:
+    """One simulated person on one phone."""
+
+    def __init__(
+        self, store: FeedbackStore, address: str, code: str, person: Person, pause: float, rng: Random
+    ) -> None:
+        self.store, self.code, self.person, self.pause, self.rng = store, code, person, pause, rng
+        self.phone = httpx.AsyncClient(base_url=f"{address}/api/{code}/", timeout=20, trust_env=False)
+        self.questions: dict[str, Question] = {}
+        self.voter = ""
+
+    async def sit(self, token: str) -> None:
+        """Join, and answer what is asked until the room is over."""
+        async with self.phone:
+            (await self.phone.post("teach/login", json={"token": token})).raise_for_status()
+            seat = await self.phone.post("join", json={"nickname": self.person.name, "simulated": True})
+            seat.raise_for_status()
+            self.voter = seat.json()["voter"]
+            while await self.answer_one():
+                await asyncio.sleep(self.rng.uniform(0.3, 1.7) * self.pause)
+
+    async def answer_one(self) -> bool:
+        """Answer one more question, if one is asked; False once the room is over."""
+        try:
+            seen = (await self.phone.get("me")).json()
+        except httpx.TransportError:  # the server starts anew, as a phone would find
+            return True
+        if "phase" not in seen or seen["phase"] == "over":
+            return False
+        open = [each["key"] for each in seen["questions"] if each["key"] not in seen["answers"]]
+        if seen["phase"] != "voting" or not open:
+            return True
+        question = await asyncio.to_thread(self.question, open[0], seen["round"])
+        answer = self.person.answer(question, self.rng)
+        if isinstance(answer, Better):
+            answer = Better(sides(self.voter, question).index(answer.winner))
+        ballot = {"question": open[0], "says": answer_to_row(answer), "id": uuid4().hex, "ms": 1500}
+        await self.phone.post("vote", json=ballot)
+        return True
+
+    def question(self, key: str, round: int) -> Question:
+        """The whole question, which a simulated person reads as the model sees it."""
+        if key not in self.questions:
+            with self.store.connect("be read") as connection:
+                rows: Sequence[dict] = rooms.asked_in(connection, self.code, round)
+            self.questions |= {row["key"]: rooms.question_of(row) for row in rows}
+        return self.questions[key]

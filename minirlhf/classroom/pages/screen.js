@@ -1,0 +1,280 @@
+// The projector. It shows what the last snapshot says and asks for nothing; the teacher's panel moves it on.
+// Keys, for whoever stands at it: d dark or light, f full screen, ← and → (or a presenter's buttons) back and forth
+// among what has been revealed.
+
+import { counted, follow, kept, make, place, show } from "./room.js";
+
+const $ = (id) => document.getElementById(id);
+const SVG = "http://www.w3.org/2000/svg";
+const PAIRS = 3; // as many as the last row can read
+const SIZES = ["huge", "large", "middle", "lesser", "small", "cut"]; // a long text shrinks in steps, and is cut after the last
+const ANSWERS = ["first", "tie", "bad", "second"];
+const NAMES = { "(ten more words)": "ten more words" };
+
+let snapshot = null;
+let looked = null; // what of the revealed the keys went back to; null: the newest
+
+function draw(told = snapshot) {
+  if (!told) return;
+  if (JSON.stringify(told.reveal?.shown) !== JSON.stringify(snapshot?.reveal?.shown) || told.weights?.length !== snapshot?.weights?.length) looked = null;
+  snapshot = told;
+  document.title = told.title;
+  show($("title"), told.title);
+  $("joined").textContent = told.joined;
+  $("voted").textContent = told.voted;
+  drawDoor(told);
+  const [view, step] = VIEWS[told.phase] ?? VIEWS.waiting;
+  show($("step"), typeof step === "function" ? step(told) : step);
+  document.body.dataset.view = view;
+  document.body.dataset.phase = told.phase;
+  DRAWN[view](told);
+}
+
+function drawDoor({ code, join, locked }) {
+  show($("address"), join.replace(/^https?:\/\//, "").replace(new RegExp(`/j/${code}$`), ""));
+  if ($("code").dataset.code !== code) {
+    $("code").dataset.code = code;
+    // Two groups, as a telephone number is read; the blank between them is drawn, not written.
+    $("code").replaceChildren(make("span", {}, code.slice(0, 4)), make("span", {}, code.slice(4)));
+    $("qr").src = `${place.prefix}/qr/${code}.svg`;
+  }
+  for (const id of ["qr", "how", "address", "code"]) $(id).hidden = locked;
+  $("locked").hidden = !locked;
+}
+
+// For each phase, what the stage shows and what the line under the title says.
+const VIEWS = {
+  waiting: ["waiting", "The vote begins in a moment."],
+  voting: ["pairs", ({ round }) => `Round ${round}: which reply is better?`],
+  paused: ["pairs", "A short pause"],
+  closed: ["pairs", ({ round }) => `Round ${round}: what divides the room`],
+  training: ["training", "The model learns from your votes"],
+  trained: ["training", "What does it say now?"],
+  reveal: ["reveal", ""],
+  over: ["over", ""],
+};
+
+const DRAWN = {
+  waiting() {
+    $("stage").replaceChildren(
+      make("p", { class: "lead" }, "Vote on what a model shall say, and watch it change."),
+      make("p", { class: "quiet" }, "No app, no account, no name. Your votes can be deleted at any time."));
+  },
+  pairs(told) {
+    const list = keep("ol", "pairs");
+    const rows = told.pairs.slice(0, PAIRS).map((pair) => drawPair(list, pair));
+    if (list.childElementCount !== rows.length || rows.some((row, i) => list.children[i] !== row)) list.replaceChildren(...rows);
+    const hint = keep("p", "hint");
+    show(hint, rows.length ? "" : told.phase === "closed" ? "Too few votes to show who disagrees." : "The first bars come with the first votes.");
+    const agreed = keep("p", "agreement");
+    agreed.replaceChildren(...(told.alpha === null ? [] : [make("b", {}, `Agreement α = ${told.alpha.toFixed(2)}`), `: ${meaning(told.alpha)}`]));
+    if (told.phase === "closed") agreed.append(`${told.alpha === null ? "" : ". "}${counted(told.votes, "vote")} of ${counted(told.voted, "person", "people")}`);
+    stage(hint, list, agreed);
+  },
+  training(told) {
+    const { training } = told;
+    const records = training?.records ?? [];
+    const figures = keep("div", "charts");
+    figures.replaceChildren(
+      chart("Score", "how much your votes like it", records.map((each) => each.score), training?.total, "score"),
+      chart("KL", "how far it has moved", records.map((each) => each.kl), training?.total, "kl"));
+    const bar = keep("p", "progress");
+    const words = keep("p", "told");
+    show(words, training?.words ?? "");
+    const of = training?.total ? `${records.length} of ${training.total} steps` : "getting ready";
+    const done = `done, after ${counted(records.length, "step")}`;
+    const now = { asked: "getting ready", running: of, done, failed: "did not work this time" }[training?.status] ?? "";
+    bar.replaceChildren(make("b", {}, training?.method ?? ""), ` ${now}`);
+    stage(bar, words, figures);
+  },
+  reveal(told) {
+    const { items, total } = told.reveal;
+    const all = items.length + (told.weights ? 1 : 0);
+    const at = Math.min(looked ?? all - 1, all - 1);
+    if (at < 0) return stage(make("p", { class: "lead ask" }, "What does it say now?"));
+    if (at === items.length) return weights(told.weights);
+    const { prompt, before, after } = items[at];
+    show($("step"), `Before and after: ${at + 1} of ${total}`);
+    const side = (name, text) => make("section", { class: `side ${name.toLowerCase()}` },
+      make("h2", {}, name), make("p", { class: "said", dir: "auto" }, text.trim()));
+    const asked = make("p", { class: "asked", dir: "auto" }, prompt);
+    const sides = make("div", { class: "sides" }, side("Before", before), side("After", after));
+    stage(asked, sides);
+    if (fit(asked, 1) === "cut") cut(asked);
+    fitAlike([...sides.querySelectorAll(".said")]);
+  },
+  over(told) {
+    stage(
+      make("p", { class: "lead" }, "Thank you."),
+      make("p", {}, `${counted(told.voted, "person", "people")} voted in this room.`),
+      make("p", { class: "quiet" }, "Your votes can still be deleted on your phone."));
+  },
+};
+
+// One pair: its customer, both replies, and how the room is split. Kept from one snapshot to the next, so bars can grow.
+function drawPair(list, { key, prompt, replies, counts }) {
+  let row = [...list.children].find((each) => each.dataset.key === key);
+  if (!row) {
+    const bar = make("div", { class: "bar", "aria-hidden": "true" }, ...ANSWERS.map((name) => make("span", { class: name })));
+    const number = (name) => make("span", { class: `number ${name}` });
+    row = make("li", { "data-key": key },
+      make("div", { class: "asks" }, make("p", { class: "prompt", dir: "auto" }), make("p", { class: "neither" })),
+      make("div", { class: "split" }, number("a"), bar, number("b")),
+      make("p", { class: "reply", dir: "auto" }), make("p", { class: "reply right", dir: "auto" }));
+  }
+  const [first, second, tie, bad] = counts;
+  const all = Math.max(1, first + second + tie + bad);
+  show(row.querySelector(".prompt"), prompt.trim());
+  row.querySelector(".number.a").textContent = `A ${first}`;
+  row.querySelector(".number.b").textContent = `${second} B`;
+  const parts = { first, tie, bad, second };
+  for (const name of ANSWERS) row.querySelector(`.bar .${name}`).style.flexGrow = parts[name] / all;
+  const [left, right] = row.querySelectorAll(".reply");
+  left.textContent = replies[0].trim();
+  right.textContent = replies[1].trim();
+  row.querySelector(".neither").textContent = [tie && `tie ${tie}`, bad && `both bad ${bad}`].filter(Boolean).join(" · ");
+  return row;
+}
+
+function meaning(alpha) {
+  if (alpha < 0.05) return "no more alike than by chance";
+  if (alpha < 0.4) return "a little more alike than by chance";
+  if (alpha < 0.67) return "alike, with many exceptions";
+  if (alpha < 0.8) return "mostly alike";
+  return alpha < 1 ? "nearly always alike" : "always alike";
+}
+
+function weights(words) {
+  show($("step"), "What did we pay for?");
+  const most = Math.max(...words.map(([, weight]) => Math.abs(weight)), 1e-9);
+  const list = make("ol", { class: "words" }, ...words.map(([word, weight]) => {
+    const part = make("span", { class: weight < 0 ? "minus" : "plus" });
+    part.style.width = `${(50 * Math.abs(weight)) / most}%`;
+    return make("li", {},
+      make("span", { class: "word", dir: "auto" }, NAMES[word] ?? word),
+      make("span", { class: "beam", "aria-hidden": "true" }, part),
+      make("span", { class: "weight" }, `${weight < 0 ? "−" : "+"}${Math.abs(weight).toFixed(2)}`));
+  }));
+  stage(make("p", { class: "quiet" }, "What one more of a word is worth to the reward model that your votes have made:"), list);
+}
+
+// A line over the steps of a training, with its axes named. Letters are as large as the page's, whatever the screen.
+function chart(title, meant, values, total, name) {
+  const known = values.map((y, x) => [x + 1, y]).filter(([, y]) => Number.isFinite(y));
+  const [width, height, left, bottom, top, right] = [600, 400, 96, 84, 20, 24];
+  const ys = known.map(([, y]) => y);
+  const low0 = Math.min(0, ...ys);
+  const marks = ticks(low0, Math.max(low0 + 0.1, ...ys));
+  const [low, high] = [marks[0], marks[marks.length - 1]];
+  const last = Math.max(total || 0, values.length, 2);
+  const x = (step) => left + ((step - 1) / (last - 1)) * (width - left - right);
+  const y = (value) => height - bottom - ((value - low) / (high - low)) * (height - bottom - top);
+  const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
+  const end = known[known.length - 1];
+  picture.setAttribute("aria-label", end ? `${title} ${end[1].toFixed(2)} at step ${end[0]}` : `${title}: nothing yet`);
+  for (const mark of marks) {
+    picture.append(svg("line", { class: "grid", x1: left, x2: width - right, y1: y(mark), y2: y(mark) }));
+    picture.append(words(round(mark), { x: left - 12, y: y(mark) + 9, "text-anchor": "end" }));
+  }
+  picture.append(words("1", { x: left, y: height - bottom + 36, "text-anchor": "middle" }));
+  picture.append(words(String(last), { x: width - right, y: height - bottom + 36, "text-anchor": "end" }));
+  picture.append(words("step", { x: (left + width - right) / 2, y: height - 12, "text-anchor": "middle" }));
+  picture.append(svg("line", { class: "axis", x1: left, x2: left, y1: top, y2: height - bottom }));
+  picture.append(svg("line", { class: "axis", x1: left, x2: width - right, y1: height - bottom, y2: height - bottom }));
+  if (end) {
+    picture.append(svg("polyline", { class: `curve ${name}`, points: known.map(([a, b]) => `${x(a)},${y(b)}`).join(" ") }));
+    picture.append(svg("circle", { class: `dot ${name}`, cx: x(end[0]), cy: y(end[1]), r: 9 }));
+  }
+  const value = end ? ` ${end[1].toFixed(2)}` : "";
+  return make("figure", {}, make("figcaption", {}, make("b", {}, `${title}${value}`), `: ${meant}`), picture);
+}
+
+function svg(tag, attributes) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  return element;
+}
+
+function words(text, attributes) {
+  const element = svg("text", attributes);
+  element.textContent = text;
+  return element;
+}
+
+// Three to six round numbers from below `low` to above `high`.
+function ticks(low, high) {
+  const span = Math.max(high - low, 1e-6);
+  const power = 10 ** Math.floor(Math.log10(span / 3));
+  const step = [1, 2, 5, 10].map((n) => n * power).find((each) => span / each <= 5);
+  const first = Math.floor(low / step + 1e-9);
+  const n = Math.max(1, Math.ceil(high / step - 1e-9) - first);
+  return Array.from({ length: n + 1 }, (_, i) => (first + i) * step);
+}
+
+function round(value) {
+  return String(Number(value.toPrecision(4))).replace("-", "−");
+}
+
+// The element of that class on the stage, made where there is none yet.
+function keep(tag, name) {
+  return document.querySelector(`#stage > .${name}`) ?? make(tag, { class: name });
+}
+
+function stage(...elements) {
+  const now = [...$("stage").children];
+  if (now.length !== elements.length || now.some((each, i) => each !== elements[i])) $("stage").replaceChildren(...elements);
+}
+
+function fit(element, from = 0) {
+  for (const size of SIZES.slice(from)) {
+    element.classList.remove(...SIZES);
+    element.classList.add(size);
+    if (element.scrollHeight <= element.clientHeight + 1) return size;
+  }
+  return "cut";
+}
+
+// Where even the smallest letters are too many, whole lines and an ellipsis.
+function cut(element) {
+  const lines = Math.floor(element.clientHeight / parseFloat(getComputedStyle(element).lineHeight));
+  element.style.webkitLineClamp = String(Math.max(1, lines));
+  element.style.flex = "none"; // no room below for half of a line more
+}
+
+// Before and after in letters of one size: the larger would seem the better.
+function fitAlike(elements) {
+  const from = Math.max(...elements.map((element) => SIZES.indexOf(fit(element))));
+  for (const element of elements) {
+    element.classList.remove(...SIZES);
+    element.classList.add(SIZES[from]);
+    if (SIZES[from] === "cut") cut(element);
+  }
+}
+
+const root = document.documentElement;
+const THEME = "minirlhf screen theme";
+if (kept.read(THEME)) root.dataset.theme = kept.read(THEME);
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const key = event.key.toLowerCase();
+  if (key === "d") {
+    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = dark ? "light" : "dark";
+    kept.write(THEME, root.dataset.theme);
+  } else if (key === "f") {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else root.requestFullscreen?.();
+  } else if (["arrowleft", "arrowright", "pageup", "pagedown"].includes(key) && snapshot?.phase === "reveal") {
+    const all = snapshot.reveal.items.length + (snapshot.weights ? 1 : 0);
+    const by = key === "arrowleft" || key === "pageup" ? -1 : 1;
+    looked = Math.max(0, Math.min(all - 1, (looked ?? all - 1) + by));
+    draw();
+    event.preventDefault();
+  }
+});
+window.addEventListener("resize", () => draw());
+
+follow("screen", draw, (fault) => {
+  const words = fault?.status === 404 ? fault.message : "No connection to the classroom's computer. This screen goes on by itself.";
+  show($("trouble"), fault ? words : "");
+});

@@ -1,0 +1,266 @@
+// The teacher's panel: one large button for what comes next, and below it everything else. What it shows is the last
+// snapshot; what it does is asked of the server, whose words say what came of it.
+
+import { ask, counted, Fault, follow, make, place, show } from "./room.js";
+
+const $ = (id) => document.getElementById(id);
+const PHASES = {
+  waiting: "Waiting to begin",
+  voting: "Voting",
+  paused: "Paused",
+  closed: "Closed for votes",
+  training: "Learning",
+  trained: "Learned, ready to show",
+  reveal: "Showing before and after",
+  over: "Over",
+};
+const DONE = {
+  open: "The vote is open.",
+  close: "The vote is closed.",
+  pause: "Paused. Votes wait on the phones.",
+  resume: "The vote goes on.",
+  lock: "The door is locked.",
+  unlock: "The door is open again.",
+  hide: "Hidden.",
+  show: "Asked again.",
+  remove: "Removed, and their votes no longer count.",
+  train: "The model begins to learn.",
+  reveal: "Shown on the screen.",
+  next: "The next round begins.",
+  end: "The room is over.",
+  erase: "Every vote of this room is deleted.",
+};
+let snapshot = null;
+
+// What is done.
+
+async function act(wish, after = DONE[wish.do]) {
+  show($("error"), "");
+  try {
+    const told = await ask("teach/do", wish);
+    if (!told.ok) throw new Fault("The server did not say that it was done. Look at the screen.");
+    $("result").textContent = after;
+  } catch (fault) {
+    $("result").textContent = "";
+    complain(fault);
+  }
+}
+
+function complain(fault) {
+  show($("error"), fault.message);
+  if (fault.status === 403 && !snapshot) {
+    $("login").hidden = false;
+    $("token").focus();
+  }
+}
+
+const method = () => document.querySelector("[name=method]:checked").value;
+
+// The one thing that comes next, in each phase: what the button says, and what it asks for; null: wait.
+function nextStep({ phase, training, reveal, round, voted, joined, paused }) {
+  if (paused && (phase === "paused" || phase === "voting")) return ["Go on voting", { do: "resume" }];
+  switch (phase) {
+    case "waiting": return ["Open the vote", { do: "open" }];
+    case "voting": return [`Close the vote (${voted} of ${joined} have voted)`, { do: "close" }];
+    case "paused": return ["Go on voting", { do: "resume" }];
+    case "closed": return [`Train now with ${method()}`, () => ({ do: "train", method: method() })];
+    case "training":
+      if (training?.status === "failed") return ["Train again", () => ({ do: "train", method: method() })];
+      if (training?.status === "done") return ["Show the first pair", { do: "reveal" }];
+      return [`Learning${training?.total ? `: ${training.records.length} of ${training.total} steps` : " …"}`, null];
+    case "trained": return ["Show the first pair", { do: "reveal" }];
+    case "reveal": {
+      const { shown, total } = reveal ?? { shown: 0, total: 0 };
+      if (shown < total) return [`Show pair ${shown + 1} of ${total}`, { do: "reveal" }];
+      if (!snapshot.weights) return ["Show what we paid for", { do: "reveal" }];
+      return [`Open round ${round + 1}`, { do: "next" }];
+    }
+    default: return ["The room is over", null];
+  }
+}
+
+// What else may be wanted at that point.
+function otherSteps({ phase, round, training }) {
+  if (phase === "closed") return [["Open the vote again", { do: "open" }]];
+  if (phase === "training" && training?.status === "failed") return [["Open the vote again", { do: "open" }]];
+  if (phase === "trained" || phase === "reveal") return [[`Open round ${round + 1} now`, { do: "next" }]];
+  return [];
+}
+
+// What is shown.
+
+function draw(told) {
+  snapshot = told;
+  $("login").hidden = true;
+  $("panel").hidden = false;
+  document.title = `Teacher's panel: ${told.title}`;
+  show($("title"), told.title);
+  show($("phase"), `${PHASES[told.phase] ?? told.phase} · round ${told.round} · ${told.joined} joined, ${told.voted} voted`);
+  drawNext(told);
+  const agreed = told.alpha === null ? "no agreement to measure yet" : `agreement α = ${told.alpha.toFixed(2)}`;
+  show($("numbers"), [counted(told.votes, "vote"), agreed, told.training?.words].filter(Boolean).join(" · "));
+  show($("failed"), told.training?.status === "failed" ? `The training did not work. ${told.training.words}` : "");
+  const paused = told.paused ?? told.phase === "paused";
+  $("pause").hidden = !["voting", "paused"].includes(told.phase) && !paused;
+  $("pause").textContent = paused ? "Go on" : "Pause";
+  $("lock").hidden = told.phase === "over";
+  $("lock").textContent = told.locked ? "Unlock the door" : "Lock the door";
+  $("code").textContent = told.code;
+  show($("seats"), `${told.joined} of ${told.seats} seats are taken${told.locked ? ", and the door is locked" : ""}.`);
+  $("screen-link").href = told.links.screen;
+  $("join-link").href = told.links.join;
+  $("here-only").hidden = !/^https?:\/\/(127\.|localhost|\[::1\])/.test(told.links.join);
+  rows($("questions"), told.questions, "key", questionRow);
+  rows($("members"), told.members.filter((each) => !each.removed), "voter", memberRow);
+}
+
+function drawNext(told) {
+  const [label, wish] = nextStep(told);
+  const button = $("next");
+  if (button.textContent !== label) button.textContent = label;
+  button.setAttribute("aria-disabled", String(!wish)); // not really disabled: it would lose the focus
+  button.wish = wish;
+  $("methods").hidden = !(told.phase === "closed" || (told.phase === "training" && told.training?.status === "failed"));
+  const others = otherSteps(told);
+  const names = others.map(([name]) => name).join();
+  if ($("also").dataset.names === names) return;
+  const held = $("also").contains(document.activeElement);
+  $("also").dataset.names = names;
+  $("also").replaceChildren(...others.map(([name, what]) => press(name, () => act(what))));
+  if (held) button.focus();
+}
+
+// Rows that stay the same elements from one snapshot to the next, so that none loses the focus.
+function rows(list, items, id, row) {
+  const old = new Map([...list.children].map((each) => [each.dataset.id, each]));
+  items.forEach((item, i) => {
+    const element = old.get(item[id]) ?? Object.assign(document.createElement("li"), { fresh: true });
+    old.delete(item[id]);
+    element.dataset.id = item[id];
+    row(element, item, i + 1);
+    if (list.children[i] !== element) list.insertBefore(element, list.children[i] ?? null);
+  });
+  for (const element of old.values()) {
+    const held = element.contains(document.activeElement);
+    element.remove();
+    if (held) $("next").focus();
+  }
+}
+
+function questionRow(row, { key, prompt, replies, counts, hidden }, n) {
+  if (row.fresh) {
+    row.fresh = false;
+    const toggle = press("", () => act({ do: row.hides ? "hide" : "show", question: key }));
+    row.append(
+      make("div", { class: "texts" }, make("p", { class: "asked", dir: "auto" }, prompt.trim()),
+        ...replies.map((reply, i) => make("p", {}, make("b", {}, `${"AB"[i]} `), make("bdi", {}, reply.trim()))),
+        make("p", { class: "quiet counts" })),
+      toggle);
+  }
+  const [first, second, tie, bad] = counts;
+  row.querySelector(".counts").textContent = `A ${first} · B ${second} · tie ${tie} · both bad ${bad}`;
+  row.classList.toggle("hidden-one", hidden);
+  row.hides = !hidden;
+  name(row.querySelector("button"), hidden ? "Ask again" : "Hide", `question ${n}`);
+}
+
+function memberRow(row, { voter, nickname, votes, suspect, simulated }, n) {
+  if (row.fresh) {
+    row.fresh = false;
+    row.append(make("div", { class: "texts" }, make("p", {}, make("bdi", {}), make("span", { class: "quiet cast" })), make("p", { class: "suspect", hidden: "" })));
+    const remove = sure("Remove", ["Remove them? Their votes no longer count.", "Yes, remove"], () => act({ do: "remove", voter }));
+    row.append(remove);
+  }
+  const who = nickname || `Voter ${n}`;
+  row.querySelector("bdi").textContent = who;
+  row.querySelector(".cast").textContent = ` ${counted(votes, "vote")}${simulated ? ", simulated" : ""}`;
+  show(row.querySelector(".suspect"), suspect ? `Look here: ${suspect}` : "");
+  name(row.querySelector(".sure > button"), "Remove", who);
+}
+
+// A button's words, and after them, for whoever cannot see where it stands, what it is about.
+function name(button, words, about) {
+  if (button.textContent !== words) button.textContent = words;
+  button.setAttribute("aria-label", `${words}: ${about}`);
+}
+
+function press(label, what, look = "") {
+  const made = make("button", { type: "button", ...(look && { class: look }) }, label);
+  made.addEventListener("click", what);
+  return made;
+}
+
+// A button that asks before it acts, as often as there are questions: [what is asked, what yes is called], …
+function sure(label, ...questionsAndAct) {
+  const what = questionsAndAct.pop();
+  const questions = questionsAndAct;
+  const first = press(label, () => askFor(0));
+  const box = make("div", { class: "sure" }, first);
+  const asked = make("div", { class: "ask", role: "group", hidden: "" });
+  box.append(asked);
+  const back = () => {
+    asked.hidden = true;
+    first.hidden = false;
+    first.focus();
+  };
+  function askFor(i) {
+    const [question, yes] = questions[i];
+    const no = press("No", back);
+    const go = () => {
+      if (i + 1 < questions.length) return askFor(i + 1);
+      back();
+      what();
+    };
+    asked.setAttribute("aria-label", question);
+    asked.replaceChildren(make("p", {}, question), no, press(yes, go, "grave"));
+    first.hidden = true;
+    asked.hidden = false;
+    no.focus(); // so that a key held too long says no
+  }
+  asked.addEventListener("keydown", (event) => event.key === "Escape" && back());
+  return box;
+}
+
+$("next").addEventListener("click", (event) => {
+  const { wish } = $("next");
+  // The second click of a double click would be the next step, before anybody has seen this one.
+  if (!wish || event.detail > 1 || $("next").busy) return;
+  $("next").busy = true;
+  act(typeof wish === "function" ? wish() : wish).finally(() => ($("next").busy = false));
+});
+$("methods").addEventListener("change", () => drawNext(snapshot));
+$("pause").addEventListener("click", () => act({ do: $("pause").textContent === "Pause" ? "pause" : "resume" }));
+$("lock").addEventListener("click", () => act({ do: snapshot.locked ? "unlock" : "lock" }));
+$("ends").append(
+  sure("End the room", ["End the room? Nobody can vote or join after that.", "Yes, end it"], () => act({ do: "end" })),
+  sure("Erase every vote",
+    ["Erase every vote and every seat of this room? Export first what you want to keep.", "Yes, erase"],
+    ["Really? What is erased cannot be brought back.", "Yes, erase everything"],
+    () => act({ do: "erase" })));
+$("export").href = `${place.prefix}/api/${place.code}/teach/export`;
+
+// The way in: by the key in the link, once; then a cookie opens the panel, and the key is nowhere to be seen.
+
+async function enter(token) {
+  show($("error"), "");
+  try {
+    if (token) await ask("teach/login", { token });
+    draw(await ask("teach"));
+  } catch (fault) {
+    return complain(fault);
+  }
+  // Of its own line: what an act was refused for must stay to be read when the next snapshot comes.
+  follow("teach", draw, (fault) => show($("trouble"), fault?.message ?? ""));
+}
+
+function tokenOnce() {
+  const token = location.hash.slice(1);
+  if (token) history.replaceState(null, "", location.pathname);
+  return token;
+}
+window.addEventListener("hashchange", () => location.hash && location.reload()); // the link, opened where it is open
+$("login").addEventListener("submit", (event) => {
+  event.preventDefault();
+  enter($("token").value.trim().replace(/^.*#/, ""));
+});
+enter(tokenOnce());

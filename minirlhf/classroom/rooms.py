@@ -1,0 +1,458 @@
+"""A room, as the database keeps it: who may do what when, and what becomes of a vote.
+
+Nothing is kept in a process: a server that dies takes nothing with it, and two servers on one database are one room.
+Every change begins by raising the room's counter, which locks its row until the change is on disk; so changes happen
+one after another, and whoever waits for news asks for one small number.
+
+A vote that is changed is an undo and a new vote, as at a card; `standing` says which one counts. An answer that is sent
+twice has the id that it had before, and is one.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from minirlhf.classroom import tokens
+from minirlhf.classroom.tables import EVERYTHING, jobs, members, metadata, questions, rooms, standing
+from minirlhf.feedback.store import FeedbackStore, event_from_row, events, insert_events
+from minirlhf.feedback.votes import Answer, Better, Question, Undo, Vote, answer_from_row, answer_to_row, sides
+from minirlhf.files.messages import counted
+
+NICKNAME = 24  # letters
+SAYS = ("Better", "Tie", "BothBad", "Skip")  # what a phone's buttons say
+# What the teacher may do when, and what the room does then.
+STEPS: dict[str, tuple[tuple[str, ...], str]] = {
+    "open": (("waiting", "closed"), "voting"),
+    "close": (("voting",), "closed"),
+    "train": (("voting", "closed"), "training"),
+    "end": (("waiting", "voting", "closed", "training", "trained", "reveal"), "over"),
+}
+
+
+class Refused(Exception):
+    """What somebody asked for cannot be done; says why, and what to do. `status` is HTTP's number for it."""
+
+    def __init__(self, words: str, status: int = 409) -> None:
+        super().__init__(words)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Ballot:
+    """What a phone sends: an answer in places of its screen, or None to take back the one that stands."""
+
+    voter: str
+    question: str
+    says: Answer | None
+    id: str
+    ms: int | None = None
+
+
+@dataclass(frozen=True)
+class Room:
+    """One row of the table of rooms."""
+
+    code: str
+    title: str
+    secret: str
+    teacher: str
+    opened: str
+    closes: str
+    seats: int
+    seed: int
+    phase: str
+    paused: bool
+    locked: bool
+    round: int
+    revealed: int
+    state: int
+    votes: int
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, or its time has."""
+        return self.phase == "over" or datetime.now(UTC) > datetime.fromisoformat(self.closes)
+
+
+def prepare(store: FeedbackStore) -> None:
+    """Make the classroom's tables where they are missing."""
+    with store.connect("be opened") as connection:
+        metadata.create_all(connection, checkfirst=True)
+
+
+def open_room(store: FeedbackStore, title: str, hours: float = 4.0, seats: int = 500, seed: int = 0) -> tuple[str, str]:
+    """A new room: its code, and the teacher's token, of which only a digest is kept."""
+    if not 0 < hours <= 7 * 24 or not 0 < seats <= 5000:
+        raise ValueError(f"A room lasts up to a week and has up to 5000 seats; not {hours} hours and {seats} seats.")
+    prepare(store)
+    code, token, now = tokens.new_code(), tokens.new_token(), datetime.now(UTC)
+    room = Room(
+        code=code,
+        title=title,
+        secret=tokens.new_token(),
+        teacher=tokens.digest(token),
+        opened=now.isoformat(),
+        closes=(now + timedelta(hours=hours)).isoformat(),
+        seats=seats,
+        seed=seed,
+        phase="waiting",
+        paused=False,
+        locked=False,
+        round=1,
+        revealed=0,
+        state=1,
+        votes=0,
+    )
+    with store.connect() as connection:
+        connection.execute(rooms.insert(), asdict(room))
+    return code, token
+
+
+def count_change(connection: sa.Connection, code: str) -> Room:
+    """Begin a change that only the screens show; until the transaction ends, nobody else changes the room."""
+    connection.execute(rooms.update().where(rooms.c.code == code).values(votes=rooms.c.votes + 1))
+    return find(connection, code)
+
+
+def find(connection: sa.Connection, code: str) -> Room:
+    """The room of this code; Refused where there is none."""
+    row = connection.execute(sa.select(rooms).where(rooms.c.code == code)).mappings().first()
+    if row is None:
+        raise Refused("There is no room with this code. Look at the screen again: eight letters, no numbers.", 404)
+    return Room(**row)
+
+
+def change(connection: sa.Connection, code: str, **values: Any) -> Room:
+    """Change a room, and let every phone know; until the transaction ends, nobody else changes it."""
+    connection.execute(rooms.update().where(rooms.c.code == code).values(state=rooms.c.state + 1, **values))
+    return find(connection, code)
+
+
+# What a phone does.
+
+
+def join(
+    connection: sa.Connection, code: str, nickname: str, voter: str | None = None, origin: str = "human"
+) -> dict[str, str]:
+    """Take a seat, or keep the one that is there; Refused where the door is locked or the room is full."""
+    room = count_change(connection, code)
+    nickname = " ".join("".join(letter for letter in nickname if letter.isprintable()).split())[:NICKNAME]
+    here = sa.and_(members.c.room == code, members.c.voter == voter)
+    seat = voter and connection.execute(sa.select(members).where(here)).mappings().first()
+    if seat and seat["removed"]:
+        raise Refused("The teacher has closed your seat in this room. Speak to them if that is a mistake.", 403)
+    if seat and voter:
+        connection.execute(members.update().where(here).values(nickname=nickname))
+        return {"voter": voter, "nickname": nickname}
+    if room.over:
+        raise Refused("This room has ended. Nobody can join it any more.")
+    if room.locked:
+        raise Refused("The door is locked: nobody new can join now. Ask the teacher to unlock it.")
+    taken = connection.scalar(sa.select(sa.func.count()).select_from(members).where(members.c.room == code))
+    if (taken or 0) >= room.seats:
+        raise Refused(f"All {room.seats} seats of this room are taken. Ask the teacher.")
+    voter = tokens.new_voter()
+    row = {"room": code, "voter": voter, "nickname": nickname, "origin": origin, "removed": False}
+    connection.execute(members.insert(), row)
+    return {"voter": voter, "nickname": nickname}
+
+
+def count_ballots(connection: sa.Connection, code: str, ballots: Sequence[Ballot]) -> list[Refused | None]:
+    """Count answers, in the order in which they came; for each what it was refused for, or None.
+
+    Many at once cost little more than one: a whole room may press its buttons in the same second.
+    """
+    room, voters = count_change(connection, code), {ballot.voter for ballot in ballots}
+    seats = _by(connection, members, code, "voter", members.c.voter.in_(voters))
+    asked = _by(connection, questions, code, "key", questions.c.key.in_({ballot.question for ballot in ballots}))
+    stands = {
+        (row["voter"], row["question"]): row
+        for row in connection.execute(
+            sa.select(standing).where(standing.c.room == code, standing.c.voter.in_(voters))
+        ).mappings()
+    }
+    known = _owners(connection, {ballot.id for ballot in ballots})
+    happened: list[Vote | Undo] = []
+    changed: dict[tuple[str, str], dict[str, Any] | None] = {}
+    outcomes: list[Refused | None] = []
+    for ballot in ballots:
+        place = (ballot.voter, ballot.question)
+        if ballot.id in known:  # sent again, for its receipt was lost on the way
+            mine = known[ballot.id] == ballot.voter
+            outcomes.append(None if mine else Refused("This answer has the mark of another one. Give it again.", 400))
+            continue
+        why = _why_not(room, seats.get(ballot.voter), asked.get(ballot.question), ballot)
+        outcomes.append(why)
+        if why:
+            continue
+        known[ballot.id] = ballot.voter
+        earlier = changed[place] if place in changed else stands.get(place)
+        if ballot.says is None:
+            if earlier:
+                happened.append(Undo(earlier["vote"], ballot.voter, id=ballot.id))
+            changed[place] = None
+            continue
+        vote = _vote(question_of(asked[ballot.question]), seats[ballot.voter]["origin"], ballot)
+        if earlier:
+            happened.append(Undo(earlier["vote"], ballot.voter, time=vote.time))
+        happened.append(vote)
+        says = answer_to_row(vote.answer)
+        changed[place] = {
+            "room": code,
+            "voter": ballot.voter,
+            "question": ballot.question,
+            "vote": vote.id,
+            "says": says,
+        }
+    insert_events(connection, happened)
+    _stand(connection, code, changed)
+    return outcomes
+
+
+def forget(connection: sa.Connection, code: str, voters: Iterable[str]) -> None:
+    """Delete these voters' seats and every vote they cast, taken back or not."""
+    gone = list(voters)
+    count_change(connection, code)
+    for table in (standing, members):
+        connection.execute(table.delete().where(table.c.room == code, table.c.voter.in_(gone)))
+    connection.execute(events.delete().where(events.c.voter.in_(gone)))
+
+
+# What the teacher does.
+
+
+def step(connection: sa.Connection, code: str, do: str, wish: Mapping[str, Any]) -> None:
+    """One thing that the teacher's panel asks for; Refused where it makes no sense now."""
+    room = change(connection, code)
+    match do:
+        case "pause" | "resume":
+            change(connection, code, paused=do == "pause")
+        case "lock" | "unlock":
+            change(connection, code, locked=do == "lock")
+        case "hide" | "show":
+            _require_one(
+                connection.execute(
+                    questions.update()
+                    .where(questions.c.room == code, questions.c.key == str(wish.get("question")))
+                    .values(hidden=do == "hide")
+                ),
+                "question",
+            )
+        case "remove":
+            voter = str(wish.get("voter"))
+            seat = sa.and_(members.c.room == code, members.c.voter == voter)
+            _require_one(connection.execute(members.update().where(seat).values(removed=True)), "voter")
+            change(connection, code, votes=rooms.c.votes + 1)
+        case "reveal":
+            _reveal(connection, room)
+        case "next":
+            _next_round(connection, room)
+        case "erase":
+            seats = connection.scalars(sa.select(members.c.voter).where(members.c.room == code)).all()
+            forget(connection, code, seats)
+            for table in (questions, jobs):
+                connection.execute(table.delete().where(table.c.room == code))
+            change(connection, code, phase="over")
+        case _ if do in STEPS:
+            before, after = STEPS[do]
+            if room.phase not in before:
+                raise Refused(f"This room is {SAID[room.phase]}; {do!r} comes after it was {_or(before)}.")
+            if do == "open" and not _asked(connection, room):
+                raise Refused("The questions are still being written. Try again in a few seconds.")
+            if do == "train":
+                _ask_to_train(connection, room, str(wish.get("method") or "PPO"))
+            change(connection, code, phase=after)
+        case _:
+            raise Refused(f"There is no {do!r} to do. Load the panel again, to bring it up to date.", 400)
+
+
+SAID = {
+    "waiting": "waiting to begin",
+    "voting": "voting",
+    "closed": "closed for votes",
+    "training": "training",
+    "trained": "ready to reveal",
+    "reveal": "revealing",
+    "over": "over",
+}
+METHODS = ("PPO", "DPO")
+
+
+def _ask_to_train(connection: sa.Connection, room: Room, method: str) -> None:
+    if method not in METHODS:
+        raise Refused(f"There is no method {method!r}; there are {' and '.join(METHODS)}.", 400)
+    if not connection.scalar(sa.select(standing.c.vote).where(standing.c.room == room.code).limit(1)):
+        raise Refused("Nobody has voted yet, so there is nothing to learn from. Open the round first.")
+    row = {"room": room.code, "round": room.round, "method": method, "status": "asked", "total": 0, "records": []}
+    connection.execute(jobs.delete().where(jobs.c.room == room.code, jobs.c.round == room.round))
+    connection.execute(jobs.insert(), row | {"words": "", "result": None})
+
+
+def _reveal(connection: sa.Connection, room: Room) -> None:
+    job = latest_job(connection, room)
+    if room.phase not in ("trained", "reveal") or not job or not job["result"]:
+        raise Refused("There is nothing to reveal yet: train first, and wait until it is done.")
+    if room.revealed > len(job["result"]["answers"]):
+        raise Refused("All of it is revealed. The next round comes next.")
+    change(connection, room.code, phase="reveal", revealed=room.revealed + 1)
+
+
+def _next_round(connection: sa.Connection, room: Room) -> None:
+    if room.phase not in ("trained", "reveal"):
+        raise Refused("The next round asks about the changed model: train first, and wait until it is done.")
+    change(connection, room.code, phase="voting", round=room.round + 1, revealed=0)
+
+
+# What is there.
+
+
+def asked_in(connection: sa.Connection, code: str, round: int) -> list[dict[str, Any]]:
+    """The rows of a round's questions, in their order."""
+    query = sa.select(questions).where(questions.c.room == code, questions.c.round == round)
+    return [dict(row) for row in connection.execute(query.order_by(questions.c.place)).mappings()]
+
+
+def write_down(connection: sa.Connection, code: str, round: int, written: Sequence[Question]) -> None:
+    """Keep the questions of a round; what was written for it before is written over."""
+    connection.execute(questions.delete().where(questions.c.room == code, questions.c.round == round))
+    rows = [
+        {"room": code, "key": one.key, "round": round, "place": place, "question": asdict(one), "hidden": False}
+        for place, one in enumerate(written)
+    ]
+    connection.execute(questions.insert(), rows)
+    change(connection, code)
+
+
+def members_of(connection: sa.Connection, code: str) -> list[dict[str, Any]]:
+    """The rows of all who joined."""
+    return [dict(row) for row in connection.execute(sa.select(members).where(members.c.room == code)).mappings()]
+
+
+def standing_in(connection: sa.Connection, code: str, voter: str | None = None) -> list[dict[str, Any]]:
+    """The rows of what stands: of everybody who was not removed, or of one voter."""
+    query = sa.select(standing).where(standing.c.room == code)
+    if voter is not None:
+        query = query.where(standing.c.voter == voter)
+    gone = sa.select(members.c.voter).where(members.c.room == code, members.c.removed)
+    return [dict(row) for row in connection.execute(query.where(standing.c.voter.not_in(gone))).mappings()]
+
+
+def votes_of(store: FeedbackStore, code: str) -> list[Vote]:
+    """The room's votes that count, oldest first, as every function of the course takes them."""
+    with store.connect("be read") as connection:
+        gone = sa.select(members.c.voter).where(members.c.room == code, members.c.removed)
+        hidden = sa.select(questions.c.key).where(questions.c.room == code, questions.c.hidden)
+        query = sa.select(events).join(standing, standing.c.vote == events.c.id).where(standing.c.room == code)
+        query = query.where(standing.c.voter.not_in(gone), standing.c.question.not_in(hidden))
+        rows = connection.execute(query.order_by(events.c.time, events.c.id)).mappings().all()
+        found = [event_from_row(dict(row)) for row in rows]
+    return [vote for vote in found if isinstance(vote, Vote)]
+
+
+def latest_job(connection: sa.Connection, room: Room) -> dict[str, Any] | None:
+    """What was last asked to be learned, up to the room's round."""
+    query = sa.select(jobs).where(jobs.c.room == room.code, jobs.c.round <= room.round)
+    row = connection.execute(query.order_by(jobs.c.round.desc()).limit(1)).mappings().first()
+    return dict(row) if row else None
+
+
+def update_job(connection: sa.Connection, code: str, round: int, **values: Any) -> None:
+    """Note how far a training is."""
+    connection.execute(jobs.update().where(jobs.c.room == code, jobs.c.round == round).values(**values))
+    change(connection, code)
+
+
+def delete_room(connection: sa.Connection, code: str) -> None:
+    """Delete a room with all its votes, as if it had never been."""
+    forget(connection, code, connection.scalars(sa.select(members.c.voter).where(members.c.room == code)).all())
+    for table in EVERYTHING[1:]:
+        connection.execute(table.delete().where(table.c.room == code))
+    connection.execute(rooms.delete().where(rooms.c.code == code))
+
+
+def _asked(connection: sa.Connection, room: Room) -> bool:
+    query = sa.select(questions.c.key).where(questions.c.room == room.code, questions.c.round == room.round)
+    return connection.scalar(query.limit(1)) is not None
+
+
+def _by(connection: sa.Connection, table: sa.Table, code: str, name: str, where: Any) -> dict[str, Mapping[str, Any]]:
+    rows = connection.execute(sa.select(table).where(table.c.room == code, where)).mappings()
+    return {row[name]: dict(row) for row in rows}
+
+
+def _owners(connection: sa.Connection, ids: set[str]) -> dict[str, str]:
+    """Whose the events are that have these ids already."""
+    rows = connection.execute(sa.select(events.c.id, events.c.voter).where(events.c.id.in_(ids)))
+    return {row.id: row.voter for row in rows}
+
+
+def _why_not(room: Room, seat: Any, asked: Any, ballot: Ballot) -> Refused | None:
+    """Why an answer cannot be counted; None where it can."""
+    if seat is None:
+        return Refused("You have no seat in this room any more. Join again.", 403)
+    if seat["removed"]:
+        return Refused("The teacher has closed your seat in this room. Speak to them if that is a mistake.", 403)
+    if asked is None or asked["hidden"] or asked["round"] != room.round:
+        return Refused("That question is no longer asked. Here is what is asked now.")
+    if room.over or room.phase != "voting":
+        return Refused("This round is closed, so the answer was not counted. Look up at the screen.")
+    if room.paused:
+        return Refused("The teacher has paused the room. Your answer waits on your phone.", 503)
+    says, places = ballot.says, range(len(asked["question"]["replies"]))
+    if says is not None and (
+        type(says).__name__ not in SAYS or (isinstance(says, Better) and says.winner not in places)
+    ):
+        return Refused(f"{says} does not answer this question. Load the page again.", 400)
+    return None
+
+
+def _vote(question: Question, origin: str, ballot: Ballot) -> Vote:
+    """A ballot as a vote: what was meant by a place on the phone, in positions of the question."""
+    shown, answer = sides(ballot.voter, question), ballot.says
+    assert answer is not None
+    if isinstance(answer, Better):
+        answer = Better(shown[answer.winner])
+    return Vote(question, answer, shown, ballot.voter, origin, ballot.ms, id=ballot.id)
+
+
+def _stand(connection: sa.Connection, code: str, changed: Mapping[tuple[str, str], dict[str, Any] | None]) -> None:
+    """Write down what stands now on each (voter, question), or that nothing does."""
+    if now := [row for row in changed.values() if row]:
+        insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[connection.dialect.name](standing)
+        new = {name: insert.excluded[name] for name in ("vote", "says")}
+        connection.execute(insert.on_conflict_do_update(index_elements=["room", "voter", "question"], set_=new), now)
+    for voter, question in [place for place, row in changed.items() if row is None]:
+        connection.execute(
+            standing.delete().where(standing.c.room == code, standing.c.voter == voter, standing.c.question == question)
+        )
+
+
+def _tuples(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A question's fields as JSON gives them back, with tuples where it has lists."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+
+
+def question_of(row: Mapping[str, Any]) -> Question:
+    """The question that a row of the table holds."""
+    return Question(**_tuples(row["question"]))
+
+
+def says_on_screen(voter: str, question: Question, says: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands, in places of this voter's screen."""
+    answer = answer_from_row(dict(says))
+    if isinstance(answer, Better):
+        answer = Better(sides(voter, question).index(answer.winner))
+    return answer_to_row(answer)
+
+
+def _require_one(result: sa.CursorResult, what: str) -> None:
+    if result.rowcount != 1:
+        raise Refused(f"There is no such {what} in this room: {counted(result.rowcount, what)} found.", 404)
+
+
+def _or(words: Sequence[str]) -> str:
+    return " or ".join(SAID[word] for word in words)

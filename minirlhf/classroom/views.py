@@ -1,0 +1,201 @@
+"""What each page shows of a room, as plain values: the phone's, the projector's, the teacher's."""
+
+from collections import Counter
+from math import isnan
+from random import Random
+from typing import Any
+
+import sqlalchemy as sa
+
+from minirlhf.classroom.rooms import (
+    Room,
+    asked_in,
+    find,
+    latest_job,
+    members_of,
+    question_of,
+    says_on_screen,
+    standing_in,
+)
+from minirlhf.feedback.agreement import krippendorff_alpha
+from minirlhf.feedback.formats.conversation import to_messages
+from minirlhf.feedback.votes import Question, sides
+from minirlhf.files.messages import counted
+
+MOST_DIVIDED = 5  # pairs on the projector
+ENOUGH = 3  # votes, before a pair is said to divide anybody
+QUICK = 12  # votes in a row ...
+TOO_QUICK_MS = 700  # ... in less than this each were hardly read
+COUNTED = ("Better 0", "Better 1", "Tie", "BothBad")
+
+
+def phone(connection: sa.Connection, code: str, voter: str) -> dict[str, Any]:
+    """What one voter's phone shows. The questions come in an order of their own for each, so that all get answers."""
+    room = find(connection, code)
+    rows = [row for row in asked_in(connection, code, room.round) if not row["hidden"]]
+    asked = {row["key"]: question_of(row) for row in rows}
+    keys = list(asked)
+    Random(f"{code} {room.round} {voter}").shuffle(keys)
+    mine = {row["question"]: row for row in standing_in(connection, code, voter) if row["question"] in asked}
+    return {
+        "version": str(room.state),
+        "title": room.title,
+        "round": room.round,
+        "phase": phase(room),
+        "questions": [_on_phone(voter, asked[key], key) for key in keys] if room.phase != "waiting" else [],
+        "answers": {
+            key: {"id": row["vote"], "says": says_on_screen(voter, asked[key], row["says"])}
+            for key, row in mine.items()
+        },
+        "receipt": receipt(connection, room, voter),
+    }
+
+
+def phase(room: Room) -> str:
+    """What a room does, in one word of the pages."""
+    if room.over:
+        return "over"
+    return "paused" if room.paused and room.phase == "voting" else room.phase
+
+
+def receipt(connection: sa.Connection, room: Room, voter: str) -> dict[str, str] | None:
+    """What became of this voter's own votes, once a model has learned from them; nobody else is told."""
+    job = latest_job(connection, room)
+    found = ((job and job["result"]) or {}).get("receipts", {}).get(voter)
+    if not found or room.phase not in ("trained", "reveal", "voting", "closed"):
+        return None
+    choices, before, after = found
+    return {
+        "sentence": f"Of your {counted(choices, 'choice')}, the model leaned towards {before} before it learned, "
+        f"and towards {after} now."
+    }
+
+
+def screen(connection: sa.Connection, code: str) -> dict[str, Any]:
+    """What everybody may see."""
+    room = find(connection, code)
+    rows = asked_in(connection, code, room.round)
+    votes = [row for row in standing_in(connection, code) if row["question"] in {each["key"] for each in rows}]
+    counts = tally(votes)
+    shown = [row for row in rows if not row["hidden"] and sum(counts.get(row["key"], [0])) >= ENOUGH]
+    job = latest_job(connection, room)
+    return {
+        "version": f"{room.state}.{room.votes}",
+        "title": room.title,
+        "code": code,
+        "phase": phase(room),
+        "locked": room.locked,
+        "round": room.round,
+        "joined": sum(not member["removed"] for member in members_of(connection, code)),
+        "voted": len({row["voter"] for row in votes}),
+        "votes": len(votes),
+        "alpha": alpha(votes),
+        "pairs": [
+            _on_screen(row, counts)
+            for row in sorted(shown, key=lambda row: -divided(counts[row["key"]]))[:MOST_DIVIDED]
+        ],
+        **learned(room, job),
+    }
+
+
+def teacher(connection: sa.Connection, code: str) -> dict[str, Any]:
+    """The projector's, and what is only for whoever leads the room."""
+    room, seen = find(connection, code), screen(connection, code)
+    rows = asked_in(connection, code, room.round)
+    votes = standing_in(connection, code)
+    counts, cast = tally(votes), Counter(row["voter"] for row in votes)
+    return seen | {
+        "paused": room.paused,
+        "seats": room.seats,
+        "closes": room.closes,
+        "questions": [_on_screen(row, counts) | {"hidden": row["hidden"]} for row in rows],
+        "members": [
+            {
+                "voter": member["voter"],
+                "nickname": member["nickname"],
+                "simulated": member["origin"] == "simulated",
+                "votes": cast[member["voter"]],
+                "removed": member["removed"],
+                "suspect": suspect([row for row in votes if row["voter"] == member["voter"]]),
+            }
+            for member in members_of(connection, code)
+        ],
+    }
+
+
+def learned(room: Room, job: dict[str, Any] | None) -> dict[str, Any]:
+    """How far a training is, and as much of what came of it as the teacher has revealed."""
+    if job is None:
+        return {"training": None, "reveal": None, "weights": None}
+    training = {name: job[name] for name in ("method", "status", "total", "records", "words")}
+    result, after = job["result"], room.phase in ("trained", "reveal")
+    if not result or not after:
+        return {"training": training if room.phase == "training" else None, "reveal": None, "weights": None}
+    answers = result["answers"]
+    reveal = {"shown": min(room.revealed, len(answers)), "total": len(answers), "items": answers[: room.revealed]}
+    all_of_it = room.revealed > len(answers)
+    return {"training": training, "reveal": reveal, "weights": result["weights"] if all_of_it else None}
+
+
+def tally(votes: list[dict[str, Any]]) -> dict[str, list[int]]:
+    """How often each answer was given to each question: the first reply, the second, a tie, both bad."""
+    counts: dict[str, list[int]] = {}
+    for row in votes:
+        if (label := _label(row["says"])) in COUNTED:
+            counts.setdefault(row["question"], [0] * len(COUNTED))[COUNTED.index(label)] += 1
+    return counts
+
+
+def divided(counts: list[int]) -> float:
+    """How far a pair divides a room: 1 where as many chose the one as the other, 0 where all agree."""
+    first, second = counts[:2]
+    return 2 * min(first, second) / max(1, sum(counts))
+
+
+def alpha(votes: list[dict[str, Any]]) -> float | None:
+    """Krippendorff's α of the room's answers; None where no two people answered the same question."""
+    labels = {(row["voter"], row["question"]): _label(row["says"]) for row in votes}
+    voters, asked = (list(dict.fromkeys(each)) for each in zip(*labels, strict=True)) if labels else ([], [])
+    rows = [[None if (label := labels.get((v, q))) == "Skip" else label for q in asked] for v in voters]
+    found = krippendorff_alpha(rows) if len(rows) > 1 else float("nan")
+    return None if isnan(found) else round(found, 3)
+
+
+def suspect(votes: list[dict[str, Any]]) -> str | None:
+    """Why a teacher may want to look at somebody's votes; None where there is no reason to."""
+    sides_chosen = [row["says"].get("winner") for row in votes if row["says"]["answer"] == "Better"]
+    if len(votes) >= QUICK and not sides_chosen:
+        return "never chose either reply"
+    return None
+
+
+def _label(says: dict[str, Any]) -> str:
+    return f"Better {says['winner']}" if says["answer"] == "Better" else says["answer"]
+
+
+def _on_phone(voter: str, question: Question, key: str) -> dict[str, Any]:
+    prompt, by = _read(question.prompt)
+    return {
+        "key": key,
+        "prompt": prompt,
+        "asked_by": by,
+        "replies": [question.replies[place].strip() for place in sides(voter, question)],
+    }
+
+
+def _on_screen(row: dict[str, Any], counts: dict[str, list[int]]) -> dict[str, Any]:
+    question = question_of(row)
+    return {
+        "key": row["key"],
+        "prompt": _read(question.prompt)[0],
+        "replies": [reply.strip() for reply in question.replies],
+        "counts": counts.get(row["key"], [0] * len(COUNTED)),
+    }
+
+
+def _read(prompt: str) -> tuple[str, str]:
+    """What a person reads of a prompt, and who says it."""
+    messages = to_messages(prompt)
+    if len(messages) == 1 and messages[0]["content"] != prompt:
+        return messages[0]["content"].strip(), "Customer"
+    return prompt.strip(), "Prompt"

@@ -1,0 +1,420 @@
+"""The classroom's rooms and routes: no vote lost, none twice, nobody where they should not be."""
+
+import json
+import re
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from room import ADDRESS, HOSTILE, OpenRoom, asked, ballot, served, take_back
+
+from minirlhf.classroom import rooms, tokens, views
+from minirlhf.classroom.rooms import Refused
+from minirlhf.feedback.votes import Better, BothBad, Skip, Stars, Tie, sides
+
+
+@pytest.fixture
+def room(tmp_path):
+    return OpenRoom(tmp_path / "votes.db")
+
+
+def stands(room):
+    """What counts of everybody's votes, as (voter, question) and the answer."""
+    return {(vote.voter, vote.question.key): vote.answer for vote in room.votes()}
+
+
+# What becomes of a vote.
+
+
+def test_a_vote_means_the_reply_that_stood_there(room):
+    for voter in [room.sit() for _ in range(6)]:
+        question = room.questions[0]
+        room.cast(ballot(voter, question, Better(1)))
+        assert stands(room)[voter, question.key] == Better(sides(voter, question)[1])
+
+
+def test_an_answer_that_is_sent_twice_is_one(room):
+    voter = room.sit()
+    sent = ballot(voter, room.questions[0])
+    assert room.cast(sent, sent) == [None, None] and room.cast(sent) == [None]
+    assert len(room.votes()) == 1 == len(room.store.events())
+
+
+def test_another_answer_takes_the_place_of_the_first_and_both_stay_on_record(room):
+    voter, question = room.sit(), room.questions[0]
+    room.cast(ballot(voter, question, Better(0)), ballot(voter, question, Tie()))
+    room.cast(ballot(voter, question, BothBad()))
+    assert stands(room) == {(voter, question.key): BothBad()}
+    assert [vote.answer for vote in room.store.votes()] == [BothBad()]  # the store alone says the same
+    assert len(room.store.events()) == 5  # three votes, two taken back
+
+
+def test_an_old_answer_that_comes_late_changes_nothing(room):
+    voter, question = room.sit(), room.questions[0]
+    first = ballot(voter, question, Better(0))
+    room.cast(first, ballot(voter, question, Tie()))
+    assert room.cast(first) == [None]
+    assert stands(room) == {(voter, question.key): Tie()}
+
+
+SAID = st.sampled_from([Better(0), Better(1), Tie(), BothBad(), Skip(), None])
+
+
+@given(said=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), SAID, st.booleans()), max_size=24), data=st.data())
+def test_what_stands_is_what_was_said_last_however_it_came(said, data, tmp_path_factory):
+    """In one transaction or many, with answers sent again at any time."""
+    room = OpenRoom(tmp_path_factory.mktemp("room") / "votes.db", questions=asked(3))
+    voters = [room.sit() for _ in range(3)]
+    expected, sent = {}, []
+    for who, which, says, again in said:
+        voter, question = voters[who], room.questions[which]
+        new = take_back(voter, question) if says is None else ballot(voter, question, says)
+        sent += [new, new] if again else [new]
+        expected[voter, question.key] = says
+    while sent:
+        n = data.draw(st.integers(1, len(sent)))
+        assert room.cast(*sent[:n]) == [None] * n
+        sent = sent[n:]
+    meant = {
+        (voter, key): Better(sides(voter, next(q for q in room.questions if q.key == key))[says.winner])
+        if isinstance(says, Better)
+        else says
+        for (voter, key), says in expected.items()
+        if says is not None
+    }
+    assert stands(room) == meant
+    assert {(v.voter, v.question.key): v.answer for v in room.store.votes()} == meant
+    room.store.close()
+
+
+def test_nothing_is_counted_that_is_not_asked(room):
+    voter, question = room.sit(), room.questions[0]
+
+    def why(*ballots):
+        return [refused.status for refused in room.cast(*ballots)]
+
+    other = asked(1, round=2)[0]
+    assert why(ballot(voter, other), ballot("person-nobody", question)) == [409, 403]
+    assert why(ballot(voter, question, Stars(3)), ballot(voter, question, Better(2))) == [400, 400]
+    mine = ballot(room.sit(), question)
+    room.cast(mine)
+    assert why(ballot(voter, question, id=mine.id)) == [400]  # somebody else's mark
+    room.do("hide", question=question.key)
+    assert why(ballot(voter, question)) == [409]
+    room.do("pause")
+    assert why(ballot(voter, room.questions[1])) == [503]  # a phone keeps it, and sends it later
+    room.do("resume")
+    room.do("remove", voter=voter)
+    assert why(ballot(voter, room.questions[1])) == [403]
+    room.do("close")
+    assert why(ballot(mine.voter, room.questions[1])) == [409]
+    assert not room.votes()  # the one vote there was is about the pair that was hidden
+
+
+def test_somebody_removed_counts_no_more_and_cannot_come_back(room):
+    voter, stays = room.sit(), room.sit()
+    room.cast(ballot(voter, room.questions[0]), ballot(stays, room.questions[0]))
+    room.do("remove", voter=voter)
+    assert [vote.voter for vote in room.votes()] == [stays]
+    with pytest.raises(Refused) as refused:
+        room.change(rooms.join, nickname="again", voter=voter)
+    assert refused.value.status == 403
+
+
+def test_whoever_forgets_leaves_nothing(room):
+    voter, other = room.sit("Ada"), room.sit()
+    room.cast(
+        ballot(voter, room.questions[0]), ballot(voter, room.questions[0], Tie()), ballot(other, room.questions[0])
+    )
+    room.change(rooms.forget, voters=[voter])
+    assert {event.voter for event in room.store.events()} == {other}
+    with room.store.connect("be read") as connection:
+        assert [member["voter"] for member in rooms.members_of(connection, room.code)] == [other]
+    room.do("erase")
+    assert not room.store.events() and not room.votes()
+
+
+def test_two_rooms_of_one_store_do_not_meet(tmp_path):
+    one, other = OpenRoom(tmp_path / "votes.db"), OpenRoom(tmp_path / "votes.db")
+    voter = one.sit()
+    one.cast(ballot(voter, one.questions[0]))
+    assert other.cast(ballot(voter, other.questions[0]))[0].status == 403
+    assert len(one.votes()) == 1 and not other.votes()
+    other.do("erase")
+    assert len(one.votes()) == 1
+
+
+def test_the_room_goes_its_way_and_no_other(room):
+    for early in ("open", "reveal", "next"):
+        with pytest.raises(Refused):
+            room.do(early)
+    with pytest.raises(Refused, match="Nobody has voted"):
+        room.do("train")
+    room.cast(ballot(room.sit(), room.questions[0]))
+    with pytest.raises(Refused):
+        room.do("train", method="SGD")
+    room.do("train", method="DPO")
+    with pytest.raises(Refused):
+        room.do("open")
+    for wrong in ("hide", "remove"):
+        with pytest.raises(Refused) as refused:
+            room.do(wrong, question="none", voter="nobody")
+        assert refused.value.status == 404
+    with pytest.raises(Refused):
+        room.do("dance")
+
+
+def test_a_room_is_full_or_locked_for_newcomers_alone(tmp_path):
+    room = OpenRoom(tmp_path / "votes.db", seats=2)
+    first, _ = room.sit("Ada"), room.sit()
+    with pytest.raises(Refused, match="seats"):
+        room.sit()
+    room.do("lock")
+    assert room.change(rooms.join, nickname="Ada L.", voter=first) == {"voter": first, "nickname": "Ada L."}
+
+
+def test_the_projector_counts_what_stands_and_shows_what_divides(room):
+    voters = [room.sit() for _ in range(4)]
+    torn, agreed, seldom = room.questions[:3]
+    for i, voter in enumerate(voters):
+        first = sides(voter, torn).index(i % 2)
+        room.cast(ballot(voter, torn, Better(first)), ballot(voter, agreed, Better(sides(voter, agreed).index(0))))
+    room.cast(ballot(voters[0], seldom))
+    seen = room.change(views.screen)
+    assert (seen["joined"], seen["voted"], seen["votes"]) == (4, 4, 9)
+    assert [(pair["key"], pair["counts"]) for pair in seen["pairs"]] == [
+        (torn.key, [2, 2, 0, 0]),
+        (agreed.key, [4, 0, 0, 0]),
+    ]
+    assert -1 <= seen["alpha"] < 1
+
+
+def test_every_phone_is_asked_everything_in_an_order_of_its_own(room):
+    orders = set()
+    for voter in [room.sit() for _ in range(5)]:
+        seen = room.change(views.phone, voter=voter)
+        keys = [each["key"] for each in seen["questions"]]
+        assert sorted(keys) == sorted(question.key for question in room.questions)
+        orders.add(tuple(keys))
+    assert len(orders) > 1
+
+
+# What passes on the network.
+
+
+def test_a_phone_joins_votes_and_finds_its_place_again(room):
+    with served(room) as phone:
+        at, client = f"/api/{room.code}", phone()
+        assert client.get(f"{at}/me").status_code == 403 and client.get(f"{at}/me").json()["join"]
+        joined = client.post(f"{at}/join", json={"nickname": " Ada\u0000  Lovelace of the Analytical Engine"})
+        assert joined.json()["nickname"] == "Ada Lovelace of the Analytical"[:24]
+        seen = client.get(f"{at}/me").json()
+        question = seen["questions"][0]
+        vote = {"question": question["key"], "says": {"answer": "Better", "winner": 1}, "id": uuid4().hex, "ms": 800}
+        assert [client.post(f"{at}/vote", json=vote).status_code for _ in range(2)] == [200, 200]
+        assert client.get(f"{at}/me").json()["answers"][question["key"]]["says"] == vote["says"]
+        assert client.get(f"{at}/me?seen={seen['version']}").json() == {"version": seen["version"], "same": True}
+        again = client.post(f"{at}/join", json={"nickname": ""}).json()
+        assert again["voter"] == joined.json()["voter"]
+        client.post(f"{at}/undo", json={"question": question["key"], "id": uuid4().hex})
+        assert not room.votes()
+        assert client.post(f"{at}/forget", json={}).status_code == 200
+        assert client.get(f"{at}/me").status_code == 403
+
+
+def test_a_code_is_read_as_it_was_meant(room):
+    with served(room) as phone:
+        typed = f" {room.code[:4].lower()}-{room.code[4:]}"
+        assert phone().get(f"/api/{typed}/screen").json()["code"] == room.code
+
+
+def test_only_the_teachers_link_teaches(room):
+    with served(room) as phone:
+        at, pupil, teacher = f"/api/{room.code}/teach", phone(), phone()
+        pupil.post(f"/api/{room.code}/join", json={})
+        assert pupil.post(f"{at}/login", json={"token": room.code}).status_code == 403
+        forged = [f"teacher {room.code}.{'0' * 64}", f"teacher {room.code}", pupil.cookies[f"seat-{room.code}"], ""]
+        for cookie in forged:
+            pupil.cookies.set(f"teach-{room.code}", cookie)
+            for get in (at, f"{at}/export", f"{at}/events"):
+                assert pupil.get(get).status_code == 403
+            assert pupil.post(f"{at}/do", json={"do": "close"}).status_code == 403
+            assert pupil.post(f"/api/{room.code}/join", json={"simulated": True}).status_code == 403
+        assert teacher.post(f"{at}/login", json={"token": room.token}).status_code == 200
+        assert teacher.post(f"{at}/do", json={"do": "close"}).json() == {"ok": True}
+        assert teacher.get(at).json()["phase"] == "closed"
+
+
+def test_a_seat_is_nobody_elses(room):
+    with served(room) as phone:
+        at, one, other = f"/api/{room.code}", phone(), phone()
+        voter = one.post(f"{at}/join", json={}).json()["voter"]
+        other.cookies.set(f"seat-{room.code}", f"{voter}.{tokens.digest(voter)}")
+        assert other.get(f"{at}/me").status_code == 403
+        assert other.post(f"{at}/join", json={}).json()["voter"] != voter
+        cookie = one.post(f"{at}/join", json={}).headers["set-cookie"]
+        assert "HttpOnly" in cookie and "SameSite=strict" in cookie and room.token not in cookie
+        behind_tls = phone().post(f"{at}/join", json={}, headers={"x-forwarded-proto": "https"})
+        assert "Secure" in behind_tls.headers["set-cookie"]
+
+
+def test_pages_may_run_nothing_that_is_not_ours(room):
+    with served(room, prefix="/hub/room") as phone:
+        pages = ["/", "/j/X", f"/screen/{room.code}", "/teach/X", "/static/card.js", f"/qr/{room.code}.svg", "/nowhere"]
+        for path in pages:
+            answer = phone().get(f"/hub/room{path}")
+            policy = answer.headers["content-security-policy"]
+            assert "default-src 'none'" in policy and "unsafe" not in policy and "*" not in policy
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            if answer.headers["content-type"].startswith("text/html"):
+                assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\son\w+=|\sstyle=|https?://", answer.text)
+                assert "{{" not in answer.text and "/hub/room/static/" in answer.text
+
+
+def test_no_file_is_served_but_those_on_the_list(room):
+    with served(room) as phone:
+        for name in (
+            "rooms.py",
+            "..%2frooms.py",
+            "%2e%2e/app.py",
+            "../../../etc/passwd",
+            "classroom.json",
+            "phone.html",
+        ):
+            assert phone().get(f"/static/{name}").status_code == 404
+        for path in ("/docs", "/openapi.json", "/api", f"/api/{room.code}", "/metrics", "/debug"):
+            assert phone().get(path).status_code == 404
+
+
+def test_another_page_in_the_same_browser_votes_for_nobody(room):
+    with served(room) as phone:
+        at, client = f"/api/{room.code}", phone()
+        foreign = [
+            {"sec-fetch-site": "cross-site"},
+            {"sec-fetch-site": "same-site"},
+            {"origin": "https://evil.example"},
+            {"origin": "null"},
+            {"content-type": "text/plain"},
+            {"content-type": "application/x-www-form-urlencoded"},
+            {"host": "evil.example"},
+        ]
+        for headers in foreign:
+            answer = client.post(f"{at}/join", content=b"{}", headers={"content-type": "application/json"} | headers)
+            assert answer.status_code in (400, 403, 415), headers
+            assert "access-control-allow-origin" not in answer.headers
+        for headers in ({"sec-fetch-site": "same-origin"}, {"origin": ADDRESS}, {}):
+            assert client.post(f"{at}/join", json={}, headers=headers).status_code == 200
+
+
+def test_guessing_codes_tires_and_a_class_behind_one_address_does_not(room):
+    with served(room) as phone:
+        stranger = phone()
+        tried = [stranger.get(f"/api/{tokens.new_code()}/screen").status_code for _ in range(100)]
+        assert tried[0] == 404 and tried[-1] == 429
+        assert [phone().post(f"/api/{room.code}/join", json={}).status_code for _ in range(60)] == [200] * 60
+
+
+def test_nobody_votes_faster_than_a_hand(room):
+    with served(room) as phone:
+        at, client = f"/api/{room.code}", phone()
+        client.post(f"{at}/join", json={})
+        key = client.get(f"{at}/me").json()["questions"][0]["key"]
+        said = [
+            client.post(f"{at}/vote", json={"question": key, "says": {"answer": "Tie"}, "id": uuid4().hex})
+            for _ in range(80)
+        ]
+        assert said[0].status_code == 200 and said[-1].status_code == 429 and said[-1].json()["retry_after"] > 0
+        other = phone()
+        other.post(f"{at}/join", json={})
+        assert other.post(f"{at}/vote", json={"question": key, "says": {"answer": "Tie"}, "id": uuid4().hex}).is_success
+
+
+POSTS = ("join", "vote", "undo", "forget", "teach/login", "teach/do")
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = st.sampled_from(["nickname", "question", "says", "id", "ms", "token", "do", "voter", "method", "simulated"])
+
+
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory):
+    room = OpenRoom(tmp_path_factory.mktemp("fuzz") / "votes.db", seats=5000)
+    with served(room) as phone:
+        client = phone()
+        client.post(f"/api/{room.code}/join", json={})
+        client.post(f"/api/{room.code}/teach/login", json={"token": room.token})
+        yield room, client
+
+
+@given(path=st.sampled_from(POSTS), body=st.dictionaries(FIELDS, JSON, max_size=4) | JSON | st.binary(max_size=40))
+def test_whatever_is_sent_is_answered_in_words(fuzzed, path, body):
+    room, client = fuzzed
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    answer = client.post(f"/api/{room.code}/{path}", content=content, headers={"content-type": "application/json"})
+    assert answer.status_code < 500 or answer.status_code == 503
+    assert isinstance(answer.json(), dict) and (answer.is_success or answer.json()["error"].strip())
+
+
+def test_what_is_too_long_is_not_read(room):
+    with served(room) as phone:
+        for content in (b"[" * 100_000, b'{"nickname": "' + b"a" * 5000 + b'"}'):
+            answer = phone().post(
+                f"/api/{room.code}/join", content=content, headers={"content-type": "application/json"}
+            )
+            assert answer.status_code == 413
+
+
+def test_an_export_names_nobody_and_is_read_as_votes(room, tmp_path):
+    from minirlhf.feedback.formats.imports import read_votes
+
+    voter = room.sit("Ada")
+    room.cast(ballot(voter, room.questions[-1]))
+    with served(room) as phone:
+        teacher = phone()
+        teacher.post(f"/api/{room.code}/teach/login", json={"token": room.token})
+        text = teacher.get(f"/api/{room.code}/teach/export").text
+    assert voter not in text and "Ada" not in text
+    (tmp_path / "votes.jsonl").write_text(text, encoding="utf-8")
+    assert [vote.answer for vote in read_votes(tmp_path / "votes.jsonl")] == [vote.answer for vote in room.votes()]
+
+
+def test_a_full_disk_is_said_and_nothing_is_acknowledged(room, monkeypatch):
+    """The phone keeps what was not acknowledged, and sends it again."""
+    with served(room) as phone:
+        at, client = f"/api/{room.code}", phone()
+        client.post(f"{at}/join", json={})
+        key = client.get(f"{at}/me").json()["questions"][0]["key"]
+        vote = {"question": key, "says": {"answer": "Tie"}, "id": uuid4().hex}
+        with room.store.connect("be read") as connection:
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        from sqlalchemy.event import listen, remove
+
+        def full(connection, _):
+            connection.execute(f"PRAGMA max_page_count={pages}")  # SQLite's own way to have no room left
+
+        listen(room.store._engine, "connect", full)
+        room.store.close()
+        answers = []
+        for _ in range(400):
+            if (answer := client.post(f"{at}/vote", json=vote | {"id": uuid4().hex})).status_code == 503:
+                answers.append(answer)
+                break
+            if answer.status_code == 429:
+                break
+        remove(room.store._engine, "connect", full)
+        room.store.close()
+        before = len(room.store.events())
+        assert client.post(f"{at}/vote", json=vote).status_code in (200, 429)
+        assert len(room.store.events()) >= before
+        for answer in answers:
+            assert "disk" in answer.json()["error"].lower() and str(room.store.where) not in answer.text
+
+
+def test_hostile_text_is_data(room):
+    voter = room.sit(HOSTILE)
+    seen = room.change(views.teacher)
+    assert len(seen["members"][0]["nickname"]) <= rooms.NICKNAME and seen["members"][0]["voter"] == voter
+    assert HOSTILE.strip() in {reply for question in seen["questions"] for reply in question["replies"]}

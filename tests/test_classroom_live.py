@@ -1,0 +1,194 @@
+"""The classroom's processes: killed in a burst, two on one database, and a session that learns."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from uuid import uuid4
+
+import httpx
+import pytest
+from room import ADDRESS, OpenRoom, serving
+from test_store_server import new_address, server  # noqa: F401
+
+from minirlhf import classroom
+from minirlhf.classroom import ghosts, rooms
+
+PHONES = 40
+
+
+class Phone:
+    """What a phone does with its votes: each is sent until somebody says that it is kept."""
+
+    def __init__(self, addresses, code):
+        self.addresses, self.code, self.kept, self.voter = addresses, code, {}, ""
+        self.client = httpx.AsyncClient(trust_env=False, timeout=10)
+
+    async def ask(self, method, path, **more):
+        """Ask one server, and where it does not answer the next, as a phone behind a proxy does; again and again."""
+        for _ in range(400):
+            self.addresses = [*self.addresses[1:], self.addresses[0]]
+            try:
+                answer = await self.client.request(method, f"{self.addresses[0]}/api/{self.code}/{path}", **more)
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+                continue
+            if answer.status_code in (429, 503):
+                await asyncio.sleep(answer.json().get("retry_after", 0.05))
+                continue
+            return answer
+        raise AssertionError(f"nobody answered {path}")
+
+    async def join(self):
+        self.voter = (await self.ask("POST", "join", json={})).json()["voter"]
+
+    async def vote(self, rounds):
+        """Answer every question so many times, another way each time."""
+        seen = (await self.ask("GET", "me")).json()
+        for n in range(rounds):
+            for question in seen["questions"]:
+                says, id = {"answer": "Better", "winner": n % 2}, uuid4().hex
+                sent = {"question": question["key"], "says": says, "id": id}
+                assert (await self.ask("POST", "vote", json=sent)).status_code == 200
+                self.kept[question["key"]] = id
+
+
+async def crowd(phones, rounds, meanwhile=None):
+    """All join, and then all vote at once; what happens meanwhile is somebody else's."""
+    async with asyncio.TaskGroup() as group:
+        for phone in phones:
+            group.create_task(phone.join())
+    async with asyncio.TaskGroup() as group:
+        for phone in phones:
+            group.create_task(phone.vote(rounds))
+        if meanwhile:
+            group.create_task(meanwhile())
+    for phone in phones:
+        await phone.client.aclose()
+
+
+def require_every_vote(room, phones):
+    """What was acknowledged last to each phone stands, once, and nothing else does."""
+    acknowledged = {(phone.voter, key): id for phone in phones for key, id in phone.kept.items()}
+    assert {(vote.voter, vote.question.key): vote.id for vote in room.votes()} == acknowledged
+    assert len(acknowledged) == len(phones) * len(room.questions)
+    assert {vote.id for vote in room.store.votes()} == set(acknowledged.values())  # the store alone says the same
+
+
+def test_a_server_killed_in_a_burst_loses_nothing_and_counts_nothing_twice(tmp_path):
+    room = OpenRoom(tmp_path / "votes.db", seats=PHONES)
+    with serving(room.store.where) as (process, address):
+        phones = [Phone([address], room.code) for _ in range(PHONES)]
+
+        async def kill():
+            while len(room.votes()) < 2 * PHONES:  # well into the burst
+                await asyncio.sleep(0.01)
+            process.send_signal(signal.SIGKILL)
+            await asyncio.to_thread(process.wait)
+            again.append(serving(room.store.where, port=int(address.split(":")[-1])))
+            again[0].__enter__()
+
+        again = []
+        asyncio.run(crowd(phones, rounds=2, meanwhile=kill))
+        again[0].__exit__(None, None, None)
+    require_every_vote(room, phones)
+
+
+@pytest.mark.server
+def test_two_servers_on_one_database_are_one_room(new_address):  # noqa: F811
+    room = OpenRoom(new_address(), seats=PHONES)
+    where = room.store._engine.url.render_as_string(hide_password=False)
+    with serving(where) as (_, one), serving(where) as (process, other):
+        phones = [Phone([one, other] if i % 2 else [other, one], room.code) for i in range(PHONES)]
+
+        async def kill():
+            while len(room.votes()) < 2 * PHONES:
+                await asyncio.sleep(0.01)
+            process.send_signal(signal.SIGKILL)
+
+        asyncio.run(crowd(phones, rounds=2, meanwhile=kill))
+    require_every_vote(room, phones)
+    room.store.close()
+
+
+@pytest.mark.slow
+def test_a_session_runs_from_the_first_vote_to_the_second_round(tmp_path, monkeypatch):
+    """As the demo does, with the learner's real training; then the kernel is gone, and the room is found again."""
+    monkeypatch.setenv("MINIRLHF_LESSONS", str(tmp_path))
+    session = classroom.open(port=0, seats=20, store=tmp_path / "votes.db")
+    try:
+
+        async def run():
+            haunting = asyncio.create_task(
+                ghosts.haunt(session.store, session.address, session.code, session.token, n=8, pause=0.2)
+            )
+            await until(lambda: tried(session, "open"))
+            await until(lambda: session.seen()["votes"] >= 80)
+            session.do("close")
+            learned_from = {vote.voter for vote in session.votes()}
+            session.do("train", method="DPO")
+            await until(lambda: session.seen()["phase"] != "training")
+            seen = session.seen()
+            assert seen["phase"] == "trained", seen["training"]
+            assert len(seen["training"]["records"]) == seen["training"]["total"] > 0
+            assert seen["reveal"]["shown"] == 0 and not seen["reveal"]["items"] and seen["weights"] is None
+            for n in range(seen["reveal"]["total"] + 1):
+                session.do("reveal")
+                assert session.seen()["reveal"]["shown"] == min(n + 1, seen["reveal"]["total"])
+            shown = session.seen()
+            assert shown["weights"] and any(each["before"] != each["after"] for each in shown["reveal"]["items"])
+            with session.store.connect("be read") as connection:
+                receipts = rooms.latest_job(connection, rooms.find(connection, session.code))["result"]["receipts"]
+            assert receipts.keys() == learned_from
+            before, after = (sum(row[place] for row in receipts.values()) for place in (1, 2))
+            assert after > before  # it learned from exactly these choices
+            session.do("next")
+            await until(lambda: session.seen()["votes"] >= 16)
+            haunting.cancel()
+
+        asyncio.run(run())
+        found = classroom.attach()
+        assert (found.code, found.server) == (session.code, session.server)
+        assert {vote.origin for vote in found.votes()} == {"simulated"}
+        assert {vote.question.round for vote in found.votes()} == {1, 2}
+        assert {vote.question.models for vote in found.votes()} == {("SFT", "SFT"), ("RLHF", "RLHF")}
+    finally:
+        session.close()
+    assert not session.alive()
+    with pytest.raises(FileNotFoundError):
+        classroom.attach()
+
+
+async def until(holds):
+    """Wait for something that happens in another process; the test's own time limit ends it where it never does."""
+    while not await asyncio.to_thread(holds):
+        await asyncio.sleep(0.1)
+
+
+def tried(session, step):
+    try:
+        session.do(step)
+    except rooms.Refused:
+        return False
+    return True
+
+
+def test_the_server_brings_no_torch(tmp_path):
+    """It is to answer phones on one core while the other one trains."""
+    heavy = {"torch", "datasets", "matplotlib", "ipywidgets"}
+    code = f"import sys, minirlhf.classroom.server; print(sorted({heavy} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_port_that_is_taken_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINIRLHF_LESSONS", str(tmp_path))
+    room = OpenRoom(tmp_path / "votes.db")
+    with serving(room.store.where) as (_, address), pytest.raises(OSError, match=r"attach\(\)") as refused:
+        classroom.open(port=int(address.split(":")[-1]), store=tmp_path / "other.db")
+    assert ADDRESS.split("//")[1] in str(refused.value)
+
+
+def test_a_ghost_class_disagrees_and_is_called_simulated():
+    people = ghosts.cast(9)
+    assert len({person.name for person in people}) > 2 and all("simulated" in person.name for person in people)

@@ -1,0 +1,599 @@
+"""The classroom's three pages in a real browser, on a real server: what a voter, a room and a teacher see and do."""
+
+import gzip
+import os
+import re
+from contextlib import contextmanager
+from importlib.resources import files
+
+import pytest
+from lab import OWN
+from playwright.sync_api import expect
+from room import HOSTILE, OpenRoom, ballot, serving
+
+from minirlhf.classroom import rooms
+from minirlhf.feedback.votes import Better, BothBad, Question, Skip, Tie
+
+pytestmark = pytest.mark.browser
+
+SCREENSHOTS = os.environ.get("SCREENSHOTS")  # a folder, for people who want to look
+PHONE, PROJECTOR, DESK = (360, 740), (1280, 720), (1100, 800)
+PAGES = {"j": PHONE, "screen": PROJECTOR, "teach": PHONE}
+RTL = "مرحبا بالعالم " * 40
+LONG = "W" * 500
+MOST_KB = 40  # of the phone's page, as it is sent
+LAST_ROW = 28  # pixels at 1280 × 720: what can be read there
+CODE = 90
+
+# What does not fit: sideways, and on a projector at all; each with what it is.
+OUTSIDE = """() => [...document.querySelectorAll('body *')].filter((each) => {
+    const box = each.getBoundingClientRect();
+    return box.width && (box.right > innerWidth + 1 || box.left < -1) && !each.closest('.unseen, .minirlhf-card-news');
+}).map((each) => each.outerHTML.slice(0, 80))"""
+SCROLLS = """() => {
+    const page = document.scrollingElement;
+    return [page.scrollWidth - innerWidth, page.scrollHeight - innerHeight];
+}"""
+LETTERS = """() => [...document.querySelectorAll('body *')].filter((each) => each.getClientRects().length
+        && [...each.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()))
+    .map((each) => parseFloat(getComputedStyle(each).fontSize) * (each.ownerSVGElement?.getScreenCTM().a ?? 1))"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """One server for every room of this file: where its votes are, and its address."""
+    where = tmp_path_factory.mktemp("classroom") / "votes.db"
+    with serving(where) as (_, address):
+        yield where, address
+
+
+@pytest.fixture
+def room(server):
+    """A room whose first round is open, with six pairs, one of which wants to be markup."""
+    return OpenRoom(server[0])
+
+
+class Visitors:
+    """Everybody who looks at the pages of a test, each with a browser of their own."""
+
+    def __init__(self, chromium, address):
+        self.chromium, self.address = chromium, address
+        self.contexts, self.wrong = [], []
+
+    def context(self, size=PHONE, dark=False):
+        touch = {"has_touch": True, "is_mobile": True} if size == PHONE else {}
+        context = self.chromium.new_context(
+            viewport={"width": size[0], "height": size[1]}, color_scheme="dark" if dark else "light", **touch
+        )
+        context.on("request", lambda request: None if OWN.match(request.url) else self.wrong.append(request.url))
+        context.on("weberror", lambda error: self.wrong.append(str(error.error)))
+        context.on("dialog", lambda dialog: (self.wrong.append(dialog.message), dialog.dismiss()))
+        context.on("console", lambda said: self.wrong.append(said.text) if "Security Policy" in said.text else None)
+        self.contexts.append(context)
+        return context
+
+    def visit(self, kind, room, size=None, dark=False, context=None):
+        page = (context or self.context(size or PAGES[kind], dark)).new_page()
+        page.goto(f"{self.address}/{kind}/{room.code}" + (f"#{room.token}" if kind == "teach" else ""))
+        return page
+
+    def phone(self, room, nickname="", **more):
+        """A phone that has joined, and sees what is asked."""
+        page = self.visit("j", room, **more)
+        page.get_by_label("A name you make up").fill(nickname)
+        page.get_by_role("button", name="Join").click()
+        expect(page.get_by_role("button", name="Join")).to_be_hidden()
+        return page
+
+
+@pytest.fixture
+def visitors(chromium, server):
+    """Browsers in which at the end no script has failed, and from which nothing went elsewhere."""
+    visitors = Visitors(chromium, server[1])
+    yield visitors
+    for context in visitors.contexts:
+        context.close()
+    assert not visitors.wrong
+
+
+def press(page, *names):
+    for name in names:
+        page.get_by_role("button", name=name, exact=True).click()
+
+
+@contextmanager
+def sent(page, *paths):
+    """Wait until what is done here has reached the server: a vote, an undo, ..."""
+    arrived = []
+    page.on("response", lambda response: arrived.append(response.url.rsplit("/")[-1]) if response.ok else None)
+    yield
+    for path in paths:
+        while path not in arrived:
+            page.wait_for_event("response")
+        arrived.remove(path)
+
+
+def asked(page):
+    """What a phone asks: the customer's words, and the replies from the top."""
+    card = page.locator(".minirlhf-card")
+    return card.locator(".mc-prompt .mc-text").inner_text(), card.locator(".mc-reply .mc-text").all_inner_texts()
+
+
+def counts(page, text):
+    expect(page.locator(".minirlhf-card .mc-top")).to_contain_text(text)
+
+
+def somebodys(room):
+    """A vote of somebody who sits there without a phone."""
+    return ballot(room.sit(), room.questions[0])
+
+
+def learned(room, voter=""):
+    """As the learner leaves a room that has trained: what is revealed one by one, the words, a receipt."""
+    answers = [
+        {"prompt": HOSTILE, "before": LONG, "after": RTL},
+        {"prompt": "My hat?", "before": "No.", "after": "Yes."},
+    ]
+    weights = [[word, 1.5 - i / 2] for i, word in enumerate(["please", "<b>!", "we", LONG, "no", "(ten more words)"])]
+    records = [{"score": i / 10, "kl": i / 50} for i in range(12)]
+    result = {"answers": answers, "weights": weights, "receipts": {voter: [6, 2, 5]}}
+    done = {"status": "done", "total": 12, "records": records, "words": "It has learned.", "result": result}
+    room.change(rooms.update_job, round=1, **done)
+    room.change(rooms.change, phase="trained")
+
+
+def phases(room):
+    """Bring a room through all it can be, one after the other."""
+    yield "voting"
+    for do in ("pause", "resume", "close", "train"):
+        room.do(do)
+        yield do
+    records = [{"score": 0.1, "kl": 0.01}, {"score": None, "kl": float(2)}]
+    room.change(rooms.update_job, round=1, status="running", total=40, records=records, words=HOSTILE)
+    yield "running"
+    learned(room)
+    yield "trained"
+    for _ in range(3):
+        room.do("reveal")
+        yield "reveal"
+    room.do("end")
+    yield "over"
+
+
+def settled(page, room):
+    """Wait until a page shows what the room is now, and is drawn."""
+    version = room.change(rooms.find).state
+    path = {"j": "me", "screen": "screen", "teach": "teach"}[page.url.split("/")[3]]
+    told = page.evaluate("(path) => fetch(path).then((answer) => answer.json())", f"/api/{room.code}/{path}")
+    assert str(told["version"]).startswith(str(version))
+    if path == "me":
+        page.evaluate("window.dispatchEvent(new Event('focus'))")
+        page.wait_for_event("requestfinished", lambda request: "/me?" in request.url)
+    else:
+        with page.expect_event("requestfinished", lambda request: request.url.endswith(f"/{path}")):
+            page.reload()
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    if SCREENSHOTS:
+        page.screenshot(path=f"{SCREENSHOTS}/{path}-{version}.png")
+
+
+# A voter.
+
+
+def test_a_phone_comes_in_by_the_link_and_its_vote_means_what_stood_there(visitors, room):
+    phone = visitors.phone(room, "Owl")
+    _, replies = asked(phone)
+    with sent(phone, "vote"):
+        press(phone, "B is better")
+    (vote,) = room.votes()
+    assert vote.question.replies[vote.answer.winner].strip() == replies[1]
+    assert vote.response_ms is not None
+    counts(phone, "1 of 6")
+    assert [member["nickname"] for member in room.change(rooms.members_of)] == ["Owl"]
+
+
+def test_a_code_can_be_typed_as_people_type(visitors, room):
+    phone = visitors.context().new_page()
+    phone.goto(f"{visitors.address}/")
+    code = phone.get_by_label("The code on the screen")
+    code.fill("no such room")
+    press(phone, "Join")
+    expect(phone.get_by_role("alert")).to_contain_text("code")
+    code.fill(f"{room.code[:4]} {room.code[4:]}".lower())
+    press(phone, "Join")
+    counts(phone, "0 of 6")
+    phone.reload()
+    counts(phone, "0 of 6")
+
+
+def test_every_button_is_a_vote_and_each_one_has_a_place_for_a_thumb(visitors, room):
+    phone = visitors.phone(room)
+    names = ("A is better", "B is better", "Tie", "Both bad", "Skip", "Undo")
+    for name in names:
+        box = phone.get_by_role("button", name=name, exact=True).bounding_box()
+        assert box["height"] >= 48 and box["y"] > PHONE[1] / 2 and box["y"] + box["height"] <= PHONE[1]
+    with sent(phone, *["vote"] * 4):
+        press(phone, "Tie", "Both bad", "Skip", "A is better")
+    assert [type(vote.answer) for vote in room.votes()] == [Tie, BothBad, Skip, Better]
+
+
+def test_undo_takes_back_the_last_and_asks_it_again(visitors, room):
+    phone = visitors.phone(room)
+    with sent(phone, "vote"):
+        press(phone, "Tie")
+    second = asked(phone)
+    with sent(phone, "vote", "undo"):
+        press(phone, "Both bad", "Undo")
+    assert asked(phone) == second
+    assert [vote.answer for vote in room.votes()] == [Tie()]
+    with sent(phone, "vote"):
+        press(phone, "Skip")
+    assert [vote.answer for vote in room.votes()] == [Tie(), Skip()]
+
+
+def test_without_a_network_one_goes_on_and_nothing_is_lost(visitors, room):
+    context = visitors.context()
+    phone = visitors.phone(room, context=context)
+    context.set_offline(True)
+    seen = [asked(phone)]
+    for name in ("A is better", "Tie", "Undo", "Both bad"):
+        press(phone, name)
+        seen.append(asked(phone))
+    assert seen[3] == seen[1] and seen[4] == seen[2]
+    counts(phone, "2 of 6")
+    expect(phone.locator("#waiting")).to_contain_text("wait")
+    assert not room.votes()
+    with sent(phone, "vote", "vote", "undo", "vote"):
+        context.set_offline(False)
+    assert [type(vote.answer) for vote in room.votes()] == [Better, BothBad]
+    expect(phone.locator("#waiting")).to_be_hidden()
+
+
+def test_a_reload_keeps_the_place_and_what_waits(visitors, room):
+    phone = visitors.phone(room)
+    phone.route("**/vote", lambda route: route.abort())
+    press(phone, "A is better", "Tie")
+    here = asked(phone)
+    phone.reload()
+    counts(phone, "2 of 6")
+    assert asked(phone) == here
+    with sent(phone, "vote", "vote"):
+        phone.unroute("**/vote")
+    assert [type(vote.answer) for vote in room.votes()] == [Better, Tie]
+
+
+@pytest.mark.parametrize("answer", ["none", "a login page", "503"])
+def test_what_was_not_acknowledged_is_sent_again_and_counts_once(visitors, room, answer):
+    phone, tries = visitors.phone(room), []
+
+    def swallow(route):
+        tries.append(route.request.post_data_json["id"])
+        if len(tries) > 2:
+            return route.continue_()
+        route.fetch()  # it arrives, and nobody is told
+        if answer == "none":
+            return route.abort()
+        if answer == "503":
+            return route.fulfill(status=503, json={"error": "The disk is full: nothing was counted; try again."})
+        return route.fulfill(status=200, content_type="text/html", body="<h1>Welcome to the guests' network</h1>")
+
+    phone.route("**/vote", swallow)
+    press(phone, "Tie")
+    counts(phone, "1 of 6")
+    expect(phone.locator("#waiting")).to_contain_text("wait")
+    expect(phone.locator("#waiting")).to_be_hidden()
+    assert len(tries) == 3 and len(set(tries)) == 1
+    assert len(room.votes()) == 1
+
+
+def test_two_tabs_of_one_phone_are_one_voter(visitors, room):
+    context = visitors.context()
+    first = visitors.phone(room, context=context)
+    second = visitors.visit("j", room, context=context)
+    counts(second, "0 of 6")
+    for page in (first, second):
+        page.route("**/vote", lambda route: route.abort())
+    press(first, "Tie")
+    counts(second, "1 of 6")
+    press(second, "Both bad")
+    counts(first, "2 of 6")
+    for page in (first, second):
+        page.unroute("**/vote")
+    for page in (first, second):
+        expect(page.locator("#waiting")).to_be_hidden()
+        counts(page, "2 of 6")
+    assert [vote.answer for vote in room.votes()] == [Tie(), BothBad()]
+    assert len(room.change(rooms.members_of)) == 1
+
+
+def test_in_a_pause_votes_wait_and_after_it_they_count(visitors, room):
+    context = visitors.context()
+    phone = visitors.phone(room, context=context)
+    context.set_offline(True)
+    press(phone, "Tie")
+    room.do("pause")
+    context.set_offline(False)
+    expect(phone.locator("#message")).to_contain_text("pause")
+    expect(phone.locator("#waiting")).to_contain_text("1 vote waits")
+    assert not room.votes()
+    with sent(phone, "vote"):
+        room.do("resume")
+    assert len(room.votes()) == 1
+    counts(phone, "1 of 6")
+
+
+def test_what_comes_after_the_close_is_dropped_with_a_word(visitors, room):
+    context = visitors.context()
+    phone = visitors.phone(room, context=context)
+    with sent(phone, "vote"):
+        press(phone, "Tie")
+    context.set_offline(True)
+    press(phone, "Both bad")
+    room.do("close")
+    context.set_offline(False)
+    message = phone.locator("#message")
+    expect(message).to_contain_text("not counted")
+    expect(message).to_contain_text("1 of 6")
+    assert [vote.answer for vote in room.votes()] == [Tie()]
+
+
+def test_a_question_that_is_hidden_meanwhile_is_asked_no_more(visitors, room):
+    phone = visitors.phone(room)
+    prompt, _ = asked(phone)
+    (shown,) = [each for each in room.questions if prompt in each.prompt]
+    room.do("hide", question=shown.key)
+    press(phone, "Tie")
+    counts(phone, "0 of 5")
+    assert not room.votes()
+    assert asked(phone)[0] != prompt
+
+
+def test_a_phone_sees_what_the_room_does_and_what_became_of_its_votes(visitors, room):
+    phone = visitors.phone(room)
+    with sent(phone, "vote"):
+        press(phone, "Tie")
+    room.do("close")
+    room.do("train")
+    (member,) = room.change(rooms.members_of)
+    learned(room, member["voter"])
+    room.do("reveal")
+    message = phone.locator("#message")
+    expect(message).to_contain_text("screen")
+    expect(message).to_contain_text("6 choices")
+    again = Question("pair", "Customer: Again?\nAgent:", (" Yes.", " No."), round=2)
+    room.change(rooms.write_down, round=2, written=[again])
+    room.do("next")
+    counts(phone, "0 of 1")
+
+
+def test_votes_are_deleted_when_asked_twice(visitors, room):
+    phone = visitors.phone(room)
+    with sent(phone, "vote"):
+        press(phone, "Tie")
+    phone.get_by_text("About you").click()
+    press(phone, "Delete my votes", "No, keep them", "Delete my votes")
+    assert len(room.votes()) == 1
+    press(phone, "Yes, delete them")
+    expect(phone.get_by_role("button", name="Join")).to_be_visible()
+    expect(phone.get_by_role("alert")).to_contain_text("deleted")
+    assert not room.votes() and not room.change(rooms.members_of)
+    press(phone, "Join")
+    counts(phone, "0 of 6")
+
+
+def test_whoever_is_removed_is_told(visitors, room):
+    phone = visitors.phone(room)
+    (member,) = room.change(rooms.members_of)
+    room.do("remove", voter=member["voter"])
+    press(phone, "Tie")
+    expect(phone.get_by_role("alert").or_(phone.locator("#sentence")).filter(has_text="teacher")).to_be_visible()
+    assert not room.votes()
+
+
+def test_a_phone_loads_little():
+    pages, card = files("minirlhf.classroom.pages"), files("minirlhf.feedback.card")
+    names = ["phone.html", "phone.js", "phone.css", "room.js"]
+    sizes = [len(gzip.compress((pages / name).read_bytes(), 9)) for name in names]
+    sizes += [len(gzip.compress((card / name).read_bytes(), 9)) for name in ("card.js", "card.css")]
+    assert sum(sizes) <= MOST_KB * 1000
+
+
+# The room and its teacher.
+
+
+def test_the_screen_follows_the_room(visitors, room):
+    screen, phones = visitors.visit("screen", room), [visitors.phone(room) for _ in range(3)]
+    expect(screen.locator("#joined")).to_have_text("3")
+    code = screen.locator("#code")
+    expect(code).to_have_text(room.code)
+    assert screen.locator("#qr").evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 0
+    for phone in phones:
+        with sent(phone, *["vote"] * 6):
+            press(phone, *["A is better"] * 6)
+    expect(screen.locator("#voted")).to_have_text("3")
+    expect(screen.locator(".pairs li")).to_have_count(3)
+    assert sum(int(n) for n in re.findall(r"\d+", screen.locator(".split").first.inner_text())) == 3
+    room.do("lock")
+    expect(code).to_be_hidden()
+    before = screen.evaluate("getComputedStyle(document.body).backgroundColor")
+    screen.keyboard.press("d")
+    assert screen.evaluate("getComputedStyle(document.body).backgroundColor") != before
+
+
+def test_what_was_revealed_can_be_looked_at_again(visitors, room):
+    room.cast(somebodys(room))
+    room.do("close")
+    room.do("train")
+    learned(room)
+    for _ in range(3):
+        room.do("reveal")
+    screen = visitors.visit("screen", room)
+    expect(screen.locator(".words li")).to_have_count(6)
+    screen.keyboard.press("ArrowLeft")
+    expect(screen.locator(".side.after")).to_contain_text("Yes.")
+    screen.keyboard.press("PageUp")
+    expect(screen.locator(".side.before")).to_contain_text("WWW")
+    screen.keyboard.press("PageDown")
+    expect(screen.locator(".side.after")).to_contain_text("Yes.")
+
+
+def test_the_teachers_key_is_used_once_and_seen_nowhere(visitors, room):
+    panel = visitors.visit("teach", room)
+    expect(panel.locator("#next")).to_be_visible()
+    assert room.token not in panel.url and room.token not in panel.content()
+    panel.reload()
+    expect(panel.locator("#next")).to_be_visible()
+    stranger = visitors.context().new_page()
+    stranger.goto(f"{visitors.address}/teach/{room.code}#{'x' * 43}")
+    expect(stranger.get_by_role("alert").first).to_contain_text("link")
+    expect(stranger.locator("#next")).to_be_hidden()
+
+
+def test_the_panel_leads_a_room_by_the_keyboard_alone(visitors, room):
+    phone = visitors.phone(room, "Owl")
+    with sent(phone, "vote"):
+        press(phone, "Tie")
+    panel = visitors.visit("teach", room, size=DESK)
+    keys, following = panel.keyboard, panel.locator("#next")
+    expect(following).to_contain_text("Close")
+
+    def go(name, key="Tab"):
+        """Go to a control as somebody without a mouse does, and see that it can be seen."""
+        for _ in range(60):
+            at = panel.evaluate("document.activeElement.ariaLabel || document.activeElement.textContent")
+            if re.match(name, at):
+                return
+            keys.press(key)
+        raise AssertionError(f"nobody comes to {name!r} by {key}")
+
+    go("Pause")
+    keys.press("Enter")
+    expect(panel.get_by_role("status")).to_contain_text("Paused")
+    go("Go on", "Shift+Tab")
+    keys.press("Enter")
+    expect(following).to_contain_text("Close")
+    go("Close", "Shift+Tab")
+    keys.press("Enter")
+    expect(following).to_contain_text("Train")
+    keys.press("Shift+Tab")
+    keys.press("ArrowDown")
+    expect(following).to_contain_text("DPO")
+    go("Train")
+    keys.press("Enter")
+    expect(following).to_contain_text("Learning")
+    with room.store.connect() as connection:
+        job = rooms.latest_job(connection, rooms.find(connection, room.code))
+    assert job is not None and job["method"] == "DPO"
+    assert panel.evaluate("document.activeElement.id") == "next", "whoever presses the keys stays where they were"
+
+    go("Hide")
+    keys.press("Enter")
+    expect(panel.locator("#questions button").first).to_have_accessible_name(re.compile("Ask again"))
+    go("Remove: Owl")
+    keys.press("Enter")
+    keys.press("Escape")
+    keys.press("Enter")
+    keys.press("Tab")
+    keys.press("Enter")
+    expect(panel.locator("#members li")).to_have_count(0)
+    assert not room.votes()
+
+
+def test_erasing_asks_twice(visitors, room):
+    room.cast(somebodys(room))
+    panel = visitors.visit("teach", room)
+    press(panel, "Erase every vote", "No", "Erase every vote", "Yes, erase")
+    assert len(room.votes()) == 1
+    press(panel, "Yes, erase everything")
+    expect(panel.locator("#phase")).to_contain_text("Over")
+    assert not room.votes()
+
+
+def test_an_export_names_nobody(visitors, room):
+    vote = somebodys(room)
+    room.cast(vote)
+    panel = visitors.visit("teach", room, size=DESK)
+    with panel.expect_download() as download:
+        panel.get_by_text("Export").click()
+    text = download.value.path().read_text(encoding="utf-8")
+    assert len(text.splitlines()) == 1 and vote.voter not in text
+
+
+def test_a_refusal_is_read_out_and_stays(visitors, room):
+    panel = visitors.visit("teach", room)
+    expect(panel.locator("#next")).to_contain_text("Close")
+    press(panel, panel.locator("#next").inner_text())
+    expect(panel.locator("#next")).to_contain_text("Train")
+    press(panel, "Train now with PPO")  # and nobody has voted
+    expect(panel.get_by_role("alert")).to_contain_text("voted")
+
+
+# What strangers write, on every page and in every state.
+
+
+@pytest.mark.parametrize("kind", PAGES)
+def test_whatever_people_write_is_text_and_fits(visitors, server, kind):
+    texts = [HOSTILE, RTL, LONG, "<script>alert(1)</script>", "{{prefix}}", "line\nafter line\n" * 30]
+    questions = [
+        Question("pair", f"Customer: {prompt}\nAgent:", (f" {one}", f" {other} "))
+        for prompt, one, other in zip(texts, texts[1:] + texts[:1], texts[2:] + texts[:2], strict=True)
+    ]
+    room = OpenRoom(server[0], questions=questions)
+    for name in ("<img src=x onerror=alert(1)>", "\u202eowl", "مرحبا", LONG[:24], "  "):
+        visitors.phone(room, name).context.close()
+    for i in range(3):
+        voter, says = room.sit(LONG), [Better(0), Better(1), Tie()][i]
+        room.cast(*[ballot(voter, question, says) for question in questions])
+    page = visitors.phone(room) if kind == "j" else visitors.visit(kind, room)
+    for phase in phases(room):
+        settled(page, room)
+        assert page.locator("img:not(#qr), script:not([src])").count() == 0
+        assert page.evaluate(OUTSIDE) == [], phase
+        sideways, down = page.evaluate(SCROLLS)
+        assert sideways <= 0 and (kind != "screen" or down <= 0), phase
+        if kind == "screen":
+            assert min(page.evaluate(LETTERS)) >= LAST_ROW, phase
+            if page.locator("#code").is_visible():
+                assert page.locator("#code").evaluate("(code) => parseFloat(getComputedStyle(code).fontSize)") >= CODE
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("kind", PAGES)
+def test_nobody_is_shut_out(visitors, room, kind, dark):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = visitors.visit(kind, room, dark=dark)
+
+    def check():
+        found = axe.run(page)
+        assert not found.response["violations"], found.generate_report()
+
+    if kind == "j":
+        expect(page.get_by_role("button", name="Join")).to_be_visible()
+        check()
+        press(page, "Join")
+        counts(page, "0 of 6")
+        page.get_by_text("About you").click()
+        press(page, "Delete my votes")
+        check()
+        page.get_by_text("About you").click()
+    room.cast(somebodys(room))
+    for _ in phases(room):
+        settled(page, room)
+        check()
+
+
+def test_behind_a_prefix_all_is_found(chromium, tmp_path):
+    room = OpenRoom(tmp_path / "votes.db")
+    with serving(tmp_path / "votes.db", prefix="/services/vote") as (_, address):
+        visitors = Visitors(chromium, address)
+        phone = visitors.phone(room)
+        with sent(phone, "vote"):
+            press(phone, "Tie")
+        screen, panel = visitors.visit("screen", room), visitors.visit("teach", room)
+        expect(screen.locator("#voted")).to_have_text("1")
+        assert screen.locator("#qr").evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 0
+        expect(panel.locator("#members li")).to_have_count(1)
+        for context in visitors.contexts:
+            context.close()
+    assert not visitors.wrong
+    assert len(room.votes()) == 1
