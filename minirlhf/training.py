@@ -28,8 +28,8 @@ Record = TypeVar("Record")
 class TrainState:
     """All that a run needs, beside its models, to go on bit for bit: pass it in again, or save it.
 
-    `step` counts what has been done; `numbers` holds what a stage changes as it goes, such as PPO's β;
-    `kept` holds weights that it may come back to, by the model's name, such as DPO's best step.
+    `step` counts what has been done; `numbers` holds what a stage changes as it goes, such as PPO's β; `kept` the
+    weights that it may come back to, by the model's name, such as DPO's best step.
     """
 
     optimizers: Mapping[str, torch.optim.Optimizer]

@@ -1,6 +1,7 @@
 """What every test shares: its threads, no hub, nothing of the learner's own, and in CI no silent skip."""
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -14,10 +15,10 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
 # Never the learner's own, and for every worker another: each has inherited the environment of the one that started it.
-mine = tempfile.TemporaryDirectory()  # removed when the process ends
-os.environ["MINIRLHF_PROGRESS"] = str(Path(mine.name) / "progress.json")
-os.environ["MINIRLHF_VOTER"] = str(Path(mine.name) / "voter")
-os.environ["MINIRLHF_VOTES"] = str(Path(mine.name) / "votes.db")
+os.environ["MINIRLHF_OF_THIS_WORKER"] = tempfile.mkdtemp()
+os.environ["MINIRLHF_PROGRESS"] = str(Path(os.environ["MINIRLHF_OF_THIS_WORKER"]) / "progress.json")
+os.environ["MINIRLHF_VOTER"] = str(Path(os.environ["MINIRLHF_OF_THIS_WORKER"]) / "voter")
+os.environ["MINIRLHF_VOTES"] = str(Path(os.environ["MINIRLHF_OF_THIS_WORKER"]) / "votes.db")
 
 import pytest
 from hypothesis import settings
@@ -25,6 +26,11 @@ from hypothesis import settings
 # A busy machine is no bug, so no deadline; 25 examples where the default is 100, for a set that stays quick.
 settings.register_profile("quick", deadline=None, max_examples=25)
 settings.load_profile("quick")
+
+
+def pytest_unconfigure():
+    """Tests leave no folder behind."""
+    shutil.rmtree(os.environ["MINIRLHF_OF_THIS_WORKER"], ignore_errors=True)
 
 
 @pytest.fixture
