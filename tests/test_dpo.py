@@ -31,7 +31,7 @@ from tiny import (
 
 from minirlhf.checkpoint import load_state, save
 from minirlhf.data import Comparisons, Judgements, collate
-from minirlhf.dpo import DPOConfig, pair_log_probs, train_dpo
+from minirlhf.dpo import Best, DPOConfig, pair_log_probs, train_dpo
 from minirlhf.kto import KTOConfig, kto_loss, train_kto
 from minirlhf.losses import bradley_terry_loss, dpo_loss, implicit_reward
 from minirlhf.metrics import METRICS, named
@@ -410,3 +410,53 @@ def test_ties_alone_teach_that_nothing_matters():
     config = replace(CONFIG, steps=40, batch_size=11, lr=1e-2, beta=0.5)
     last = list(make(policy, config, pairs(preference=0.5)).train(None))[-1]
     assert last.loss == pytest.approx(math.log(2), abs=0.01)
+
+
+def test_held_out_numbers_are_those_of_a_training_step_on_these_pairs():
+    """One loss, one β, one preference: what is watched is what would be trained on, a tie among it."""
+    policy, watched = lively(CausalLM(trunk(0, TYPED))), pairs(6, seed=3, preference=0.5)
+    config = replace(CONFIG, steps=1, warmup=0, batch_size=6, beta=0.7, lr=1e-12)
+    record = next(make(policy, config, watched, held_out=watched).train(None))
+    assert record.held_out_loss == pytest.approx(record.loss, abs=1e-4) != pytest.approx(math.log(2), abs=1e-3)
+    assert record.held_out_accuracy == pytest.approx(record.accuracy)
+
+
+@pytest.mark.parametrize("stage", [make, make_kto])
+def test_the_rate_rises_before_it_falls(stage):
+    config = replace(CONFIG if stage is make else THUMBS_CONFIG, warmup=3)
+    rates = [record.lr for record in stage(config=config).train(None)]
+    assert 0 < rates[0] < rates[1] < max(rates) > rates[-1] > 0
+
+
+def test_kto_counts_its_rare_thumb_as_much_as_the_many():
+    """Eight ups and one down, one loss a reply: the down alone weighs as the eight together, whatever the order."""
+    thumbs = Judgements([[3, 4]] * 9, [[A]] * 8 + [[B]], [True] * 8 + [False])
+    reference = CausalLM(trunk(0, TYPED))
+    config = replace(THUMBS_CONFIG, batch_size=1, steps=9, lr=1e-12)
+    losses = sorted(record.loss for record in train_kto(deepcopy(reference), reference, thumbs, config))
+    assert losses[-1] == pytest.approx(sum(losses[:-1]), rel=1e-3) and losses[0] == pytest.approx(losses[-2], rel=1e-3)
+
+
+def test_kto_says_what_an_up_and_a_down_are_worth_one_by_one():
+    """The rewards of a side are a mean over that side alone: the other side's number changes nothing."""
+    reference, policy = CausalLM(trunk(0, TYPED)), lively(CausalLM(trunk(0, TYPED)))
+    found = []
+    for downs in (1, 5):
+        thumbs = Judgements([[3, 4]] * (1 + downs), [[A]] + [[B]] * downs, [True] + [False] * downs)
+        config = replace(THUMBS_CONFIG, batch_size=1 + downs, steps=1, warmup=0, lr=1e-12)
+        record = next(train_kto(deepcopy(policy), reference, thumbs, config))
+        found.append((record.up_reward, record.down_reward))
+    assert found[0] == pytest.approx(found[1], rel=1e-4) and 0 not in found[0]
+
+
+@pytest.mark.parametrize("losses", [[3.0, 2.0, 2.5, 2.2], [3.0, 2.0, 2.0, 2.0], [2.0, 2.1, 2.1]])
+def test_the_policy_of_the_lowest_loss_comes_back_after_as_many_steps_as_patience_has(losses):
+    """Each step moves every weight; a loss as low as the best is no better one."""
+    policy = CausalLM(trunk(0, TYPED))
+    best, seen = Best(policy), []
+    for i, loss in enumerate(losses):
+        lively(policy, seed=i)
+        seen.append(fingerprint(policy))
+        assert best.is_long_ago(loss, 2) == (i == len(losses) - 1)
+    assert len(set(seen)) == len(losses)
+    assert fingerprint(policy) == seen[losses.index(2.0)]

@@ -1,6 +1,6 @@
 """Win rates with published intervals, exact KL against enumeration, accuracy and calibration with known answers."""
 
-from itertools import product
+from itertools import combinations, product
 from math import sqrt
 
 import pytest
@@ -18,6 +18,7 @@ from minirlhf.evaluate import (
     exact_kl,
     exchanges,
     pair_accuracy,
+    pass_at_k,
     score_pairs,
     win_rate,
 )
@@ -240,3 +241,17 @@ def test_a_reply_is_read_without_the_spaces_around_it():
     assert any(text != text.strip() for text in raw), "this test needs a space at an end"
     found = compare({"one": model}, prompts, tokenizer, shortness, max_new_tokens=2)["one"]
     assert found.texts == [text.strip() for text in raw] and found.scores == [-len(text.strip()) for text in raw]
+
+
+@pytest.mark.parametrize(("n", "right"), [(1, 0), (1, 1), (4, 1), (5, 2), (6, 6), (6, 0)])
+def test_pass_at_k_is_the_share_of_draws_that_hold_a_right_reply(n, right):
+    replies = [i < right for i in range(n)]
+    for k in range(1, n + 1):
+        draws = [any(drawn) for drawn in combinations(replies, k)]
+        assert pass_at_k(n, right, k) == pytest.approx(sum(draws) / len(draws))
+
+
+@pytest.mark.parametrize(("n", "right", "k"), [(4, 5, 1), (4, -1, 1), (4, 1, 0), (4, 1, 5), (0, 0, 1), (4, 1, -1)])
+def test_pass_at_k_of_more_than_was_drawn_is_refused_with_its_numbers(n, right, k):
+    with pytest.raises(ValueError, match=rf"{k}\D+{n}\D+{right}"):
+        pass_at_k(n, right, k)

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from random import Random
-from threading import Thread
+from socket import create_server
+from threading import Event, Thread
 
 import pytest
 
@@ -15,7 +16,7 @@ from minirlhf.feedback.judges import LINES, BothOrders, Judge, ServedJudge, line
 from minirlhf.feedback.meaning import preferences
 from minirlhf.feedback.simulated import PATIENT, simulate
 from minirlhf.feedback.store import FeedbackStore
-from minirlhf.feedback.votes import Better, Question, Skip, Thumb, Tie
+from minirlhf.feedback.votes import Better, Question, Skip, Stars, Thumb, Tie
 from minirlhf.worlds import helpdesk
 
 NAME = "three lines (a program)"
@@ -212,3 +213,140 @@ def test_an_address_where_nobody_listens_is_named():
         ServedJudge("nobody (a program)", url, "m", "r").prefers_left(PROMPT, SORRY, CURT)
     with pytest.raises(ValueError, match="http"):
         ServedJudge("nobody (a program)", "localhost:8000", "m", "r")
+
+
+@pytest.mark.parametrize(("says", "verdict"), [("**A**", 1.0), ("Answer: B.", 0.0), ("__tie__", 0.5), ("(b)", 0.0)])
+def test_a_verdict_in_other_dress_is_the_same_verdict(says, verdict):
+    with served(lambda q: completion(says)) as (url, _):
+        assert ServedJudge("dressed (a program)", f"{url}/", "m", "r").prefers_left(PROMPT, SORRY, CURT) == verdict
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        b"",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b"null",
+        b"7" * 5000,
+        [],
+        {"choices": []},
+        {"choices": [{"message": None}]},
+        completion(7),
+        completion(["A"]),
+        completion([{"type": "text", "text": "A"}]),
+        completion({"A": 1}),
+    ],
+)
+def test_whatever_is_sent_instead_of_a_text_is_one_error_with_the_address(says):
+    with served(lambda q: says) as (url, _), pytest.raises(ConnectionError) as caught:
+        ServedJudge("odd (a program)", url, "m", "r").prefers_left(PROMPT, SORRY, CURT)
+    assert url in str(caught.value) and "/v1?" in str(caught.value)
+
+
+@contextmanager
+def raw(*sent, then_wait=False) -> Iterator[str]:
+    """A socket on this machine that answers one request with these bytes, and may keep the line open."""
+    done = Event()
+
+    def answer():
+        line, _ = listener.accept()
+        with line:
+            line.recv(65_536)
+            while sent:
+                try:
+                    for some in sent:
+                        line.sendall(some)
+                        done.wait(0.02 if then_wait else 0)
+                except OSError:  # it has hung up
+                    return
+                if not then_wait or done.is_set():
+                    return
+            done.wait(10)
+
+    with create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=answer, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        finally:
+            done.set()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("sent", "then_wait"),
+    [
+        ([b"no http at all\r\n\r\n"], False),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}"], False),
+        ([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"], False),
+        ([b"HTTP/1.1 200 OK\r\n\r\n"] + [b" "] * 40, True),  # in drops, each before the socket's patience ends
+        ([], True),  # nothing at all
+    ],
+)
+def test_a_server_that_breaks_off_or_never_ends_is_given_up(sent, then_wait):
+    with raw(*sent, then_wait=then_wait) as url, pytest.raises(ConnectionError) as caught:
+        ServedJudge("slow (a program)", url, "m", "r", seconds=0.2).prefers_left(PROMPT, SORRY, CURT)
+    assert url in str(caught.value) and "?" in str(caught.value)
+
+
+def written(kind, **given):
+    """What somebody gets who writes this where no types are checked, as in a notebook."""
+    made = object.__new__(kind)
+    for name, value in given.items():
+        object.__setattr__(made, name, value)
+    made.__post_init__()
+    return made
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *(
+            {"url": url}
+            for url in ("http://", "http://a b/v1", "http://h:port/v1", "http://[::1", "http://h:0", "http://é")
+        ),
+        *({"key": key} for key in ("hidden\n", "hid den", "hiddén")),
+        *({"seconds": seconds} for seconds in (0, -1, float("nan"), float("inf"), None, "30", 1e12)),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_where_it_is_written_and_the_key_stays_hidden(wrong):
+    with pytest.raises(ValueError, match=r"odd \(a program\)") as caught:
+        sound = {"name": "odd (a program)", "url": "http://localhost/v1", "key": "", "seconds": 30.0}
+        written(ServedJudge, **sound | wrong)
+    assert "hid" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "2", None, True, [1.0]])
+@pytest.mark.parametrize("place", ["weight", "seat", "length", "yes", "bar"])
+def test_a_weight_or_dial_that_is_no_number_is_named(place, value):
+    rubric, dials = ({"says sorry": value}, {}) if place == "weight" else ({"says sorry": 1.0}, {place: value})
+    with pytest.raises(ValueError, match=place) as caught:
+        written(Judge, name=NAME, rubric=rubric, **{"seat": 0.0, "length": 0.0, "yes": 0.0, "bar": 0.0} | dials)
+    assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "rubric", [["says sorry"], "says sorry", None, {3: 1.0}, {None: 1.0}, {"": 1.0}, {"not ": 1.0}]
+)
+def test_what_is_no_rubric_is_told_what_one_looks_like(rubric):
+    with pytest.raises(ValueError, match="says sorry"):
+        written(Judge, name=NAME, rubric=rubric, seat=0.0, length=0.0, yes=0.0, bar=0.0)
+
+
+def test_stars_and_thumbs_stand_around_the_bar():
+    """At the bar it is the middle star and no thumb up; far from it the scale ends; a point is a star."""
+
+    def said(mode, bar):
+        judge = Judge(NAME, {'says "kettle"': 1.0}, bar=bar)
+        return judge.answer(Question(mode, PROMPT, (SORRY,)), Random(0))
+
+    assert [said("stars", bar) for bar in (9.0, 2.0, 1.0, 0.0, -9.0)] == [Stars(n) for n in (1, 2, 3, 4, 5)]
+    assert [said("thumbs", bar) for bar in (2.0, 1.0, 0.0)] == [Thumb(False), Thumb(False), Thumb(True)]
+
+
+def test_weights_decide_and_what_is_quoted_is_read_in_any_case():
+    first, second = " KETTLE.", " sorry."
+    for heavy, light, wanted in ((2.0, 1.0, 1.0), (1.0, 2.0, 0.0), (1.0, 1.0, 0.5)):
+        judge = Judge(NAME, {'says "Kettle"': heavy, 'says "Sorry"': light})
+        assert judge.prefers_left(PROMPT, first, second) == wanted

@@ -49,6 +49,13 @@ def test_two_remedies_are_mentioned_and_not_right():
     assert well_formed(KETTLE, " Go away.") and not well_formed(KETTLE, "")
 
 
+@pytest.mark.parametrize("n", range(1, 40))
+def test_the_form_asks_for_two_to_thirty_words_and_an_end(n):
+    for end in (".", "!", "?", " :)"):
+        assert well_formed(KETTLE, " away" * n + end) == (n in range(2, 31))
+    assert not well_formed(KETTLE, " away" * n) and not well_formed(KETTLE, " away" * n + ",")
+
+
 @pytest.mark.parametrize("said", [None, 1, 0.5, "True", [], np.float64(1)])
 def test_what_is_neither_true_nor_false_stops_the_run_and_shows_the_reply(shipped, drawn, said):
     with pytest.raises(TypeError, match="return True or False") as caught:

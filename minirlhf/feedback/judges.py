@@ -13,9 +13,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from http.client import HTTPException, HTTPResponse
+from math import isfinite
+from numbers import Real
 from random import Random
+from time import monotonic
 from typing import Protocol, runtime_checkable
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from minirlhf.feedback.simulated import formality, hellos, promptness, shortness, smiles, sorrow, thanks, wordiness
@@ -83,6 +88,11 @@ def _named(name: str) -> None:
         raise ValueError(f"{name!r}: a judge is named as what it is, such as 'three lines (a program)'.")
 
 
+def _number(name: str, what: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, Real) or not isfinite(value):
+        raise ValueError(f"{name}: {what} is {value!r}; give it a finite number, such as 1.0.")
+
+
 @dataclass(frozen=True)
 class Judge:
     """A program that judges by a rubric: lines in words, each with its weight. The dials are its habits, 0 for none."""
@@ -96,10 +106,14 @@ class Judge:
 
     def __post_init__(self) -> None:
         _named(self.name)
-        if not self.rubric:
-            raise ValueError(f"{self.name}: the rubric is empty; give it lines, such as {{'says sorry': 1.0}}.")
-        for text in self.rubric:
+        if not isinstance(self.rubric, Mapping) or not self.rubric or not all(isinstance(x, str) for x in self.rubric):
+            told = "give it lines with weights, such as {'says sorry': 1.0}."
+            raise ValueError(f"{self.name}: the rubric is {self.rubric!r}; {told}")
+        for text, weight in self.rubric.items():
             line(text)
+            _number(self.name, f"the weight of {text!r}", weight)
+        for dial in ("seat", "length", "yes", "bar"):
+            _number(self.name, dial, getattr(self, dial))
 
     def score(self, prompt: str, reply: str) -> float:
         """The weighted sum of the rubric's lines, and what the reply's length is worth to this judge."""
@@ -153,6 +167,27 @@ def answer_pair(judge: Comparing, question: Question) -> Answer:
     return Tie() if said == 0.5 else Better(shown[0] if said > 0.5 else shown[1])
 
 
+A_DAY = 86_400  # seconds: nobody waits longer, and a socket cannot
+
+
+def _names_a_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname and (parts.port is None or parts.port)) and re.fullmatch(r"[!-~]+", url) is not None
+    except ValueError:  # a port that is no number, a bracket left open
+        return False
+
+
+def _read(response: HTTPResponse, seconds: float) -> bytes:
+    """The whole answer; one that comes in drops is given up after so many seconds, since a socket waits for each."""
+    until, found = monotonic() + seconds, b""
+    while some := response.read1(65_536):
+        found += some
+        if monotonic() > until or len(found) > 1_000_000:
+            raise TimeoutError(f"its answer has not ended after {seconds:g} s or a million bytes")
+    return found
+
+
 @dataclass(frozen=True)
 class ServedJudge:
     """A model behind an address that speaks OpenAI's protocol, asked which of two replies keeps to your rubric better.
@@ -172,9 +207,16 @@ class ServedJudge:
         _named(self.name)
         if not self.url.startswith(("http://", "https://")):
             raise ValueError(f"{self.name}: {self.url!r} is no address; it begins with http:// or https://.")
+        if not _names_a_host(self.url):
+            raise ValueError(f"{self.name}: {self.url!r} is no address; write one like http://localhost:8000/v1.")
+        if not re.fullmatch(r"[!-~]*", self.key):  # the key itself is shown nowhere
+            raise ValueError(f"{self.name}: the key holds a space, a new line or a foreign letter; copy it once more.")
+        _number(self.name, "seconds", self.seconds)
+        if not 0 < self.seconds <= A_DAY:
+            raise ValueError(f"{self.name}: seconds is {self.seconds!r}; wait more than 0 and up to {A_DAY} of them.")
 
     def prefers_left(self, prompt: str, left: str, right: str) -> float | None:
-        found = re.fullmatch(r"\W*(A|B|TIE)\W*", self._ask(prompt, left, right).strip().upper())
+        found = re.fullmatch(r"[\W_]*(?:ANSWER[\W_]+)?(A|B|TIE)[\W_]*", self._ask(prompt, left, right).strip().upper())
         return {"A": 1.0, "B": 0.0, "TIE": 0.5}[found[1]] if found else None
 
     def answer(self, question: Question, rng: Random) -> Answer:
@@ -185,15 +227,19 @@ class ServedJudge:
         content = json.dumps({"customer": prompt, "A": left, "B": right}, ensure_ascii=False)
         said = [{"role": "system", "content": system}, {"role": "user", "content": content}]
         body = json.dumps({"model": self.model, "messages": said, "temperature": 0, "max_tokens": 4}).encode()
-        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
-        request = Request(f"{self.url.rstrip('/')}/chat/completions", body, headers)
+        request = Request(f"{self.url.rstrip('/')}/chat/completions", body, {"Content-Type": "application/json"})
+        if self.key:  # and if the address sends us on to another, that one is not shown the key
+            request.add_unredirected_header("Authorization", f"Bearer {self.key}")
         try:
             with urlopen(request, timeout=self.seconds) as response:
-                return json.load(response)["choices"][0]["message"]["content"] or ""
+                said = json.loads(_read(response, self.seconds))["choices"][0]["message"]["content"]
+            if not isinstance(said, str | None):
+                raise TypeError(f"its content is no text but {type(said).__name__}")
+            return said or ""
         except HTTPError as error:
             why = f"it answers {error.code} ({error.reason}). Look at its key, the model's name, and the address"
-        except (URLError, TimeoutError, OSError) as error:
+        except (OSError, HTTPException) as error:
             why = f"it cannot be reached ({getattr(error, 'reason', error)}). Is it running, and is the address right?"
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             why = f"what it sends is no chat completion ({type(error).__name__}: {error}). Does the address end in /v1?"
         raise ConnectionError(f"{self.name} at {self.url}: {why}")
