@@ -354,6 +354,7 @@ class Phone {
       this.asked = asked;
     }
     this.drawWaiting();
+    document.body.dataset.version = me?.version ?? "";
   }
 
   sentence() {

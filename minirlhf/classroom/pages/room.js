@@ -29,6 +29,11 @@ export function show(element, text) {
   element.hidden = !text;
 }
 
+// A number with a true minus, as it is read aloud.
+export function decimal(value) {
+  return value.toFixed(2).replace("-", "−");
+}
+
 export function counted(n, thing, things = `${thing}s`) {
   return `${n} ${n === 1 ? thing : things}`;
 }

@@ -2,7 +2,7 @@
 // Keys, for whoever stands at it: d dark or light, f full screen, ← and → (or a presenter's buttons) back and forth
 // among what has been revealed.
 
-import { counted, follow, kept, make, place, show } from "./room.js";
+import { counted, decimal, follow, kept, make, place, show } from "./room.js";
 
 const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
@@ -28,6 +28,7 @@ function draw(told = snapshot) {
   document.body.dataset.view = view;
   document.body.dataset.phase = told.phase;
   DRAWN[view](told);
+  document.body.dataset.version = told.version;
 }
 
 function drawDoor({ code, join, locked }) {
@@ -67,7 +68,7 @@ const DRAWN = {
     const hint = keep("p", "hint");
     show(hint, rows.length ? "" : told.phase === "closed" ? "Too few votes to show who disagrees." : "The first bars come with the first votes.");
     const agreed = keep("p", "agreement");
-    agreed.replaceChildren(...(told.alpha === null ? [] : [make("b", {}, `Agreement α = ${told.alpha.toFixed(2)}`), `: ${meaning(told.alpha)}`]));
+    agreed.replaceChildren(...(told.alpha === null ? [] : [make("b", {}, `Agreement α = ${decimal(told.alpha)}`), `: ${meaning(told.alpha)}`]));
     if (told.phase === "closed") agreed.append(`${told.alpha === null ? "" : ". "}${counted(told.votes, "vote")} of ${counted(told.voted, "person", "people")}`);
     stage(hint, list, agreed);
   },
@@ -153,7 +154,7 @@ function weights(words) {
     return make("li", {},
       make("span", { class: "word", dir: "auto" }, NAMES[word] ?? word),
       make("span", { class: "beam", "aria-hidden": "true" }, part),
-      make("span", { class: "weight" }, `${weight < 0 ? "−" : "+"}${Math.abs(weight).toFixed(2)}`));
+      make("span", { class: "weight" }, `${weight < 0 ? "" : "+"}${decimal(weight)}`));
   }));
   stage(make("p", { class: "quiet" }, "What one more of a word is worth to the reward model that your votes have made:"), list);
 }
@@ -171,7 +172,7 @@ function chart(title, meant, values, total, name) {
   const y = (value) => height - bottom - ((value - low) / (high - low)) * (height - bottom - top);
   const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
   const end = known[known.length - 1];
-  picture.setAttribute("aria-label", end ? `${title} ${end[1].toFixed(2)} at step ${end[0]}` : `${title}: nothing yet`);
+  picture.setAttribute("aria-label", end ? `${title} ${decimal(end[1])} at step ${end[0]}` : `${title}: nothing yet`);
   for (const mark of marks) {
     picture.append(svg("line", { class: "grid", x1: left, x2: width - right, y1: y(mark), y2: y(mark) }));
     picture.append(words(round(mark), { x: left - 12, y: y(mark) + 9, "text-anchor": "end" }));
@@ -185,7 +186,7 @@ function chart(title, meant, values, total, name) {
     picture.append(svg("polyline", { class: `curve ${name}`, points: known.map(([a, b]) => `${x(a)},${y(b)}`).join(" ") }));
     picture.append(svg("circle", { class: `dot ${name}`, cx: x(end[0]), cy: y(end[1]), r: 9 }));
   }
-  const value = end ? ` ${end[1].toFixed(2)}` : "";
+  const value = end ? ` ${decimal(end[1])}` : "";
   return make("figure", {}, make("figcaption", {}, make("b", {}, `${title}${value}`), `: ${meant}`), picture);
 }
 

@@ -1,7 +1,7 @@
 // The teacher's panel: one large button for what comes next, and below it everything else. What it shows is the last
 // snapshot; what it does is asked of the server, whose words say what came of it.
 
-import { ask, counted, Fault, follow, make, place, show } from "./room.js";
+import { ask, counted, decimal, Fault, follow, make, place, show } from "./room.js";
 
 const $ = (id) => document.getElementById(id);
 const PHASES = {
@@ -97,7 +97,7 @@ function draw(told) {
   show($("title"), told.title);
   show($("phase"), `${PHASES[told.phase] ?? told.phase} · round ${told.round} · ${told.joined} joined, ${told.voted} voted`);
   drawNext(told);
-  const agreed = told.alpha === null ? "no agreement to measure yet" : `agreement α = ${told.alpha.toFixed(2)}`;
+  const agreed = told.alpha === null ? "no agreement to measure yet" : `agreement α = ${decimal(told.alpha)}`;
   show($("numbers"), [counted(told.votes, "vote"), agreed, told.training?.words].filter(Boolean).join(" · "));
   show($("failed"), told.training?.status === "failed" ? `The training did not work. ${told.training.words}` : "");
   const paused = told.paused ?? told.phase === "paused";
@@ -112,6 +112,7 @@ function draw(told) {
   $("here-only").hidden = !/^https?:\/\/(127\.|localhost|\[::1\])/.test(told.links.join);
   rows($("questions"), told.questions, "key", questionRow);
   rows($("members"), told.members.filter((each) => !each.removed), "voter", memberRow);
+  document.body.dataset.version = told.version;
 }
 
 function drawNext(told) {
