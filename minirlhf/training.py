@@ -28,15 +28,14 @@ Record = TypeVar("Record")
 class TrainState:
     """All that a run needs, beside its models, to go on bit for bit: pass it in again, or save it.
 
-    `step` counts what has been done; `numbers` holds what a stage changes as it goes, such as PPO's β; `kept` the
-    weights that it may come back to, by the model's name, such as DPO's best step.
+    `step`: what is done; `numbers`: what changes on the way (PPO's β); `kept`: weights to come back to (DPO's best).
     """
 
     optimizers: Mapping[str, torch.optim.Optimizer]
     generator: torch.Generator
     step: int = 0
     numbers: dict[str, float] = field(default_factory=dict)
-    kept: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    kept: dict[str, dict[str, Tensor]] = field(default_factory=dict)  # by the model's name
 
 
 def new_state(seed: int, **models: nn.Module) -> TrainState:

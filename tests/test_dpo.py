@@ -287,7 +287,7 @@ def test_it_stops_after_the_held_out_loss_has_turned_and_keeps_the_best():
     assert len(losses) < 60
     best = min(range(len(losses)), key=losses.__getitem__)
     assert len(losses) == best + 1 + 4
-    assert seen[-1] == seen[best] if best else True
+    assert seen[-1] == seen[best]
     assert all(value > losses[best] for value in losses[best + 1 :])
 
 
@@ -453,10 +453,11 @@ def test_kto_says_what_an_up_and_a_down_are_worth_one_by_one():
 def test_the_policy_of_the_lowest_loss_comes_back_after_as_many_steps_as_patience_has(losses):
     """Each step moves every weight; a loss as low as the best is no better one."""
     policy = CausalLM(trunk(0, TYPED))
-    best, seen = Best(policy), []
+    best, seen = Best(policy, new_state(0)), []
     for i, loss in enumerate(losses):
         lively(policy, seed=i)
         seen.append(fingerprint(policy))
-        assert best.is_long_ago(loss, 2) == (i == len(losses) - 1)
+        best.note(loss, 2)
+        assert best.is_long_ago(2) == (i == len(losses) - 1)
     assert len(set(seen)) == len(losses)
     assert fingerprint(policy) == seen[losses.index(2.0)]
