@@ -26,16 +26,13 @@ Record = TypeVar("Record")
 
 @dataclass
 class TrainState:
-    """All that a run needs, beside its models, to go on bit for bit: pass it in again, or save it.
-
-    `step`: what is done; `numbers`: what changes on the way (PPO's β); `kept`: weights to come back to (DPO's best).
-    """
+    """All that a run needs, beside its models, to go on bit for bit: pass it in again, or save it."""
 
     optimizers: Mapping[str, torch.optim.Optimizer]
     generator: torch.Generator
-    step: int = 0
-    numbers: dict[str, float] = field(default_factory=dict)
-    kept: dict[str, dict[str, Tensor]] = field(default_factory=dict)  # by the model's name
+    step: int = 0  # how many have been made
+    numbers: dict[str, float] = field(default_factory=dict)  # what changes on the way, such as PPO's β
+    kept: dict[str, dict[str, Tensor]] = field(default_factory=dict)  # by the model's name: DPO's best step
 
 
 def new_state(seed: int, **models: nn.Module) -> TrainState:

@@ -210,6 +210,7 @@ def test_a_phone_joins_votes_and_finds_its_place_again(room):
         joined = client.post(f"{at}/join", json={"nickname": " Ada\u0000  Lovelace of the Analytical Engine"})
         assert joined.json()["nickname"] == "Ada Lovelace of the Analytical"[:24]
         seen = client.get(f"{at}/me").json()
+        assert seen["nickname"] == joined.json()["nickname"]
         question = seen["questions"][0]
         vote = {"question": question["key"], "says": {"answer": "Better", "winner": 1}, "id": uuid4().hex, "ms": 800}
         assert [client.post(f"{at}/vote", json=vote).status_code for _ in range(2)] == [200, 200]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from importlib.resources import files
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from lab import OWN
 from playwright.sync_api import expect
 from room import HOSTILE, OpenRoom, ballot, serving
@@ -552,7 +553,7 @@ def test_whatever_people_write_is_text_and_fits(visitors, server, kind):
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("kind", PAGES)
 def test_nobody_is_shut_out(visitors, room, kind, dark):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    axe = Axe()
     page = visitors.visit(kind, room, dark=dark)
 
     def check():

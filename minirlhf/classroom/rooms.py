@@ -327,9 +327,12 @@ def write_down(connection: sa.Connection, code: str, round: int, written: Sequen
     change(connection, code)
 
 
-def members_of(connection: sa.Connection, code: str) -> list[dict[str, Any]]:
-    """The rows of all who joined."""
-    return [dict(row) for row in connection.execute(sa.select(members).where(members.c.room == code)).mappings()]
+def members_of(connection: sa.Connection, code: str, voter: str | None = None) -> list[dict[str, Any]]:
+    """The rows of all who joined, or of one of them."""
+    query = sa.select(members).where(members.c.room == code)
+    if voter is not None:
+        query = query.where(members.c.voter == voter)
+    return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def standing_in(connection: sa.Connection, code: str, voter: str | None = None) -> list[dict[str, Any]]:

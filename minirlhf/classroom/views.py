@@ -37,11 +37,13 @@ def phone(connection: sa.Connection, code: str, voter: str) -> dict[str, Any]:
     keys = list(asked)
     Random(f"{code} {room.round} {voter}").shuffle(keys)
     mine = {row["question"]: row for row in standing_in(connection, code, voter) if row["question"] in asked}
+    seat = next(iter(members_of(connection, code, voter)), None)
     return {
         "version": str(room.state),
         "title": room.title,
         "round": room.round,
         "phase": phase(room),
+        "nickname": seat["nickname"] if seat else "",
         "questions": [_on_phone(voter, asked[key], key) for key in keys] if room.phase != "waiting" else [],
         "answers": {
             key: {"id": row["vote"], "says": says_on_screen(voter, asked[key], row["says"])}
