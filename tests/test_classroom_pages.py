@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 from room import HOSTILE, OpenRoom, ballot, serving
 
 from minirlhf.classroom import rooms
+from minirlhf.classroom.learning import CURVES
 from minirlhf.feedback.votes import Better, BothBad, Question, Skip, Tie
 
 pytestmark = pytest.mark.browser
@@ -411,6 +412,21 @@ def test_the_screen_follows_the_room(visitors, room):
     before = screen.evaluate("getComputedStyle(document.body).backgroundColor")
     screen.keyboard.press("d")
     assert screen.evaluate("getComputedStyle(document.body).backgroundColor") != before
+
+
+@pytest.mark.parametrize("method", ["PPO", "DPO"])
+def test_the_screen_draws_what_each_method_reports(visitors, room, method):
+    """The names in a record are the learner's own; a name that the page does not know would draw nothing."""
+    room.cast(somebodys(room))
+    room.do("train", method=method)
+    names = CURVES[method]
+    records = [{name: step / 10 + i for i, name in enumerate(names)} for step in range(5)]
+    room.change(rooms.update_job, round=1, status="running", total=5, records=records)
+    drawn = visitors.visit("screen", room).locator("figure")
+    expect(drawn).to_have_count(2)
+    for i in range(2):
+        expect(drawn.nth(i).locator("polyline")).to_have_attribute("points", re.compile(r"^(\S+ ){4}\S+$"))
+        expect(drawn.nth(i).locator("figcaption")).to_contain_text(["0.4", "1.4"][i])
 
 
 def test_what_was_revealed_can_be_looked_at_again(visitors, room):

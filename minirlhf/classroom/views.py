@@ -24,8 +24,7 @@ from minirlhf.files.messages import counted
 
 MOST_DIVIDED = 5  # pairs on the projector
 ENOUGH = 3  # votes, before a pair is said to divide anybody
-QUICK = 12  # votes in a row ...
-TOO_QUICK_MS = 700  # ... in less than this each were hardly read
+MANY = 12  # votes, before it is odd that somebody never chose
 COUNTED = ("Better 0", "Better 1", "Tie", "BothBad")
 
 
@@ -166,7 +165,7 @@ def alpha(votes: list[dict[str, Any]]) -> float | None:
 def suspect(votes: list[dict[str, Any]]) -> str | None:
     """Why a teacher may want to look at somebody's votes; None where there is no reason to."""
     sides_chosen = [row["says"].get("winner") for row in votes if row["says"]["answer"] == "Better"]
-    if len(votes) >= QUICK and not sides_chosen:
+    if len(votes) >= MANY and not sides_chosen:
         return "never chose either reply"
     return None
 

@@ -76,9 +76,9 @@ const DRAWN = {
     const { training } = told;
     const records = training?.records ?? [];
     const figures = keep("div", "charts");
-    figures.replaceChildren(
-      chart("Score", "how much your votes like it", records.map((each) => each.score), training?.total, "score"),
-      chart("KL", "how far it has moved", records.map((each) => each.kl), training?.total, "kl"));
+    const look = ["score", "kl"]; // blue, and vermilion with dots
+    figures.replaceChildren(...(CURVES[training?.method] ?? CURVES.PPO).map(([name, title, meant], i) =>
+      chart(title, meant, records.map((each) => each[name]), training?.total, look[i])));
     const bar = keep("p", "progress");
     const words = keep("p", "told");
     show(words, training?.words ?? "");
@@ -160,6 +160,12 @@ function weights(words) {
 }
 
 // A line over the steps of a training, with its axes named. Letters are as large as the page's, whatever the screen.
+// What each method reports of its steps, and what that means to whoever voted.
+const CURVES = {
+  PPO: [["score", "Score", "how much your votes like it"], ["kl", "KL", "how far it has moved"]],
+  DPO: [["margin", "Margin", "how far what you chose is ahead"], ["accuracy", "Accuracy", "pairs ordered as you did"]],
+};
+
 function chart(title, meant, values, total, name) {
   const known = values.map((y, x) => [x + 1, y]).filter(([, y]) => Number.isFinite(y));
   const [width, height, left, bottom, top, right] = [600, 400, 96, 84, 20, 24];
