@@ -195,11 +195,15 @@ def _recognise(
     A case may stay unexplained only where it is an edge: two people who make the same mistake may still treat an
     empty row differently. Whole numbers coincide too easily for that.
     """
-    bounds = exercise.bounds
     small = [tried for tried in all_tried if not tried.case.large or tried is wrong]
+    known = [(mistake, [attempt(mistake.wrong, exercise, t.case) for t in small]) for mistake in exercise.mistakes]
+    # To the last number before what is cut off at the bounds: there, different mistakes look alike.
+    for mistake, trials in known:
+        if all(_agree(t, trial, found, None) for t, trial in zip(small, trials, strict=True)):
+            return mistake, ""
     almost: tuple[Mistake | None, str] = None, ""
-    for mistake in exercise.mistakes:
-        missed = [t for t in small if not _agree(t, attempt(mistake.wrong, exercise, t.case), found, bounds)]
+    for mistake, trials in known:
+        missed = [t for t, trial in zip(small, trials, strict=True) if not _agree(t, trial, found, exercise.bounds)]
         if not missed:
             return mistake, ""
         numbers = wrong.ours.outputs[0].is_floating_point()

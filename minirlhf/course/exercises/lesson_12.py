@@ -128,9 +128,10 @@ def calls_everything_right(prompt, reply):
 
 @RIGHT_REMEDY.mistake
 def calls_everything_wrong(prompt, reply):
-    """Nothing is right here, not even an honest reply: this is False for all. What is compared with what? A set is
-    equal to a set only, never to a text: remedies_in(reply) is a set, {read(prompt).problem} is one with the customer's
-    problem in it, and set("late") would be one of four letters. `is` asks for the very same object."""
+    """Nothing is right here, not even an honest reply: this is False for all. What is compared with what? The prompt
+    offers no remedy; the reply may. A set is equal to a set only, never to a text: remedies_in(reply) is a set,
+    {read(prompt).problem} is one with the customer's problem in it, and set("late") would be one of four letters. `is`
+    asks for the very same object."""
     return False
 
 
@@ -146,12 +147,6 @@ def lets_silence_pass(prompt, reply):
     """A reply without any remedy passes here, an empty one too: the empty set is part of every set, so <= is not
     enough, nor is it to find no wrong remedy. Ask for equal sets: ==."""
     return remedies_in(reply) <= {read(prompt).problem}
-
-
-@RIGHT_REMEDY.mistake
-def reads_the_prompt_for_the_reply(prompt, reply):
-    """The customer's own words are searched for a remedy, and the reply is not read. remedies_in(reply)."""
-    return remedies_in(prompt) == {read(prompt).problem}
 
 
 @RIGHT_REMEDY.mistake
@@ -179,13 +174,6 @@ def searches_the_reply_for_the_problems_name(prompt, reply):
     """The name of the problem is looked for in the reply's text. A good reply hardly ever says it: ask for the remedy,
     which remedies_in(reply) finds by its whole phrase."""
     return read(prompt).problem in reply
-
-
-@RIGHT_REMEDY.mistake
-def searches_prompt_and_reply(prompt, reply):
-    """Prompt and reply are searched together: what the customer says counts as if it had been offered. Read the reply
-    alone: remedies_in(reply)."""
-    return remedies_in(prompt + reply) == {read(prompt).problem}
 
 
 @RIGHT_REMEDY.mistake
@@ -612,9 +600,27 @@ def lets_k_be_the_right_ones(n, right, k):
 
 
 @PASS_AT_K.mistake
-def takes_all_n_for_the_others(n, right, k):
-    """The ways to miss are divided by the ways to hit, C(c, k). They are a share of *all* choices: C(n, k)."""
-    return 1 - comb(n - right, k) / max(comb(right, k), 1)
+def draws_one_too_many(n, right, k):
+    """This is the chance with k + 1 tries. It is k that are drawn: C(n − right, k) of C(n, k) choices miss."""
+    return 1 - comb(n - right, k + 1) / comb(n, k + 1) if k < n else 1.0
+
+
+@PASS_AT_K.mistake
+def turns_the_fraction_round(n, right, k):
+    """The fraction stands upside down: it is the choices that miss, C(n − right, k), divided by all, C(n, k)."""
+    return 1 - comb(n, k) / comb(n - right, k) if comb(n - right, k) else 1.0
+
+
+@PASS_AT_K.mistake
+def draws_from_one_reply_less(n, right, k):
+    """One reply is missing from those that are drawn from: there are n in all, of which n − right miss."""
+    return 1 - comb(n - 1 - right, k) / comb(n - 1, k) if n - 1 >= max(k, right) else 1.0
+
+
+@PASS_AT_K.mistake
+def draws_those_that_are_left(n, right, k):
+    """C(…, n − k) counts what is *not* tried. Of those that miss, k are drawn: C(n − right, k)."""
+    return 1 - comb(n - right, n - k) / comb(n, n - k)
 
 
 @PASS_AT_K.mistake

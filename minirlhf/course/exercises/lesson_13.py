@@ -136,6 +136,7 @@ def _group_cases() -> list[Case]:
         ),
         Case("one at its group's mean", "All of a group have to be equal.", (given(0.0, 0.5, 1, 0.5, 0.5, 0.5), 3)),
         Case("all replies alike", "Where everything is equal, every group is dead.", (given(0.5, 0.5, 0.5, 0.5), 2)),
+        Case("two and nought", "They add up to 2, as two right ones do.", (given(2.0, 0, 1, 0.5), 2)),
         Case("a balanced batch", "", (given(1.0, 1, 0, 0, 0, 0, 1, 1), 4)),
         Case("as many as in training", "It works for every size.", (large, 8), large=True),
     ]
