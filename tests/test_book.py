@@ -98,6 +98,7 @@ def page(made, name):
     return (made / name).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_contents_list_lessons_words_and_notes(made):
     contents = page(made, "book/index.html")
     places = [contents.index(f'href="{name}.html"') for name in ("00_first", "glossary", "teaching/00")]
@@ -105,11 +106,13 @@ def test_the_contents_list_lessons_words_and_notes(made):
     assert importlib.metadata.version("minirlhf") in contents and "MIT" in contents
 
 
+@pytest.mark.slow
 def test_the_search_index_knows_every_part(made):
     index = page(made, "book/searchindex.js")
     assert all(word in index for word in ("pelican", "walrus", "agreement"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["book/00_first.html", "slides/00_first.html"])
 def test_a_page_shows_what_the_lesson_showed(made, name):
     lesson = page(made, name)
@@ -122,6 +125,7 @@ def test_a_page_shows_what_the_lesson_showed(made, name):
     assert re.search(r'<img[^>]* alt="A line &lt;b&gt; that rises"', lesson), "a figure says what it shows"
 
 
+@pytest.mark.slow
 def test_every_figure_is_kept_with_its_heading_and_says_that_it_is_recorded(made):
     shown = page(made, "figures/00_first.html")
     assert shown.count("<section>") == shown.count("recorded: lesson 00, cell ") == 3
@@ -148,12 +152,14 @@ def test_the_figures_of_every_lesson_are_shipped():
     assert sum(path.stat().st_size for path in folder.iterdir()) < 8_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["book", "slides"])
 def test_a_link_to_a_word_goes_to_its_heading(made, kind):
     (anchor,) = re.findall(r'href="glossary\.html#/?([\w-]+)"', page(made, f"{kind}/00_first.html"))
     assert f'id="{anchor}"' in page(made, f"{kind}/glossary.html")
 
 
+@pytest.mark.slow
 def test_a_lesson_runs_once_for_both_and_never_among_the_learners_votes(made):
     drawn = {re.search(r"drawn once: (\w{16})", page(made, f"{kind}/00_first.html"))[1] for kind in ("book", "slides")}
     assert len(drawn) == 1
@@ -161,6 +167,7 @@ def test_a_lesson_runs_once_for_both_and_never_among_the_learners_votes(made):
     assert os.environ["MINIRLHF_VOTES"] not in votes and os.environ["MINIRLHF_PROGRESS"] not in progress
 
 
+@pytest.mark.slow
 def test_no_page_loads_anything_from_elsewhere(made):
     pages = [path for path in made.rglob("*") if path.suffix in (".html", ".css")]
     assert len(pages) > 8
@@ -175,6 +182,7 @@ def test_a_cell_that_fails_is_named(tmp_path):
     assert not list((tmp_path / "executed").iterdir())
 
 
+@pytest.mark.slow
 def test_a_link_to_a_word_that_nobody_explains_stops_the_book(tmp_path):
     write(tmp_path / "00_first.ipynb", [new_markdown_cell("# 00\n\nSee [pay](glossary.ipynb#pay).")])
     write(tmp_path / "glossary.ipynb", GLOSSARY[:1])

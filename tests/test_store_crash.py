@@ -90,6 +90,7 @@ def state_of(path):
         return Counter(id for (id,) in connection.execute("SELECT id FROM events")), opinion
 
 
+@pytest.mark.slow
 def test_a_process_killed_a_hundred_times_keeps_every_vote_it_acknowledged(voting, tmp_path):
     rng, path = Random(0), tmp_path / "votes.db"
     acknowledged, amid = [], 0
@@ -147,6 +148,7 @@ while not session.done:
 """
 
 
+@pytest.mark.slow
 def test_a_kernel_killed_while_a_learner_votes_has_kept_every_vote(tmp_path):
     """The notebook's own process, five times; each time the next one goes on where it stopped."""
     rng, path = Random(1), tmp_path / "votes.db"
