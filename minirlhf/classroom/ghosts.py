@@ -14,7 +14,7 @@ import httpx
 from minirlhf.classroom import rooms
 from minirlhf.feedback.simulated import PEOPLE, Person
 from minirlhf.feedback.store import FeedbackStore
-from minirlhf.feedback.votes import Better, Question, answer_to_row, sides
+from minirlhf.feedback.votes import Question, answer_to_row
 
 TASTE = "cheerful"  # what most of them like
 
@@ -68,10 +68,9 @@ class Ghost:
         if seen["phase"] != "voting" or not open:
             return True
         question = await asyncio.to_thread(self.question, open[0], seen["round"])
-        answer = self.person.answer(question, self.rng)
-        if isinstance(answer, Better):
-            answer = Better(sides(self.voter, question).index(answer.winner))
-        ballot = {"question": open[0], "says": answer_to_row(answer), "id": uuid4().hex, "ms": 1500}
+        answer = answer_to_row(self.person.answer(question, self.rng))
+        says = rooms.says_on_screen(self.voter, question, answer)
+        ballot = {"question": open[0], "says": says, "id": uuid4().hex, "ms": 1500}
         await self.phone.post("vote", json=ballot)
         return True
 

@@ -22,7 +22,7 @@ import httpx
 import psutil
 
 from minirlhf import paths
-from minirlhf.classroom import rooms
+from minirlhf.classroom import rooms, views
 from minirlhf.classroom.place import Place
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Vote
@@ -167,8 +167,7 @@ def attach() -> Session:
 def phase_of(session: Session) -> str:
     """What the room does, in one word, also where its server does not answer."""
     with session.store.connect("be read") as connection:
-        room = rooms.find(connection, session.code)
-    return "over" if room.over else room.phase
+        return views.phase(rooms.find(connection, session.code))
 
 
 def note_file() -> Path:

@@ -196,9 +196,11 @@ def _recognise(
     empty row differently. Whole numbers coincide too easily for that.
     """
     small = [tried for tried in all_tried if not tried.case.large or tried is wrong]
-    known = [(mistake, [attempt(mistake.wrong, exercise, t.case) for t in small]) for mistake in exercise.mistakes]
+    known: list[tuple[Mistake, list[Trial]]] = []
     # To the last number before what is cut off at the bounds: there, different mistakes look alike.
-    for mistake, trials in known:
+    for mistake in exercise.mistakes:
+        trials = [attempt(mistake.wrong, exercise, t.case) for t in small]
+        known.append((mistake, trials))
         if all(_agree(t, trial, found, None) for t, trial in zip(small, trials, strict=True)):
             return mistake, ""
     almost: tuple[Mistake | None, str] = None, ""
