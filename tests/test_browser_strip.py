@@ -213,12 +213,18 @@ def test_a_lesson_that_is_only_opened_has_not_changed_and_its_kernel_goes_with_i
 
 
 def test_a_word_is_looked_up_without_a_kernel_and_the_first_time_too(reader):
-    reader.open("04_asking_people.ipynb")
-    asked = []
-    reader.page.on("request", lambda r: asked.append(r.url) if "/api/sessions" in r.url and r.method == "POST" else 0)
+    lesson = "04_asking_people.ipynb"
+    reader.open(lesson)
+    asked = []  # of whom a kernel was asked for; the lesson's own may be late on a busy machine
+
+    def note(request):
+        if "/api/sessions" in request.url and request.method == "POST":
+            asked.append(request.post_data_json["path"])
+
+    reader.page.on("request", note)
     reader.page.locator(".jp-Notebook a[href*='glossary.md']", has_text="reward model").first.click()
     expect(reader.page.locator(".jp-MarkdownViewer h3", has_text="reward model")).to_be_in_viewport()
-    assert not asked
+    assert not [path for path in asked if not path.endswith(lesson)]
 
 
 def keeps_the_side_bar_open(request):
