@@ -7,14 +7,17 @@ taste and the rest have others, so that there is something to learn and somethin
 import asyncio
 from collections.abc import Sequence
 from random import Random
+from threading import Thread
 from uuid import uuid4
 
 import httpx
 
 from minirlhf.classroom import rooms
+from minirlhf.classroom.session import Session
 from minirlhf.feedback.simulated import PEOPLE, Person
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Question, answer_to_row
+from minirlhf.files.messages import counted
 
 TASTE = "cheerful"  # what most of them like
 
@@ -33,6 +36,21 @@ async def haunt(
     async with asyncio.TaskGroup() as room:
         for i, person in enumerate(people):
             room.create_task(Ghost(store, address, code, person, pause, Random(f"{seed} {i}")).sit(token))
+
+
+def fill(session: Session, n: int = 12, pause: float = 0.6, seed: int = 0) -> str:
+    """Seat n simulated people who vote along until the room is over, unless somebody sits there; says who does.
+
+    They live in a thread of whoever calls, and go with it: the room stays.
+    """
+    with session.store.connect("be read") as connection:
+        here = [row for row in rooms.members_of(connection, session.code) if not row["removed"]]
+    if here:
+        simulated = " (simulated)" if all(row["origin"] == "simulated" for row in here) else ""
+        return f"{counted(len(here), 'person', 'people')}{simulated} already in the room, so no seat is filled."
+    asked = (session.store, session.address, session.code, session.token, n, pause, seed)
+    Thread(target=lambda: asyncio.run(haunt(*asked)), daemon=True, name="ghosts").start()
+    return f"{counted(n, 'simulated person', 'simulated people')} sit down and vote as phones do."
 
 
 class Ghost:
