@@ -31,8 +31,11 @@ FOLLOWED = {  # a training's number: the question that it answers, its unit, who
 
 
 def divided_pairs(votes: Sequence[Vote], n: int = 4) -> Figure:
-    """The n pairs on which most voters stand against most others: how many chose which reply, or neither."""
-    from minirlhf.classroom.views import divided
+    """The n pairs on which most voters stand against most others: how many chose which reply, or neither.
+
+    Pairs with two votes or one are drawn only where there are no others.
+    """
+    from minirlhf.classroom.views import ENOUGH, divided
 
     asked = {vote.question.key: vote.question for vote in votes}
     counts = {key: [0, 0, 0] for key in asked}  # the first reply, the second, neither
@@ -42,7 +45,8 @@ def divided_pairs(votes: Sequence[Vote], n: int = 4) -> Figure:
                 counts[vote.question.key][winner] += 1
             case Tie() | BothBad():
                 counts[vote.question.key][2] += 1
-    shown = sorted((key for key in asked if sum(counts[key])), key=lambda key: -divided(counts[key]))[:n]
+    ranked = sorted((key for key in asked if sum(counts[key])), key=lambda key: -divided(counts[key]))
+    shown = sorted(ranked, key=lambda key: sum(counts[key]) < ENOUGH)[:n]
     if not shown:
         raise ValueError("divided_pairs needs a vote on a pair; these hold none.")
     figure = style.new_figure(8.0, 0.7 + 1.25 * len(shown))
@@ -79,8 +83,8 @@ def room_training(steps: "Sequence[Step]") -> Figure:
         style.draw_runs(ax, [[(float(step.number), float(step.values[name])) for step in steps]], style.colour(tone))
         style.at_least(ax, 0, 1)
         style.whole_numbers(ax, max(last.total, 2))
-    said = ", ".join(f"{name} {style.signed(value, 2)}" for name, value in last.values.items())
-    return style.headline(figure, f"{last.method}, step {last.number} of {last.total}: {said}".replace("kl", "KL"))
+    said = ", ".join(f"{name.replace('kl', 'KL')} {value:.2f}".replace("-", "−") for name, value in last.values.items())
+    return style.headline(figure, f"{last.method}, step {last.number} of {last.total}: {said}")
 
 
 @dataclass(frozen=True, repr=False)
@@ -192,8 +196,8 @@ def troll_dial(
         style.note(text, _line(plain(words), 84), (0.16, 1 - 0.26 * place), **look)
     seeds = len({turn.seed for turn in turns})
     style.caption(figure, f"left, middle: {seeds} lots of flips, a dot each; the line: their mean. Right: a model each")
-    pays = style.signed(said[flipped].mean, 2)
-    return style.headline(figure, f"{flipped} flipped: {share:.0f} % foreseen, α {agreed:.2f}, a model worth {pays}")
+    worth, alike = style.signed(said[flipped].mean, 2), style.signed(agreed, 2).removeprefix("+")
+    return style.headline(figure, f"{flipped} flipped: {share:.0f} % foreseen, α {alike}, a model worth {worth}")
 
 
 def _dots(ax: Axes, name: str, tone: str, turns: "Sequence[Turn]", at: float) -> float:
