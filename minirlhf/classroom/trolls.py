@@ -47,7 +47,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def flip(votes: Iterable[Vote], share: float, seed: int = 0) -> list[Vote]:
+def flip(votes: Iterable[Vote], share: float | int, seed: int = 0) -> list[Vote]:
     """The same votes, of whose choices this share says the opposite; which, is drawn by lot.
 
     One seed is one order: what is flipped at 10 % is flipped at 20 % too. A flipped vote is called simulated, for

@@ -212,7 +212,7 @@ def _dots(ax: Axes, name: str, tone: str, turns: "Sequence[Turn]", at: float) ->
     return means[100 * at]
 
 
-def _floor(ax: Axes, height: float, name: str, tone: str, top: float) -> None:
+def _floor(ax: Axes, height: float | int, name: str, tone: str, top: float | int) -> None:
     """The level below which nothing was learned, named at the left, where what is drawn stands higher."""
     ax.axhline(height, color=tone, linewidth=1.2, linestyle=style.DASHED, zorder=1)
     low, high = ax.get_ylim()
