@@ -20,6 +20,7 @@ from minirlhf.feedback.votes import Question, answer_to_row
 from minirlhf.files.messages import counted
 
 TASTE = "cheerful"  # what most of them like
+IDLE = 4  # times as long as it thinks is how long it waits where there is nothing to answer: others need the processor
 
 
 def cast(n: int, seed: int = 0) -> list[Person]:
@@ -62,7 +63,7 @@ class Ghost:
         self.store, self.code, self.person, self.pause, self.rng = store, code, person, pause, rng
         self.phone = httpx.AsyncClient(base_url=f"{address}/api/{code}/", timeout=20, trust_env=False)
         self.questions: dict[str, Question] = {}
-        self.voter = ""
+        self.voter, self.busy = "", False  # busy: was asked something when it last looked
 
     async def sit(self, token: str) -> None:
         """Join, and answer what is asked until the room is over."""
@@ -72,7 +73,7 @@ class Ghost:
             seat.raise_for_status()
             self.voter = seat.json()["voter"]
             while await self.answer_one():
-                await asyncio.sleep(self.rng.uniform(0.3, 1.7) * self.pause)
+                await asyncio.sleep(self.rng.uniform(0.3, 1.7) * self.pause * (1 if self.busy else IDLE))
 
     async def answer_one(self) -> bool:
         """Answer one more question, if one is asked; False once the room is over."""
@@ -83,7 +84,8 @@ class Ghost:
         if "phase" not in seen or seen["phase"] == "over":
             return False
         open = [each["key"] for each in seen["questions"] if each["key"] not in seen["answers"]]
-        if seen["phase"] != "voting" or not open:
+        self.busy = seen["phase"] == "voting" and bool(open)
+        if not self.busy:
             return True
         question = await asyncio.to_thread(self.question, open[0], seen["round"])
         answer = answer_to_row(self.person.answer(question, self.rng))

@@ -172,7 +172,7 @@ def troll_dial(
     at = next(turn.share for turn in turns if turn.name == flipped)
     figure = style.new_figure(8.0, 5.2)
     grid = figure.add_gridspec(2, 3, height_ratios=(1.6, 1))
-    names = {"Honest choices foreseen": "%", "Agreement of the votes": "α", "What honest votes pay it": "score"}
+    names = {"Honest choices foreseen": "%", "Agreement of the votes": "α", "Worth to the room": "score"}
     foreseen, alpha, pay = (figure.add_subplot(grid[0, place]) for place in range(3))
     for ax, (name, unit) in zip((foreseen, alpha, pay), names.items(), strict=True):
         style.dress(ax, name, "choices flipped (%)", unit)
