@@ -251,9 +251,7 @@ def test_pass_at_k_is_the_share_of_draws_that_hold_a_right_reply(n, right):
         assert pass_at_k(n, right, k) == pytest.approx(sum(draws) / len(draws))
 
 
-@pytest.mark.parametrize(
-    ("n", "right", "k"), [(4, 5, 1), (4, -1, 1), (4, 1, 0), (4, 1, 5), (0, 0, 1), (4, 1, -1)]
-)
+@pytest.mark.parametrize(("n", "right", "k"), [(4, 5, 1), (4, -1, 1), (4, 1, 0), (4, 1, 5), (0, 0, 1), (4, 1, -1)])
 def test_pass_at_k_of_more_than_was_drawn_is_refused_with_its_numbers(n, right, k):
     with pytest.raises(ValueError, match=rf"{k}\D+{n}\D+{right}"):
         pass_at_k(n, right, k)

@@ -5,6 +5,7 @@ and come back. Only it loads torch. Two threads at most, which wait asleep: see 
 """
 
 import json
+import os
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -188,11 +189,18 @@ def by_dpo(taste: Any, votes: Sequence[Vote], seed: int) -> Progress:
 TRAIN = {"PPO": by_ppo, "DPO": by_dpo}
 
 
+def yield_to_the_server() -> None:
+    """Take what the server leaves: it needs a core for moments only, and then a whole room waits for it."""
+    if hasattr(os, "nice"):  # Windows has none
+        os.nice(10)
+
+
 def main() -> None:
     """Read from standard input which store and room, and learn until it is over."""
     asked = json.loads(sys.stdin.readline())
     runtime.set_wait_policy()
     runtime.pin_threads()
+    yield_to_the_server()
     Learner(FeedbackStore(asked["store"]), asked["code"]).run()
 
 
