@@ -42,32 +42,37 @@ class Learner:
 
     def run(self) -> None:
         """Do what there is to do, until the room is over."""
-        while True:
-            try:
-                with self.store.connect("be read") as connection:
-                    room = rooms.find(connection, self.code)
-                    job, asked = rooms.latest_job(connection, room), rooms.asked_in(connection, self.code, room.round)
-                    following = rooms.asked_in(connection, self.code, room.round + 1)
-                    kind, plan = kind_of(connection, self.code, room.round)
-                    done = lessons(connection, self.code, done=True)
-            except StoreError:  # a full disk, a database that starts anew: it may come back
-                sleep(2)
-                continue
-            if room.over:
-                return
-            if self.learned != max(done, default=0):
-                self.catch_up(room, done)
-            elif not asked:
-                self.ask(room.round, room.seed)
-            elif job and job["round"] == room.round and job["status"] in ("asked", "running"):
-                if kind == SCHOOLS:
-                    self.learn_apart(room, job["method"], plan)
-                else:
-                    self.learn(room, job["method"])
-            elif kind == VALUES and not following:  # no training writes them on its way
-                self.ask(room.round + 1, room.seed)
+        while self.work():
+            pass
+
+    def work(self) -> bool:
+        """Do the next thing, or wait a moment where there is none; False once the room is over."""
+        try:
+            with self.store.connect("be read") as connection:
+                room = rooms.find(connection, self.code)
+                job, asked = rooms.latest_job(connection, room), rooms.asked_in(connection, self.code, room.round)
+                following = rooms.asked_in(connection, self.code, room.round + 1)
+                kind, plan = kind_of(connection, self.code, room.round)
+                done = lessons(connection, self.code, done=True)
+        except StoreError:  # a full disk, a database that starts anew: it may come back
+            sleep(2)
+            return True
+        if room.over:
+            return False
+        if self.learned != max(done, default=0):
+            self.catch_up(room, done)
+        elif not asked:
+            self.ask(room.round, room.seed)
+        elif job and job["round"] == room.round and job["status"] in ("asked", "running"):
+            if kind == SCHOOLS:
+                self.learn_apart(room, job["method"], plan)
             else:
-                sleep(LOOK)
+                self.learn(room, job["method"])
+        elif kind == VALUES and not following:  # no training writes them on its way
+            self.ask(room.round + 1, room.seed)
+        else:
+            sleep(LOOK)
+        return True
 
     def ask(self, round: int, seed: int) -> None:
         """Write the questions of a round: about what the model says now."""
@@ -133,16 +138,13 @@ class Learner:
                 mine[school[vote.voter]].append(vote)
         tastes, records = [branch(self.taste), branch(self.taste)], []
         sides = (plan["left"], 1 - plan["left"])  # the school of model 1, and of model 2
-        words = (
-            f"Two models from one start: {len(mine[sides[0]])} votes for model 1, {len(mine[sides[1]])} for model 2."
-        )
+        one, other = (mine[school] for school in sides)
+        # What a reading says of votes could tell a rule, so it is not passed on.
+        words = f"Two models from one start: {len(one)} votes for model 1, {len(other)} for model 2."
         try:
-            trainings = [TRAIN[method](tastes[school], mine[school], room.seed + room.round) for school in sides]
-            for both in zip_longest(*trainings):
-                total = max(step[0] for step in both if step)
-                if record := abreast(both, CURVES[method][0]):
-                    records.append(record)
-                # What a reading says of votes could tell a rule, so it is not passed on.
+            pair = [tastes[school] for school in sides]
+            for total, record in train_apart(pair, (one, other), method, room.seed + room.round):
+                records += [record] if record else []
                 self.note(room.round, status="running", total=total, words=words, records=records)
             models = {name: tastes[school].policy for name, school in zip(APART, sides, strict=True)}
             result = {
@@ -187,11 +189,6 @@ def branch(taste: Any) -> Any:
     return other
 
 
-def abreast(steps: Sequence[Any], name: str) -> dict[str, float]:
-    """A number of two models' records, under the names of the two; one that has ended earlier has none."""
-    return {side: round(step[2][name], 4) for side, step in zip(APART, steps, strict=True) if step and step[2]}
-
-
 Progress = Iterator[tuple[int, str, dict[str, float] | None]]  # how many records there will be, words, a record
 
 
@@ -225,6 +222,18 @@ def by_dpo(taste: Any, votes: Sequence[Vote], seed: int) -> Progress:
 
 
 TRAIN = {"PPO": by_ppo, "DPO": by_dpo}
+
+
+def train_apart(
+    tastes: Sequence[Any], votes: Sequence[Sequence[Vote]], method: str, seed: int
+) -> Iterator[tuple[int, dict[str, float]]]:
+    """Train two tastes side by side, each on votes of its own: how many records there will be, and one of both."""
+    for both in zip_longest(*(TRAIN[method](*each, seed) for each in zip(tastes, votes, strict=True))):
+        name, steps = CURVES[method][0], zip(APART, both, strict=True)  # one that has ended earlier is None
+        yield (
+            max(step[0] for step in both if step),
+            {side: round(step[2][name], 4) for side, step in steps if step and step[2]},
+        )
 
 
 def main() -> None:

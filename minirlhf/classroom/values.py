@@ -116,7 +116,7 @@ TRADE_OFFS = (
 BY_PAIR = {each.question(1).pair: each for each in TRADE_OFFS}
 TORN = "The room is torn."
 NOBODY = "Nobody chose."
-LEADS = 0.6  # of the clear choices, from which on a room is said to have chosen
+LEADS = 0.6  # of the clear choices, from which on a room is said to have chosen; one vote alone never decides
 
 
 def questions(round: int) -> list[Question]:
@@ -145,15 +145,19 @@ def reveal(
     }
 
 
+def chose(counts: Sequence[int]) -> int | None:
+    """Which of two values a room has chosen; None where it is torn, or nobody chose."""
+    first, second, *_ = counts
+    torn = max(first, second) < LEADS * (first + second) or abs(first - second) < 2
+    return None if torn else int(second > first)
+
+
 def verdict(trade_off: TradeOff, counts: Sequence[int]) -> str:
     """What the room made of a trade-off, in a sentence."""
-    first, second, *_ = counts
-    if not first + second:
-        return NOBODY
-    share = first / (first + second)
-    if 1 - LEADS < share < LEADS:
-        return TORN
-    return trade_off.chosen[0 if share >= LEADS else 1]
+    chosen = chose(counts)
+    if chosen is None:
+        return TORN if any(counts) else NOBODY
+    return trade_off.chosen[chosen]
 
 
 def _row(question: Question, counts: Sequence[int], words: Callable[[str], str]) -> dict[str, Any]:
@@ -163,5 +167,6 @@ def _row(question: Question, counts: Sequence[int], words: Callable[[str], str])
         "values": trade_off.values,
         "replies": trade_off.replies,
         "counts": list(counts),
+        "chose": chose(counts),
         "sentence": verdict(trade_off, counts),
     }

@@ -66,10 +66,11 @@ def phase(room: Room) -> str:
 
 
 def rule(connection: sa.Connection, room: Room, voter: str) -> str:
-    """The secret rule of this voter's own school, from when the round has begun."""
-    school = schools.school_of(connection, room.code, room.round, voter)
+    """The secret rule of this voter's own school, from when the round has begun until everybody knows."""
+    school, job = schools.school_of(connection, room.code, room.round, voter), own_job(connection, room)
     _, plan = kind_of(connection, room.code, room.round)
-    return plan["rules"][school] if school is not None and room.phase != "waiting" else ""
+    told = job is not None and job["result"] and room.revealed >= schools.steps(job["result"])
+    return plan["rules"][school] if school is not None and room.phase != "waiting" and not told else ""
 
 
 def receipt(connection: sa.Connection, room: Room, voter: str) -> dict[str, str] | None:
@@ -77,6 +78,8 @@ def receipt(connection: sa.Connection, room: Room, voter: str) -> dict[str, str]
     job = latest_job(connection, room)
     found = ((job and job["result"]) or {}).get("receipts", {}).get(voter)
     if not job or not found or room.phase not in ("trained", "reveal", "voting", "closed"):
+        return None
+    if room.phase == "reveal" and job["round"] != room.round:  # what is shown is not what that model learned
         return None
     choices, before, after = found
     whose, told = "the model", ""
@@ -199,14 +202,13 @@ def lesson(connection: sa.Connection, room: Room, votes: list[dict[str, Any]]) -
         pupils = schools.pupils_of(connection, room.code, room.round)
         first, second = schools.voted(pupils, (row["voter"] for row in votes if row["question"] in asked))
         return (
-            f"Two schools, of which {first} and {second} have voted, each by a rule that only their phones show. "
-            "Both models start from the same one and are put away afterwards: the next round asks about the model "
-            "from before, and never learns from votes under a rule."
+            f"Two schools: {first} and {second} have voted, by rules that only their phones show. Both models are put "
+            "away afterwards: the next round asks about the model from before, which never learns from these votes."
         )
     if kind == VALUES:
         return (
-            "Each pair sets one value against another, and the phones do not say which. After the vote, show trade-off "
-            "by trade-off. No model learns from these votes, unless you train on them."
+            "Each pair sets one value against another; the phones do not say which. No model learns from these votes, "
+            "unless you train on them."
         )
     return ""
 
