@@ -26,14 +26,15 @@ def asked(n=6, round=1):
 
 
 class OpenRoom:
-    """One room on a store, whose first round is open for votes."""
+    """One room on a store, whose first round is open for votes, if nothing else is said."""
 
-    def __init__(self, where, seats=100, questions=None):
+    def __init__(self, where, seats=100, questions=None, opens=True):
         self.store = FeedbackStore(where)
         self.code, self.token = rooms.open_room(self.store, "Which is better?", seats=seats)
         self.questions = questions or asked()
         self.change(rooms.write_down, round=1, written=self.questions)
-        self.do("open")
+        if opens:
+            self.do("open")
 
     def change(self, what, **arguments):
         with self.store.connect() as connection:

@@ -229,11 +229,9 @@ def train_apart(
 ) -> Iterator[tuple[int, dict[str, float]]]:
     """Train two tastes side by side, each on votes of its own: how many records there will be, and one of both."""
     for both in zip_longest(*(TRAIN[method](*each, seed) for each in zip(tastes, votes, strict=True))):
-        name, steps = CURVES[method][0], zip(APART, both, strict=True)  # one that has ended earlier is None
-        yield (
-            max(step[0] for step in both if step),
-            {side: round(step[2][name], 4) for side, step in steps if step and step[2]},
-        )
+        said = [step[2] if step else None for step in both]  # one that has ended earlier says no more
+        name, records = CURVES[method][0], zip(APART, said, strict=True)
+        yield max(step[0] for step in both if step), {side: round(one[name], 4) for side, one in records if one}
 
 
 def main() -> None:

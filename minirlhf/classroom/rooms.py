@@ -303,7 +303,7 @@ def _choose_kind(connection: sa.Connection, room: Room, kind: Any) -> None:
     if kind == VALUES:
         write_down(connection, room.code, room.round, values.questions(room.round))
     elif earlier == VALUES:  # the learner writes others
-        write_down(connection, room.code, room.round, [])
+        connection.execute(questions.delete().where(questions.c.room == room.code, questions.c.round == room.round))
 
 
 def _enrol(connection: sa.Connection, room: Room) -> None:
