@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from room import ADDRESS, HOSTILE, OpenRoom, asked, ballot, served, take_back
+from room import ADDRESS, HOSTILE, OpenRoom, asked, ballot, served, take_back, two_models
 from sqlalchemy.event import listen, remove
 
 from minirlhf.classroom import guard, kinds, rooms, schools, tables, tokens, values, views
@@ -447,17 +447,6 @@ def schooled(where, before=0, **more):
     room.do("kind", kind="schools")
     room.do("open")
     return room, voters
-
-
-def two_models(room, round=1):
-    """As the learner leaves a room with two schools: answers, words and receipts that tell nobody's rule."""
-    answers = [{"prompt": "My hat?", "first": f"Yes {n}.", "second": f"No {n}."} for n in range(2)]
-    with room.store.connect() as connection:
-        pupils = schools.pupils_of(connection, room.code, round)
-    result = {"apart": True, "answers": answers, "weights": [[["one", 1.0]], [["two", 2.0]]]}
-    result["receipts"] = {voter: [6, 2, 5] for voter in pupils}
-    room.change(rooms.update_job, round=round, status="done", result=result)
-    room.change(rooms.change, phase="trained")
 
 
 @pytest.fixture(scope="module")
