@@ -10,11 +10,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from lab import OWN
 from playwright.sync_api import expect
-from room import HOSTILE, OpenRoom, ballot, serving
+from room import HOSTILE, OpenRoom, ballot, serving, two_models
 
-from minirlhf.classroom import rooms
-from minirlhf.classroom.learning import CURVES
-from minirlhf.feedback.votes import Better, BothBad, Question, Skip, Tie
+from minirlhf.classroom import rooms, schools
+from minirlhf.classroom.learning import APART, CURVES
+from minirlhf.feedback.votes import Better, BothBad, Question, Skip, Tie, sides
 
 pytestmark = pytest.mark.browser
 
@@ -162,6 +162,52 @@ def phases(room):
     yield "over"
 
 
+def through_schools(room):
+    """Bring a room whose first round has two schools through all it can be."""
+    yield "waiting"
+    for do in ("kind", "open"):
+        room.do(do, kind="schools")
+        yield do
+    room.cast(*[ballot(room.sit(), room.questions[0]) for _ in range(4)])
+    for do in ("pause", "resume", "close", "train"):
+        room.do(do)
+        yield do
+    records = [{"first": n / 10, "second": n / 50} for n in range(9)] + [{"second": 0.3}]
+    room.change(rooms.update_job, round=1, status="running", total=12, records=records, words="Two models learn.")
+    yield "running"
+    texts = [(HOSTILE, LONG, RTL), ("My hat?", "No.", "line\n" * 30)]
+    answers = [{"prompt": prompt, "first": first, "second": second} for prompt, first, second in texts]
+    words = [LONG, "(ten more words)", "<b>!", "please", ".", "no", "مرحبا", "sorry"]
+    weights = [[word, 1.25 - i / 3] for i, word in enumerate(words)]
+    two_models(room, answers=answers, weights=[weights, weights[:1]])
+    yield "trained"
+    for n in range(4):
+        room.do("reveal")
+        yield f"reveal {n + 1}"
+
+
+def through_values(room):
+    """Bring a room whose first round is about values through all it can be."""
+    room.do("kind", kind="values")
+    room.do("open")
+    yield "voting"
+    with room.store.connect() as connection:
+        written = [rooms.question_of(row) for row in rooms.asked_in(connection, room.code, 1)]
+    for n in range(5):
+        voter = room.sit()
+        room.cast(*[ballot(voter, each, [Better(n % 2), Tie(), BothBad()][i % 3]) for i, each in enumerate(written)])
+    for do in ("pause", "resume", "close"):
+        room.do(do)
+        yield do
+    for n in range(len(written) + 1):
+        room.do("reveal")
+        if n in (0, 1, len(written) - 1, len(written)):
+            yield f"reveal {n + 1}"
+
+
+THROUGH = [through_schools, through_values]
+
+
 def settled(page, room):
     """Wait until a page shows what the room is now; a phone that wakes asks at once."""
     state = room.change(rooms.find).state
@@ -170,6 +216,12 @@ def settled(page, room):
     if SCREENSHOTS:
         page.screenshot(path=f"{SCREENSHOTS}/{page.url.split('/')[3]}-{state}.png")
 
+
+# What is cut off although it is no text that shortens itself: whole elements beyond the frame that holds them.
+CUT_OFF = """() => [...document.querySelectorAll('#stage li, #stage p, #stage h2')].filter((each) => {
+    const box = each.getBoundingClientRect(), frame = (each.closest('.side') ?? document.body).getBoundingClientRect();
+    return box.height && (box.bottom > frame.bottom + 1 || box.top < frame.top - 1);
+}).map((each) => each.outerHTML.slice(0, 80))"""
 
 # A voter.
 
@@ -414,6 +466,21 @@ def test_the_screen_follows_the_room(visitors, room):
     assert screen.evaluate("getComputedStyle(document.body).backgroundColor") != before
 
 
+def test_the_screen_draws_two_models_side_by_side_on_one_scale(visitors, server):
+    room = OpenRoom(server[0], opens=False)
+    for _, phase in zip(range(7), through_schools(room), strict=False):
+        assert phase
+    records = [{name: step / 10 * (i + 1) for i, name in enumerate(APART)} for step in range(5)]
+    room.change(rooms.update_job, round=1, status="running", total=5, records=records)
+    drawn = visitors.visit("screen", room).locator("figure")
+    expect(drawn).to_have_count(2)
+    for i, last in enumerate(["0.4", "0.8"]):
+        expect(drawn.nth(i).locator("polyline")).to_have_attribute("points", re.compile(r"^(\S+ ){4}\S+$"))
+        expect(drawn.nth(i).locator("figcaption")).to_contain_text([f"Model {i + 1} {last}"])
+    scales = [drawn.nth(i).locator("text").all_inner_texts() for i in range(2)]
+    assert scales[0] == scales[1]
+
+
 @pytest.mark.parametrize("method", ["PPO", "DPO"])
 def test_the_screen_draws_what_each_method_reports(visitors, room, method):
     """The names in a record are the learner's own; a name that the page does not know would draw nothing."""
@@ -589,6 +656,106 @@ def test_nobody_is_shut_out(visitors, room, kind, dark):
     for _ in phases(room):
         settled(page, room)
         check()
+
+
+@pytest.mark.parametrize("through", THROUGH)
+@pytest.mark.parametrize("kind", PAGES)
+def test_a_round_of_any_kind_fits_and_can_be_read_from_the_last_row(visitors, server, kind, through):
+    room = OpenRoom(server[0], opens=False)
+    page = visitors.phone(room, LONG[:24]) if kind == "j" else visitors.visit(kind, room)
+    for phase in through(room):
+        settled(page, room)
+        assert page.locator("img:not(#qr), script:not([src])").count() == 0
+        assert page.evaluate(OUTSIDE) == [], phase
+        sideways, down = page.evaluate(SCROLLS)
+        assert sideways <= 0 and (kind != "screen" or down <= 0), phase
+        if kind == "screen":
+            assert min(page.evaluate(LETTERS)) >= LAST_ROW, phase
+            assert page.evaluate(CUT_OFF) == [], phase
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("through", THROUGH)
+@pytest.mark.parametrize("kind", PAGES)
+def test_a_round_of_any_kind_shuts_nobody_out(visitors, server, kind, through, dark):
+    room, axe = OpenRoom(server[0], opens=False), Axe()
+    page = visitors.phone(room, dark=dark) if kind == "j" else visitors.visit(kind, room, dark=dark)
+    for phase in through(room):
+        settled(page, room)
+        found = axe.run(page)
+        assert not found.response["violations"], (phase, found.generate_report())
+
+
+def test_two_schools_go_from_the_panel_to_the_phones_and_to_the_screen(visitors, server):
+    """The teacher chooses, each phone learns one rule and no screen does, and at the end everybody does."""
+    room = OpenRoom(server[0], opens=False)
+    panel, screen = visitors.visit("teach", room), visitors.visit("screen", room)
+    phones = [visitors.phone(room) for _ in range(2)]
+    press(panel, "Two schools")
+    expect(panel.get_by_role("button", name="Two schools")).to_have_attribute("aria-pressed", "true")
+    expect(phones[0].locator("#rule")).to_be_hidden()
+    press(panel, "Open the vote")
+    rules = []
+    for phone in phones:
+        expect(phone.locator("#rule-text")).to_have_text(re.compile("Vote"))
+        rules.append(phone.locator("#rule-text").inner_text())
+        with sent(phone, "vote"):
+            press(phone, "A is better")
+        phone.reload()
+        expect(phone.locator("#rule-text")).to_have_text(rules[-1])
+    assert set(rules) == {rule.says for rule in schools.RULES[rule_pair(rules)]}
+    expect(screen.locator("#voted")).to_have_text("2")
+    press(panel, "Close the vote (2 of 2 have voted)")
+    expect(panel.get_by_label("DPO")).to_be_checked()
+    press(panel, "Train now with DPO")
+    expect(panel.locator("#next")).to_contain_text("Learning")
+    two_models(room)
+    for name in ("Show the first pair", "Show pair 2 of 2", "Ask the room which is whose"):
+        assert not any(rule in page.content() for rule in rules for page in (panel, screen))
+        press(panel, name)
+    expect(screen.locator(".asking li")).to_have_count(3)
+    press(panel, "Show whose they are")
+    expect(screen.locator(".side")).to_have_count(2)
+    assert sorted(screen.locator(".side .rule").all_inner_texts()) == sorted(rules)
+    for phone, rule in zip(phones, rules, strict=True):
+        number = int(re.search(r"was model ([12])", phone.locator("#receipt", has_text="was model").inner_text())[1])
+        assert screen.locator(".side").nth(number - 1).locator(".rule").inner_text() == rule
+    screen.keyboard.press("ArrowLeft")
+    expect(screen.locator(".asking li")).to_have_count(3)
+    press(panel, "Values")
+    expect(panel.locator("#phase")).to_contain_text("round 2, about values")
+    for phone in phones:
+        expect(phone.locator("#rule")).to_be_hidden()
+        counts(phone, "0 of 12")
+
+
+def rule_pair(rules):
+    """The name of the opposed rules of which one of these is."""
+    return next(name for name, pair in schools.RULES.items() if rules[0] in {rule.says for rule in pair})
+
+
+def test_the_bars_of_a_trade_off_grow_from_the_middle_as_far_as_was_voted(visitors, server):
+    room = OpenRoom(server[0], opens=False)
+    room.do("kind", kind="values")
+    room.do("open")
+    with room.store.connect() as connection:
+        question = rooms.question_of(rooms.asked_in(connection, room.code, 1)[0])
+    for says in [0, 0, 0, 0, 0, 1, Tie(), Tie()]:
+        voter = room.sit()
+        says = Better(sides(voter, question).index(says)) if isinstance(says, int) else says
+        room.cast(ballot(voter, question, says))
+    panel, screen = visitors.visit("teach", room), visitors.visit("screen", room)
+    press(panel, "Close the vote (8 of 8 have voted)", "Show the first trade-off")
+    expect(screen.locator(".split .number")).to_have_text(["5", "1"])
+    boxes = {name: screen.locator(f".diverging .{name}").bounding_box() for name in ("first", "tie", "second")}
+    middle, whole = (screen.locator(".diverging").bounding_box()[key] for key in ("x", "width"))
+    width = {name: 2 * box["width"] / whole * 8 for name, box in boxes.items()}
+    assert [round(width[name]) for name in ("first", "tie", "second")] == [5, 2, 1]
+    assert abs(boxes["tie"]["x"] + boxes["tie"]["width"] / 2 - middle - whole / 2) < 2
+    assert boxes["first"]["x"] < boxes["tie"]["x"] < boxes["second"]["x"]
+    expect(panel.locator("#next")).to_contain_text("2 of 12")
+    press(panel, "Open round 2 now")
+    expect(panel.locator("#phase")).to_contain_text("round 2")
 
 
 def test_behind_a_prefix_all_is_found(chromium, tmp_path):

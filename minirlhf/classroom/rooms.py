@@ -16,8 +16,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from minirlhf.classroom import tokens
-from minirlhf.classroom.tables import EVERYTHING, jobs, members, metadata, questions, rooms, standing
+from minirlhf.classroom import schools, tokens, values
+from minirlhf.classroom.kinds import KINDS, ORDINARY, SCHOOLS, VALUES, kind_of, write_kind
+from minirlhf.classroom.tables import EVERYTHING, jobs, kinds, members, metadata, pupils, questions, rooms, standing
 from minirlhf.feedback.store import FeedbackStore, event_from_row, events, insert_events
 from minirlhf.feedback.votes import Answer, Better, Question, Undo, Vote, answer_from_row, answer_to_row, sides
 from minirlhf.files.messages import counted
@@ -158,6 +159,8 @@ def join(
     voter = tokens.new_voter()
     row = {"room": code, "voter": voter, "nickname": nickname, "origin": origin, "removed": False}
     connection.execute(members.insert(), row)
+    if room.phase != "waiting":
+        _enrol(connection, room)
     return {"voter": voter, "nickname": nickname}
 
 
@@ -217,7 +220,7 @@ def forget(connection: sa.Connection, code: str, voters: Iterable[str]) -> None:
     """Delete these voters' seats and every vote they cast, taken back or not."""
     gone = list(voters)
     count_change(connection, code)
-    for table in (standing, members):
+    for table in (standing, members, pupils):
         connection.execute(table.delete().where(table.c.room == code, table.c.voter.in_(gone)))
     connection.execute(events.delete().where(events.c.voter.in_(gone)))
 
@@ -249,22 +252,30 @@ def step(connection: sa.Connection, code: str, do: str, wish: Mapping[str, Any])
             change(connection, code, votes=rooms.c.votes + 1)
         case "reveal":
             _reveal(connection, room)
+        case "kind":
+            if room.phase != "waiting":
+                raise Refused("This round has begun already. Choose what the next one is for when it is opened.")
+            _choose_kind(connection, room, wish.get("kind"))
         case "next":
-            _next_round(connection, room)
+            _next_round(connection, room, wish.get("kind") or ORDINARY)
         case "erase":
             seats = connection.scalars(sa.select(members.c.voter).where(members.c.room == code)).all()
             forget(connection, code, seats)
-            for table in (questions, jobs):
+            for table in (questions, jobs, kinds, pupils):
                 connection.execute(table.delete().where(table.c.room == code))
             change(connection, code, phase="over")
         case _ if do in STEPS:
             before, after = STEPS[do]
+            if do == "train" and shows_values(connection, room):  # or not at all: what was chosen can be seen without
+                before = (*before, "reveal")
             if room.phase not in before:
                 raise Refused(f"This room is {SAID[room.phase]}; {do!r} comes after it was {_or(before)}.")
             if do == "open" and not _asked(connection, room):
                 raise Refused("The questions are still being written. Try again in a few seconds.")
+            if do == "open":
+                _enrol(connection, room)
             if do == "train":
-                _ask_to_train(connection, room, str(wish.get("method") or "PPO"))
+                _ask_to_train(connection, room, str(wish.get("method") or ""))
             change(connection, code, phase=after)
         case _:
             raise Refused(f"There is no {do!r} to do. Load the panel again, to bring it up to date.", 400)
@@ -282,7 +293,37 @@ SAID = {
 METHODS = ("PPO", "DPO")
 
 
+def _choose_kind(connection: sa.Connection, room: Room, kind: Any) -> None:
+    """Say what the room's round is for, before anybody has voted in it."""
+    if kind not in KINDS:
+        raise Refused(f"There is no kind of round {kind!r}; there are {', '.join(KINDS)}.", 400)
+    earlier, _ = kind_of(connection, room.code, room.round)
+    plan = schools.draw(room.secret, room.round) if kind == SCHOOLS else {}
+    write_kind(connection, room.code, room.round, kind, plan)
+    if kind == VALUES:
+        write_down(connection, room.code, room.round, values.questions(room.round))
+    elif earlier == VALUES:  # the learner writes others
+        connection.execute(questions.delete().where(questions.c.room == room.code, questions.c.round == room.round))
+
+
+def _enrol(connection: sa.Connection, room: Room) -> None:
+    """Where this round has two schools, see that everybody is in one."""
+    if kind_of(connection, room.code, room.round)[0] == SCHOOLS:
+        schools.enrol(connection, room.code, room.secret, room.round)
+
+
+def shows_values(connection: sa.Connection, room: Room) -> bool:
+    """Whether what this round reveals is what the room has chosen, and not what a model has made of it."""
+    job = latest_job(connection, room)
+    trained = job is not None and job["round"] == room.round and job["status"] == "done"
+    return kind_of(connection, room.code, room.round)[0] == VALUES and not trained
+
+
 def _ask_to_train(connection: sa.Connection, room: Room, method: str) -> None:
+    kind, _ = kind_of(connection, room.code, room.round)
+    method = method or ("DPO" if kind == SCHOOLS else "PPO")
+    if kind == SCHOOLS and 0 in _voted_by_school(connection, room):
+        raise Refused("One of the schools has not voted yet, so its model has nothing to learn from. Open the vote.")
     if method not in METHODS:
         raise Refused(f"There is no method {method!r}; there are {' and '.join(METHODS)}.", 400)
     if not connection.scalar(sa.select(standing.c.vote).where(standing.c.room == room.code).limit(1)):
@@ -292,19 +333,36 @@ def _ask_to_train(connection: sa.Connection, room: Room, method: str) -> None:
     connection.execute(jobs.insert(), row | {"words": "", "result": None})
 
 
+def _voted_by_school(connection: sa.Connection, room: Room) -> list[int]:
+    asked = {row["key"] for row in asked_in(connection, room.code, room.round) if not row["hidden"]}
+    voters = [row["voter"] for row in standing_in(connection, room.code) if row["question"] in asked]
+    return schools.voted(schools.pupils_of(connection, room.code, room.round), voters)
+
+
 def _reveal(connection: sa.Connection, room: Room) -> None:
-    job = latest_job(connection, room)
-    if room.phase not in ("trained", "reveal") or not job or not job["result"]:
-        raise Refused("There is nothing to reveal yet: train first, and wait until it is done.")
-    if room.revealed > len(job["result"]["answers"]):
+    if shows_values(connection, room):
+        if room.phase not in ("closed", "reveal"):
+            raise Refused("The room still chooses: close the vote first.")
+        total = values.steps([row for row in asked_in(connection, room.code, room.round) if not row["hidden"]])
+    else:
+        job = latest_job(connection, room)
+        if room.phase not in ("trained", "reveal") or not job or not job["result"]:
+            raise Refused("There is nothing to reveal yet: train first, and wait until it is done.")
+        apart = kind_of(connection, room.code, room.round)[0] == SCHOOLS
+        total = schools.steps(job["result"]) if apart else len(job["result"]["answers"]) + 1
+    if room.revealed >= total:
         raise Refused("All of it is revealed. The next round comes next.")
     change(connection, room.code, phase="reveal", revealed=room.revealed + 1)
 
 
-def _next_round(connection: sa.Connection, room: Room) -> None:
-    if room.phase not in ("trained", "reveal"):
+def _next_round(connection: sa.Connection, room: Room, kind: Any) -> None:
+    before = ("closed", "trained", "reveal") if shows_values(connection, room) else ("trained", "reveal")
+    if room.phase not in before:
         raise Refused("The next round asks about the changed model: train first, and wait until it is done.")
-    change(connection, room.code, phase="voting", round=room.round + 1, revealed=0)
+    room = change(connection, room.code, phase="voting", round=room.round + 1, revealed=0)
+    if kind != ORDINARY:
+        _choose_kind(connection, room, kind)
+        _enrol(connection, room)
 
 
 # What is there.

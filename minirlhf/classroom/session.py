@@ -81,7 +81,11 @@ class Session:
         return rooms.votes_of(self.store, self.code)
 
     def do(self, what: str, **wish: Any) -> None:
-        """What the teacher's panel does: open, close, train, reveal, next, pause, resume, lock, unlock, end."""
+        """What the teacher's panel does: open, close, train, reveal, next, pause, resume, lock, unlock, end.
+
+        `do("next", kind="schools")` or `kind="values"` opens another kind of round than an ordinary one; before the
+        first round, `do("kind", kind="schools")` chooses it.
+        """
         with self.store.connect() as connection:
             rooms.step(connection, self.code, what, wish)
 

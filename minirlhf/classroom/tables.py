@@ -68,4 +68,21 @@ jobs = sa.Table(
     sa.Column("words", sa.String, nullable=False),
     sa.Column("result", sa.JSON),  # what is revealed: before and after, weights, receipts
 )
-EVERYTHING = (rooms, questions, members, standing, jobs)
+# What a round is for, where it is not an ordinary one. Tables of their own, for rooms that are open already lack them.
+kinds = sa.Table(
+    "class_kinds",
+    metadata,
+    sa.Column("room", sa.String, primary_key=True),
+    sa.Column("round", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("plan", sa.JSON, nullable=False),  # what was drawn for it by lot
+)
+pupils = sa.Table(
+    "class_pupils",
+    metadata,
+    sa.Column("room", sa.String, primary_key=True),
+    sa.Column("round", sa.Integer, primary_key=True),
+    sa.Column("voter", sa.String, primary_key=True),
+    sa.Column("school", sa.Integer, nullable=False),  # 0 or 1
+)
+EVERYTHING = (rooms, questions, members, standing, jobs, kinds, pupils)

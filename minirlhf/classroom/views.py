@@ -7,6 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from minirlhf.classroom import schools, values
+from minirlhf.classroom.kinds import ORDINARY, SCHOOLS, VALUES, kind_of
 from minirlhf.classroom.rooms import (
     Room,
     asked_in,
@@ -15,6 +17,7 @@ from minirlhf.classroom.rooms import (
     members_of,
     question_of,
     says_on_screen,
+    shows_values,
     standing_in,
 )
 from minirlhf.feedback.agreement import krippendorff_alpha
@@ -37,10 +40,13 @@ def phone(connection: sa.Connection, code: str, voter: str) -> dict[str, Any]:
     Random(f"{code} {room.round} {voter}").shuffle(keys)
     mine = {row["question"]: row for row in standing_in(connection, code, voter) if row["question"] in asked}
     seat = next(iter(members_of(connection, code, voter)), None)
+    kind, _ = kind_of(connection, code, room.round)
     return {
         "version": str(room.state),
         "title": room.title,
         "round": room.round,
+        "kind": kind,
+        "rule": rule(connection, room, voter) if kind == SCHOOLS else "",
         "phase": phase(room),
         "nickname": seat["nickname"] if seat else "",
         "questions": [_on_phone(voter, asked[key], key) for key in keys] if room.phase != "waiting" else [],
@@ -59,16 +65,33 @@ def phase(room: Room) -> str:
     return "paused" if room.paused and room.phase == "voting" else room.phase
 
 
+def rule(connection: sa.Connection, room: Room, voter: str) -> str:
+    """The secret rule of this voter's own school, from when the round has begun until everybody knows."""
+    school, job = schools.school_of(connection, room.code, room.round, voter), own_job(connection, room)
+    _, plan = kind_of(connection, room.code, room.round)
+    told = job is not None and job["result"] and room.revealed >= schools.steps(job["result"])
+    return plan["rules"][school] if school is not None and room.phase != "waiting" and not told else ""
+
+
 def receipt(connection: sa.Connection, room: Room, voter: str) -> dict[str, str] | None:
     """What became of this voter's own votes, once a model has learned from them; nobody else is told."""
     job = latest_job(connection, room)
     found = ((job and job["result"]) or {}).get("receipts", {}).get(voter)
-    if not found or room.phase not in ("trained", "reveal", "voting", "closed"):
+    if not job or not found or room.phase not in ("trained", "reveal", "voting", "closed"):
+        return None
+    if room.phase == "reveal" and job["round"] != room.round:  # what is shown is not what that model learned
         return None
     choices, before, after = found
+    whose, told = "the model", ""
+    kind, plan = kind_of(connection, room.code, job["round"])
+    if kind == SCHOOLS:
+        whose = "your school's model"
+        school = schools.school_of(connection, room.code, job["round"], voter)
+        if school is not None and (room.round > job["round"] or room.revealed >= schools.steps(job["result"])):
+            told = f" It was model {schools.number(plan, school)}."
     return {
-        "sentence": f"Of your {counted(choices, 'choice')}, the model leaned towards {before} before it learned, "
-        f"and towards {after} now."
+        "sentence": f"Of your {counted(choices, 'choice')}, {whose} leaned towards {before} before it learned, "
+        f"and towards {after} now.{told}"
     }
 
 
@@ -79,7 +102,7 @@ def screen(connection: sa.Connection, code: str) -> dict[str, Any]:
     votes = [row for row in standing_in(connection, code) if row["question"] in {each["key"] for each in rows}]
     counts = tally(votes)
     shown = [row for row in rows if not row["hidden"] and sum(counts.get(row["key"], [0])) >= ENOUGH]
-    job = latest_job(connection, room)
+    kind, _ = kind_of(connection, code, room.round)
     return {
         "version": f"{room.state}.{room.votes}",
         "title": room.title,
@@ -87,6 +110,7 @@ def screen(connection: sa.Connection, code: str) -> dict[str, Any]:
         "phase": phase(room),
         "locked": room.locked,
         "round": room.round,
+        "kind": kind,
         "joined": sum(not member["removed"] for member in members_of(connection, code)),
         "voted": len({row["voter"] for row in votes}),
         "votes": len(votes),
@@ -94,8 +118,11 @@ def screen(connection: sa.Connection, code: str) -> dict[str, Any]:
         "pairs": [
             _on_screen(row, counts)
             for row in sorted(shown, key=lambda row: -divided(counts[row["key"]]))[:MOST_DIVIDED]
+            if kind == ORDINARY  # bars would tell a rule, and lead whoever weighs two values
         ],
-        **learned(room, job),
+        **learned(room, own_job(connection, room)),
+        **apart(connection, room, votes),
+        **chosen(connection, room, rows, counts),
     }
 
 
@@ -109,6 +136,7 @@ def teacher(connection: sa.Connection, code: str) -> dict[str, Any]:
         "paused": room.paused,
         "seats": room.seats,
         "closes": room.closes,
+        "lesson": lesson(connection, room, votes),
         "questions": [_on_screen(row, counts) | {"hidden": row["hidden"]} for row in rows],
         "members": [
             {
@@ -132,10 +160,57 @@ def learned(room: Room, job: dict[str, Any] | None) -> dict[str, Any]:
     result, after = job["result"], room.phase in ("trained", "reveal")
     if not result or not after:
         return {"training": training if room.phase == "training" else None, "reveal": None, "weights": None}
+    if result.get("apart"):  # two models, which are revealed in another way
+        return {"training": training, "reveal": None, "weights": None}
     answers = result["answers"]
     reveal = {"shown": min(room.revealed, len(answers)), "total": len(answers), "items": answers[: room.revealed]}
     all_of_it = room.revealed > len(answers)
     return {"training": training, "reveal": reveal, "weights": result["weights"] if all_of_it else None}
+
+
+def own_job(connection: sa.Connection, room: Room) -> dict[str, Any] | None:
+    """What is or was learned in this very round; None where nothing is."""
+    job = latest_job(connection, room)
+    return job if job and job["round"] == room.round else None
+
+
+def apart(connection: sa.Connection, room: Room, votes: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of two schools, as much as is revealed: nothing while their models learn."""
+    kind, plan = kind_of(connection, room.code, room.round)
+    job = own_job(connection, room)
+    if kind != SCHOOLS or room.phase not in ("trained", "reveal") or not job or not job["result"]:
+        return {"schools": None}
+    people = schools.voted(schools.pupils_of(connection, room.code, room.round), (row["voter"] for row in votes))
+    return {"schools": schools.reveal(plan, job["result"], room.revealed, people)}
+
+
+def chosen(
+    connection: sa.Connection, room: Room, rows: list[dict[str, Any]], counts: dict[str, list[int]]
+) -> dict[str, Any]:
+    """Of a values round, as many trade-offs as are revealed, and what the room made of them."""
+    if room.phase not in ("closed", "reveal") or not shows_values(connection, room):
+        return {"values": None}
+    asked = [question_of(row) for row in rows if not row["hidden"]]
+    return {"values": values.reveal(asked, counts, room.revealed, lambda prompt: _read(prompt)[0])}
+
+
+def lesson(connection: sa.Connection, room: Room, votes: list[dict[str, Any]]) -> str:
+    """What the teacher should know of a round that is no ordinary one, in a sentence or two."""
+    kind, _ = kind_of(connection, room.code, room.round)
+    if kind == SCHOOLS:
+        asked = {row["key"] for row in asked_in(connection, room.code, room.round)}
+        pupils = schools.pupils_of(connection, room.code, room.round)
+        first, second = schools.voted(pupils, (row["voter"] for row in votes if row["question"] in asked))
+        return (
+            f"Two schools: {first} and {second} have voted, by rules that only their phones show. Both models are put "
+            "away afterwards: the next round asks about the model from before, which never learns from these votes."
+        )
+    if kind == VALUES:
+        return (
+            "Each pair sets one value against another; the phones do not say which. No model learns from these votes, "
+            "unless you train on them."
+        )
+    return ""
 
 
 def tally(votes: list[dict[str, Any]]) -> dict[str, list[int]]:

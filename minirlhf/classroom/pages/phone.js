@@ -19,6 +19,17 @@ const SENTENCES = {
   reveal: "The model answers anew. Look up at the screen: before and after, side by side.",
   over: "The room is over. Thank you for your votes. Look up at the screen once more.",
 };
+// Where a round is no ordinary one, and its sentences are others.
+const IN_SCHOOLS = {
+  closed: "The vote is closed. Keep your rule a secret, and look up at the screen.",
+  training: "Two models are learning, one from each half of the room. Look up at the screen.",
+  trained: "Two models have learned. Look up at the screen: which is whose?",
+  reveal: "Two models answer. Look up at the screen, and guess.",
+};
+const OF_VALUES = {
+  closed: "The vote is closed. Look up at the screen: what did the room choose?",
+  reveal: "Look up at the screen: each pair set one value against another.",
+};
 const NOTHING_ASKED = "Nothing is asked just now. Look up at the screen.";
 const REMOVED = "You are no longer in this room.";
 
@@ -302,7 +313,7 @@ class Phone {
     const [question] = pending;
     return {
       title: `Round ${round}`,
-      task: question ? "Which reply is better?" : "",
+      task: !question ? "" : this.me.rule ? "Which reply fits your rule?" : "Which reply is better?",
       mode: question ? "pair" : "",
       question: question?.key ?? "",
       prompt: question?.prompt ?? "",
@@ -339,6 +350,10 @@ class Phone {
     if (me?.title) document.title = me.title;
     show($("title"), me?.title || "Classroom vote");
     $("who").textContent = me?.nickname || "nobody in particular";
+    const rule = (!asking && !this.gone && me?.rule) || "";
+    $("rule-text").textContent = rule;
+    $("rule").hidden = !rule;
+    $("rule-tie").hidden = !voting;
     if (asking) show($("refused"), this.said);
     if (!$("message").hidden) {
       show($("sentence"), sentence);
@@ -361,7 +376,8 @@ class Phone {
     if (this.gone) return this.gone;
     if (!this.me) return "";
     if (this.me.phase === "voting") return this.me.questions.length ? "" : NOTHING_ASKED;
-    return SENTENCES[this.me.phase] ?? NOTHING_ASKED;
+    const { kind, phase } = this.me;
+    return { schools: IN_SCHOOLS, values: OF_VALUES }[kind]?.[phase] ?? SENTENCES[phase] ?? NOTHING_ASKED;
   }
 
   ownCount() {

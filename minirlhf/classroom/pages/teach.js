@@ -26,10 +26,13 @@ const DONE = {
   remove: "Removed, and their votes no longer count.",
   train: "The model begins to learn.",
   reveal: "Shown on the screen.",
+  kind: "Chosen for this round.",
   next: "The next round begins.",
   end: "The room is over.",
   erase: "Every vote of this room is deleted.",
 };
+const SHOWING = { schools: "Showing two models", values: "Showing what the room chose" };
+const KINDS = { ordinary: "an ordinary one", schools: "for two schools", values: "about values" };
 let snapshot = null;
 
 // What is done.
@@ -57,19 +60,23 @@ function complain(fault) {
 const method = () => document.querySelector("[name=method]:checked").value;
 
 // The one thing that comes next, in each phase: what the button says, and what it asks for; null: wait.
-function nextStep({ phase, training, reveal, round, voted, joined, paused }) {
+function nextStep(told) {
+  const { phase, training, reveal, round, voted, joined, paused } = told;
   if (paused && (phase === "paused" || phase === "voting")) return ["Go on voting", { do: "resume" }];
   switch (phase) {
     case "waiting": return ["Open the vote", { do: "open" }];
     case "voting": return [`Close the vote (${voted} of ${joined} have voted)`, { do: "close" }];
     case "paused": return ["Go on voting", { do: "resume" }];
-    case "closed": return [`Train now with ${method()}`, () => ({ do: "train", method: method() })];
+    case "closed":
+      if (told.values) return ["Show the first trade-off", { do: "reveal" }];
+      return [`Train now with ${method()}`, () => ({ do: "train", method: method() })];
     case "training":
       if (training?.status === "failed") return ["Train again", () => ({ do: "train", method: method() })];
       if (training?.status === "done") return ["Show the first pair", { do: "reveal" }];
       return [`Learning${training?.total ? `: ${training.records.length} of ${training.total} steps` : " …"}`, null];
     case "trained": return ["Show the first pair", { do: "reveal" }];
     case "reveal": {
+      if (told.schools || told.values) return nextShown(told) ?? [`Open round ${round + 1}`, { do: "next" }];
       const { shown, total } = reveal ?? { shown: 0, total: 0 };
       if (shown < total) return [`Show pair ${shown + 1} of ${total}`, { do: "reveal" }];
       if (!snapshot.weights) return ["Show what we paid for", { do: "reveal" }];
@@ -79,8 +86,25 @@ function nextStep({ phase, training, reveal, round, voted, joined, paused }) {
   }
 }
 
+// What a round that is no ordinary one shows next; nothing, where all is shown.
+function nextShown({ schools, values }) {
+  const what = schools ? "pair" : "trade-off";
+  const { shown, total, ask, models, all } = schools ?? values;
+  const step = (label) => [label, { do: "reveal" }];
+  if (shown < total) return step(`Show ${what} ${shown + 1} of ${total}`);
+  if (values) return all ? null : step("Show all trade-offs at once");
+  if (!ask) return step("Ask the room which is whose");
+  return models ? null : step("Show whose they are");
+}
+
 // What else may be wanted at that point.
-function otherSteps({ phase, round, training }) {
+function otherSteps({ phase, round, training, schools, values }) {
+  if (schools?.models) return [];
+  if (values && (phase === "closed" || phase === "reveal")) {
+    const again = phase === "closed" ? [["Open the vote again", { do: "open" }]] : [];
+    const train = [`Train on them with ${method()}`, () => ({ do: "train", method: method() })];
+    return [...again, train, ...(values.all ? [] : [[`Open round ${round + 1} now`, { do: "next" }]])];
+  }
   if (phase === "closed") return [["Open the vote again", { do: "open" }]];
   if (phase === "training" && training?.status === "failed") return [["Open the vote again", { do: "open" }]];
   if (phase === "trained" || phase === "reveal") return [[`Open round ${round + 1} now`, { do: "next" }]];
@@ -95,10 +119,13 @@ function draw(told) {
   $("panel").hidden = false;
   document.title = `Teacher's panel: ${told.title}`;
   show($("title"), told.title);
-  show($("phase"), `${PHASES[told.phase] ?? told.phase} · round ${told.round} · ${told.joined} joined, ${told.voted} voted`);
+  const shows = told.values || told.schools ? SHOWING[told.kind] : PHASES.reveal;
+  show($("phase"), `${told.phase === "reveal" ? shows : (PHASES[told.phase] ?? told.phase)} · round ${told.round}${told.kind === "ordinary" ? "" : `, ${KINDS[told.kind]}`} · ${told.joined} joined, ${told.voted} voted`);
   drawNext(told);
+  drawKinds(told);
   const agreed = told.alpha === null ? "no agreement to measure yet" : `agreement α = ${decimal(told.alpha)}`;
   show($("numbers"), [counted(told.votes, "vote"), agreed, told.training?.words].filter(Boolean).join(" · "));
+  show($("lesson"), told.lesson);
   show($("failed"), told.training?.status === "failed" ? `The training did not work. ${told.training.words}` : "");
   const paused = told.paused ?? told.phase === "paused";
   $("pause").hidden = !["voting", "paused"].includes(told.phase) && !paused;
@@ -115,19 +142,40 @@ function draw(told) {
   document.body.dataset.version = told.version;
 }
 
+// Another kind of round: chosen while the first one waits, and afterwards by opening the next one as it.
+function drawKinds({ phase, round, kind, values }) {
+  const waiting = phase === "waiting";
+  $("kinds").hidden = !(waiting || phase === "trained" || phase === "reveal" || (phase === "closed" && values));
+  const words = `Round ${round} is ${KINDS[kind]}. Another kind, or the same again to undo it:`;
+  show($("kinds-name"), waiting ? words : `Or open round ${round + 1} as another kind:`);
+  for (const name of ["schools", "values"]) {
+    if (waiting) $(name).setAttribute("aria-pressed", String(kind === name));
+    else $(name).removeAttribute("aria-pressed");
+  }
+}
+
+// A method is suggested once for each round: a school's model is to be there while people still whisper.
+let suggested = "";
+function suggest({ round, kind }) {
+  if (suggested === `${round} ${kind}`) return;
+  suggested = `${round} ${kind}`;
+  document.querySelector(`[name=method][value=${kind === "schools" ? "DPO" : "PPO"}]`).checked = true;
+}
+
 function drawNext(told) {
+  suggest(told);
   const [label, wish] = nextStep(told);
   const button = $("next");
   if (button.textContent !== label) button.textContent = label;
   button.setAttribute("aria-disabled", String(!wish)); // not really disabled: it would lose the focus
   button.wish = wish;
-  $("methods").hidden = !(told.phase === "closed" || (told.phase === "training" && told.training?.status === "failed"));
+  $("methods").hidden = !(told.phase === "closed" || (told.phase === "reveal" && told.values) || (told.phase === "training" && told.training?.status === "failed"));
   const others = otherSteps(told);
   const names = others.map(([name]) => name).join();
   if ($("also").dataset.names === names) return;
   const held = $("also").contains(document.activeElement);
   $("also").dataset.names = names;
-  $("also").replaceChildren(...others.map(([name, what]) => press(name, () => act(what))));
+  $("also").replaceChildren(...others.map(([name, what]) => press(name, () => act(typeof what === "function" ? what() : what))));
   if (held) button.focus();
 }
 
@@ -231,6 +279,13 @@ $("next").addEventListener("click", (event) => {
 });
 $("methods").addEventListener("change", () => drawNext(snapshot));
 $("pause").addEventListener("click", () => act({ do: $("pause").textContent === "Pause" ? "pause" : "resume" }));
+for (const name of ["schools", "values"]) {
+  $(name).addEventListener("click", (event) => {
+    if (event.detail > 1) return; // a double click is one
+    const kind = snapshot.kind === name ? "ordinary" : name;
+    act(snapshot.phase === "waiting" ? { do: "kind", kind } : { do: "next", kind: name });
+  });
+}
 $("lock").addEventListener("click", () => act({ do: snapshot.locked ? "unlock" : "lock" }));
 $("ends").append(
   sure("End the room", ["End the room? Nobody can vote or join after that.", "Yes, end it"], () => act({ do: "end" })),
