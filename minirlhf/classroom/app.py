@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from minirlhf.classroom import rooms, tokens, views
+from minirlhf.classroom import paper, rooms, tokens, views
 from minirlhf.classroom.desk import Desk
 from minirlhf.classroom.guard import Allowance, Guard, read_json
 from minirlhf.classroom.rooms import Ballot, Refused, Room
@@ -26,9 +26,9 @@ from minirlhf.feedback.identity import pseudonym
 from minirlhf.feedback.store import FeedbackStore, StoreError
 from minirlhf.feedback.votes import Answer, Vote, answer_from_row, vote_to_row
 
-PAGES = {"": "phone.html", "j": "phone.html", "screen": "screen.html", "teach": "teach.html"}
+PAGES = {"": "phone.html", "j": "phone.html", "screen": "screen.html", "teach": "teach.html", "paper": "paper.html"}
 KINDS = {"js": "text/javascript", "css": "text/css"}
-STATIC = ("room.js", "phone.js", "phone.css", "screen.js", "screen.css", "teach.js", "teach.css")
+STATIC = ("room.js", *(f"{name}.{kind}" for name in ("phone", "screen", "teach", "paper") for kind in KINDS))
 CARD = ("card.js", "card.css")  # the notebook's own
 ID = re.compile(r"[0-9a-f]{32}")
 LOOK = 0.25  # seconds between two looks at what changed
@@ -75,6 +75,7 @@ class Classroom:
             Route(f"{at}/teach", self.teach),
             Route(f"{at}/teach/events", self.teach_events),
             Route(f"{at}/teach/do", self.do, methods=["POST"]),
+            Route(f"{at}/teach/tally", self.tally, methods=["POST"]),
             Route(f"{at}/teach/export", self.export),
         ]
         handlers: Any = {Refused: self.refuse, StoreError: self.unkept, ValueError: self.malformed}
@@ -189,6 +190,16 @@ class Classroom:
         self.require_teacher(request, room)
         await self.desk.change(partial(rooms.step, code=room.code, do=str(said.get("do")), wish=said))
         self.looked.pop(room.code, None)
+        return JSONResponse({"ok": True})
+
+    async def tally(self, request: Request) -> Response:
+        said, room = read_json(await request.body()), await self.room(request)
+        self.require_teacher(request, room)
+        counts = said.get("counts")
+        if not isinstance(counts, list):
+            raise Refused("What was counted is four numbers. Load the panel again.", 400)
+        count = partial(paper.count_hands, code=room.code, question=str(said.get("question")), counts=counts)
+        await self.desk.change(count)
         return JSONResponse({"ok": True})
 
     async def export(self, request: Request) -> Response:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from minirlhf.classroom import tokens
-from minirlhf.classroom.tables import EVERYTHING, jobs, members, metadata, questions, rooms, standing
+from minirlhf.classroom.tables import EVERYTHING, jobs, members, metadata, paper, questions, rooms, standing
 from minirlhf.feedback.store import FeedbackStore, event_from_row, events, insert_events
 from minirlhf.feedback.votes import Answer, Better, Question, Undo, Vote, answer_from_row, answer_to_row, sides
 from minirlhf.files.messages import counted
@@ -50,6 +50,8 @@ class Ballot:
     says: Answer | None
     id: str
     ms: int | None = None
+    sheet: tuple[int, ...] | None = None
+    """Which reply stood where on a sheet of paper, where there was no screen."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,7 @@ def forget(connection: sa.Connection, code: str, voters: Iterable[str]) -> None:
     """Delete these voters' seats and every vote they cast, taken back or not."""
     gone = list(voters)
     count_change(connection, code)
-    for table in (standing, members):
+    for table in (standing, members, paper):
         connection.execute(table.delete().where(table.c.room == code, table.c.voter.in_(gone)))
     connection.execute(events.delete().where(events.c.voter.in_(gone)))
 
@@ -401,9 +403,10 @@ def _why_not(room: Room, seat: Any, asked: Any, ballot: Ballot) -> Refused | Non
         return Refused("The teacher has closed your seat in this room. Speak to them if that is a mistake.", 403)
     if asked is None or asked["hidden"] or asked["round"] != room.round:
         return Refused("That question is no longer asked. Here is what is asked now.")
-    if room.over or room.phase != "voting":
+    # What is on paper is counted after the room has put down its pencils.
+    if room.over or room.phase not in (("voting", "closed") if ballot.sheet else ("voting",)):
         return Refused("This round is closed, so the answer was not counted. Look up at the screen.")
-    if room.paused:
+    if room.paused and not ballot.sheet:
         return Refused("The teacher has paused the room. Your answer waits on your phone.", 503)
     says, places = ballot.says, range(len(asked["question"]["replies"]))
     if says is not None and (
@@ -415,7 +418,7 @@ def _why_not(room: Room, seat: Any, asked: Any, ballot: Ballot) -> Refused | Non
 
 def _vote(question: Question, origin: str, ballot: Ballot) -> Vote:
     """A ballot as a vote: what was meant by a place on the phone, in positions of the question."""
-    shown, answer = sides(ballot.voter, question), ballot.says
+    shown, answer = ballot.sheet or sides(ballot.voter, question), ballot.says
     assert answer is not None
     if isinstance(answer, Better):
         answer = Better(shown[answer.winner])

@@ -22,7 +22,7 @@ import httpx
 import psutil
 
 from minirlhf import paths
-from minirlhf.classroom import rooms, views
+from minirlhf.classroom import paper, rooms, views
 from minirlhf.classroom.place import Place
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Vote
@@ -84,6 +84,14 @@ class Session:
         """What the teacher's panel does: open, close, train, reveal, next, pause, resume, lock, unlock, end."""
         with self.store.connect() as connection:
             rooms.step(connection, self.code, what, wish)
+
+    def tally(self, pair: int, a: int, b: int, tie: int = 0, both_bad: int = 0) -> None:
+        """How many hands a pair of this round got on paper, by its number on the sheet; again, and it is corrected."""
+        with self.store.connect() as connection:
+            asked = rooms.asked_in(connection, self.code, rooms.find(connection, self.code).round)
+            if not 1 <= pair <= len(asked):
+                raise rooms.Refused(f"There is no pair {pair} on the sheet; it has 1 to {len(asked)}.", 404)
+            paper.count_hands(connection, self.code, asked[pair - 1]["key"], (a, b, tie, both_bad))
 
     def seen(self) -> dict[str, Any]:
         """What the projector shows."""

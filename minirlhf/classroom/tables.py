@@ -68,4 +68,11 @@ jobs = sa.Table(
     sa.Column("words", sa.String, nullable=False),
     sa.Column("result", sa.JSON),  # what is revealed: before and after, weights, receipts
 )
-EVERYTHING = (rooms, questions, members, standing, jobs)
+paper = sa.Table(  # which of the members are hands that were counted, without a phone
+    "class_paper",
+    metadata,
+    sa.Column("room", sa.String, primary_key=True),
+    sa.Column("voter", sa.String, primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),
+)
+EVERYTHING = (rooms, questions, members, standing, jobs, paper)

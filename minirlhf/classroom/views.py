@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from minirlhf.classroom import paper
 from minirlhf.classroom.rooms import (
     Room,
     asked_in,
@@ -105,11 +106,15 @@ def teacher(connection: sa.Connection, code: str) -> dict[str, Any]:
     rows = asked_in(connection, code, room.round)
     votes = standing_in(connection, code)
     counts, cast = tally(votes), Counter(row["voter"] for row in votes)
+    hands, on_paper = set(paper.hands_of(connection, code)), tally(paper.standing_hands(connection, code))
     return seen | {
         "paused": room.paused,
         "seats": room.seats,
         "closes": room.closes,
-        "questions": [_on_screen(row, counts) | {"hidden": row["hidden"]} for row in rows],
+        "questions": [
+            _on_screen(row, counts) | {"hidden": row["hidden"], "paper": on_paper.get(row["key"])} for row in rows
+        ],
+        "hands": len(hands),
         "members": [
             {
                 "voter": member["voter"],
@@ -120,6 +125,7 @@ def teacher(connection: sa.Connection, code: str) -> dict[str, Any]:
                 "suspect": suspect([row for row in votes if row["voter"] == member["voter"]]),
             }
             for member in members_of(connection, code)
+            if member["voter"] not in hands
         ],
     }
 

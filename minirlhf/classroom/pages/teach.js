@@ -34,12 +34,13 @@ let snapshot = null;
 
 // What is done.
 
-async function act(wish, after = DONE[wish.do]) {
+async function act(wish, after = DONE[wish.do], path = "teach/do") {
   show($("error"), "");
   try {
-    const told = await ask("teach/do", wish);
+    const told = await ask(path, wish);
     if (!told.ok) throw new Fault("The server did not say that it was done. Look at the screen.");
     $("result").textContent = after;
+    return true;
   } catch (fault) {
     $("result").textContent = "";
     complain(fault);
@@ -111,6 +112,10 @@ function draw(told) {
   $("join-link").href = told.links.join;
   $("here-only").hidden = !/^https?:\/\/(127\.|localhost|\[::1\])/.test(told.links.join);
   rows($("questions"), told.questions, "key", questionRow);
+  show($("hands-count"), told.hands ? `${counted(told.hands, "hand")} counted so far.` : "");
+  const counting = ["voting", "paused", "closed"].includes(told.phase);
+  $("counting").hidden = !counting;
+  rows($("tallies"), counting ? told.questions.filter((each) => !each.hidden) : [], "key", tallyRow(told));
   rows($("members"), told.members.filter((each) => !each.removed), "voter", memberRow);
   document.body.dataset.version = told.version;
 }
@@ -163,6 +168,43 @@ function questionRow(row, { key, prompt, replies, counts, hidden }, n) {
   row.classList.toggle("hidden-one", hidden);
   row.hides = !hidden;
   name(row.querySelector("button"), hidden ? "Ask again" : "Hide", `question ${n}`);
+}
+
+// What was counted on paper, pair by pair. What somebody types here is theirs until it is kept or left as it was.
+const HANDS = ["A", "B", "Tie", "Both bad"];
+const tallyRow = ({ questions }) => (row, { key, prompt, paper }) => {
+  const n = questions.findIndex((each) => each.key === key) + 1;
+  if (row.fresh) {
+    row.fresh = false;
+    row.inputs = HANDS.map(() => make("input", { type: "number", min: "0", step: "1", inputmode: "numeric", autocomplete: "off" }));
+    const fields = HANDS.map((hand, i) => make("label", {}, hand, row.inputs[i]));
+    const form = make("form", { class: "tally", novalidate: "" }, make("fieldset", {}, make("legend", { dir: "auto" }, `${n}. ${prompt.trim().slice(0, 60)}`),
+      ...fields, make("button", {}, "Count"), make("p", { class: "quiet" })));
+    form.addEventListener("input", () => (row.typed = true));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      keep(row, key, n);
+    });
+    row.append(form);
+  }
+  name(row.querySelector("button"), "Count", `pair ${n}`);
+  const sum = (paper ?? []).reduce((a, b) => a + b, 0);
+  row.querySelector(".quiet").textContent = sum ? `${counted(sum, "hand")} counted` : "";
+  if (!row.typed) row.inputs.forEach((input, i) => (input.value = sum ? paper[i] : ""));
+};
+
+async function keep(row, key, n) {
+  const counts = row.inputs.map((input) => Number(input.value || 0));
+  const wrong = row.inputs.find((input) => input.validity.badInput || !/^\d*$/.test(input.value));
+  if (wrong) {
+    show($("error"), `Pair ${n}: how many hands? A whole number, or nothing for none.`);
+    return wrong.focus();
+  }
+  const done = `Pair ${n}: ${counted(counts.reduce((a, b) => a + b, 0), "hand")} counted.`;
+  if (await act({ question: key, counts }, done, "teach/tally")) {
+    row.typed = false;
+    (row.nextElementSibling?.inputs?.[0] ?? row.querySelector("button")).focus();
+  }
 }
 
 function memberRow(row, { voter, nickname, votes, suspect, simulated }, n) {
@@ -238,6 +280,7 @@ $("ends").append(
     ["Erase every vote and every seat of this room? Export first what you want to keep.", "Yes, erase"],
     ["Really? What is erased cannot be brought back.", "Yes, erase everything"],
     () => act({ do: "erase" })));
+$("paper").href = `${place.prefix}/paper/${place.code}`;
 $("export").href = `${place.prefix}/api/${place.code}/teach/export`;
 
 // The way in: by the key in the link, once; then a cookie opens the panel, and the key is nowhere to be seen.
