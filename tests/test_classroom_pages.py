@@ -369,21 +369,42 @@ def test_votes_are_deleted_when_asked_twice(visitors, room):
     phone.get_by_text("About you").click()
     press(phone, "Delete my votes", "No, keep them", "Delete my votes")
     assert len(room.votes()) == 1
+    held = phone.evaluate("Object.keys(localStorage)")
+    assert held and all(name.startswith("minirlhf ") for name in held)
+    assert [cookie["name"] for cookie in phone.context.cookies()] == [f"seat-{room.code}"]
     press(phone, "Yes, delete them")
     expect(phone.get_by_role("button", name="Join")).to_be_visible()
+    assert not phone.evaluate("localStorage.length") and not phone.context.cookies()
     expect(phone.get_by_role("alert")).to_contain_text("deleted")
     assert not room.votes() and not room.change(rooms.members_of)
     press(phone, "Join")
     counts(phone, "0 of 6")
 
 
-def test_whoever_is_removed_is_told(visitors, room):
+@pytest.mark.parametrize("votes", [True, False], ids=["votes on", "only looks"])
+def test_whoever_is_removed_is_told(visitors, room, votes):
     phone = visitors.phone(room)
     (member,) = room.change(rooms.members_of)
     room.do("remove", voter=member["voter"])
-    press(phone, "Tie")
-    expect(phone.get_by_role("alert").or_(phone.locator("#sentence")).filter(has_text="teacher")).to_be_visible()
+    if votes:
+        press(phone, "Tie")
+    expect(phone.locator("#sentence")).to_contain_text("teacher")
+    expect(phone.get_by_role("button", name="Join")).to_be_hidden()
+    expect(phone.locator("#voting")).to_be_hidden()
+    phone.reload()
+    expect(phone.locator("#sentence")).to_contain_text("teacher")
     assert not room.votes()
+
+
+def test_what_is_kept_can_be_read_before_joining_and_prints_on_one_page(visitors, room):
+    phone = visitors.visit("j", room)
+    with phone.context.expect_page() as opened:
+        phone.get_by_role("link", name="What is kept").click()
+    page = opened.value
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    assert page.evaluate(OUTSIDE) == [] and not Axe().run(page).response["violations"]
+    for paper in ("A4", "Letter"):
+        assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format=paper))) == 1
 
 
 def test_a_phone_loads_little():
@@ -593,6 +614,35 @@ def test_an_export_names_nobody(visitors, room):
         panel.get_by_text("Export").click()
     text = download.value.path().read_text(encoding="utf-8")
     assert len(text.splitlines()) == 1 and vote.voter not in text
+
+
+def test_an_export_with_ids_asks_first(visitors, room):
+    vote = somebodys(room)
+    room.cast(vote)
+    panel = visitors.visit("teach", room, size=DESK)
+    press(panel, "Export with voters' ids", "No", "Export with voters' ids")
+    with panel.expect_download() as download:
+        press(panel, "Yes, with ids")
+    assert vote.voter in download.value.path().read_text(encoding="utf-8")
+
+
+def test_the_model_learns_again_without_what_somebody_deleted(visitors, room):
+    stays, leaves = somebodys(room), somebodys(room)
+    room.cast(stays, leaves)
+    room.do("train")
+    learned(room)
+    result = {"answers": [], "weights": [], "receipts": {}, "learned_from": {stays.voter: 1, leaves.voter: 1}}
+    room.change(rooms.finish_job, round=1, result=result)
+    panel = visitors.visit("teach", room)
+    again = panel.get_by_role("button", name="Learn again without them")
+    expect(panel.locator("#next")).to_contain_text("Show")
+    expect(again).to_be_hidden()
+    room.change(rooms.forget, voters=[leaves.voter])
+    expect(panel.locator("#gone")).to_contain_text("1 vote")
+    assert not Axe().run(panel).response["violations"]
+    again.click()
+    expect(panel.locator("#next")).to_contain_text("Learning")
+    expect(panel.locator("#gone")).to_be_hidden()
 
 
 def test_a_refusal_is_read_out_and_stays(visitors, room):

@@ -27,13 +27,18 @@ from minirlhf.feedback.store import FeedbackStore, StoreError
 from minirlhf.feedback.votes import Answer, Vote, answer_from_row, vote_to_row
 
 PAGES = {"": "phone.html", "j": "phone.html", "screen": "screen.html", "teach": "teach.html", "paper": "paper.html"}
+PRIVACY = "privacy.html"
 KINDS = {"js": "text/javascript", "css": "text/css"}
-STATIC = ("room.js", *(f"{name}.{kind}" for name in ("phone", "screen", "teach", "paper") for kind in KINDS))
+STATIC = (
+    "room.js",
+    *(f"{name}.{kind}" for name in ("phone", "screen", "teach", "paper") for kind in KINDS),
+    "privacy.css",
+)
 CARD = ("card.js", "card.css")  # the notebook's own
 ID = re.compile(r"[0-9a-f]{32}")
 LOOK = 0.25  # seconds between two looks at what changed
 CHEAP = 1.0  # seconds for which a projector's view is good enough, while votes come in
-WEEK = 7 * 24 * 3600
+COOKIE_DAYS = 7
 
 
 class Classroom:
@@ -45,15 +50,22 @@ class Classroom:
         self.seats = Allowance(at_once=40.0, a_second=4.0)
         self.looked: dict[str, tuple[float, Room]] = {}
         self.asked_at = 0.0  # when somebody last wanted something, on the loop's clock
-        rooms.prepare(store)
-        self.pages = {name: self.page(name) for name in set(PAGES.values())}
+        self.asked: set[str] = set()  # for which rooms, since that was last written down
+        rooms.purge(store)
+        self.pages = {name: self.page(name) for name in {*PAGES.values(), PRIVACY}}
         self.static = {name: (files("minirlhf.classroom.pages") / name).read_bytes() for name in STATIC}
         self.static |= {name: (files("minirlhf.feedback.card") / name).read_bytes() for name in CARD}
 
     def page(self, name: str) -> str:
         """A page as it is served behind this prefix."""
         text = (files("minirlhf.classroom.pages") / name).read_text(encoding="utf-8")
-        return text.replace("{{prefix}}", self.prefix)
+        for what, value in (
+            ("prefix", self.prefix),
+            ("keep_days", f"{rooms.KEEP_DAYS:g}"),
+            ("cookie_days", COOKIE_DAYS),
+        ):
+            text = text.replace(f"{{{{{what}}}}}", str(value))
+        return text
 
     def app(self, hosts: tuple[str, ...]) -> Starlette:
         """The whole application, guarded."""
@@ -61,6 +73,7 @@ class Classroom:
         routes = [
             Route(f"{self.prefix}/", self.show_page),
             Route(f"{self.prefix}/healthz", self.healthy),
+            Route(f"{self.prefix}/privacy", self.show_privacy),
             Route(f"{self.prefix}/static/{{name}}", self.send_static),
             Route(f"{self.prefix}/qr/{{code}}.svg", self.send_qr),
             *(Route(f"{self.prefix}/{kind}/{{code}}", self.show_page) for kind in PAGES if kind),
@@ -87,6 +100,9 @@ class Classroom:
     async def show_page(self, request: Request) -> Response:
         kind = request.url.path.removeprefix(self.prefix).split("/")[1]
         return Response(self.pages[PAGES[kind]], media_type="text/html")
+
+    async def show_privacy(self, request: Request) -> Response:
+        return Response(self.pages[PRIVACY], media_type="text/html")
 
     async def healthy(self, request: Request) -> Response:
         return JSONResponse({"ok": True})
@@ -206,7 +222,8 @@ class Classroom:
         room = await self.room(request)
         self.require_teacher(request, room)
         votes = await asyncio.to_thread(rooms.votes_of, self.store, room.code)
-        rows = (vote_to_row(vote) | {"voter": _unnamed(vote)} for vote in votes)
+        named = request.query_params.get("voters") == "ids"
+        rows = (vote_to_row(vote) | ({} if named else {"voter": _unnamed(vote)}) for vote in votes)
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         name = {"Content-Disposition": f'attachment; filename="votes-{room.code}.jsonl"'}
         return Response(lines, media_type="application/jsonl", headers=name)
@@ -226,7 +243,14 @@ class Classroom:
             self.count_stranger()
             raise
         self.looked[code] = (now, found)
+        self.asked.add(code)
         return found
+
+    async def note_asked(self) -> None:
+        """Write down for which rooms somebody is there."""
+        codes, self.asked = self.asked, set()
+        if codes:
+            await self.desk.change(partial(rooms.note_asked, codes=codes))
 
     def count_stranger(self) -> None:
         """Somebody guesses; Refused where too many do."""
@@ -273,7 +297,7 @@ class Classroom:
     def require_seat(self, request: Request, room: Room) -> str:
         if voter := self.seat(request, room):
             return voter
-        raise Refused("You have no seat in this room yet. Join first.", 403)
+        raise Refused("You have no seat in this room yet. Join first.", 403, join=True)
 
     def require_teacher(self, request: Request, room: Room) -> None:
         if tokens.unsigned(request.cookies.get(f"teach-{room.code}", ""), room.secret) != f"teacher {room.code}":
@@ -282,15 +306,20 @@ class Classroom:
     def set_cookie(self, answer: Response, request: Request, name: str, value: str) -> None:
         safe = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
         answer.set_cookie(
-            name, value, max_age=WEEK, path=self.prefix or "/", httponly=True, samesite="strict", secure=safe
+            name,
+            value,
+            max_age=COOKIE_DAYS * 24 * 3600,
+            path=self.prefix or "/",
+            httponly=True,
+            samesite="strict",
+            secure=safe,
         )
 
     # What went wrong, in words.
 
     async def refuse(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)
-        more = {"join": True} if error.status == 403 and not request.url.path.count("/teach") else {}
-        return JSONResponse({"error": str(error)} | more, error.status)
+        return JSONResponse({"error": str(error)} | ({"join": True} if error.join else {}), error.status)
 
     async def unkept(self, request: Request, error: Exception) -> Response:
         return JSONResponse({"error": f"This could not be kept, so it was not counted. {_remedy(str(error))}"}, 503)

@@ -6,10 +6,10 @@ and come back. Only it loads torch. Two threads at most, which wait asleep: see 
 
 import json
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 
 from minirlhf import runtime
@@ -22,6 +22,8 @@ PAIRS = 24  # questions a round: more than a room answers in five minutes, and f
 REVEALED = 6  # customers answered before and after
 CANDIDATES = 48  # among which those are
 HIGHEST, LOWEST = 8, 4  # word weights shown
+NOTHING_WHOLE = -1  # in place of a round: a training that failed has left something half learned
+LEFT = 3600  # seconds in which nobody asked for the room: its server has gone, and no teacher is there
 LOOK = 0.3  # seconds between two looks at the database
 CURVES = {"PPO": ("score", "kl"), "DPO": ("margin", "accuracy")}
 
@@ -38,18 +40,22 @@ class Learner:
         self.taste, self.learned = Taste.shipped(self.shipped), 0  # how many rounds have gone into it
 
     def run(self) -> None:
-        """Do what there is to do, until the room is over."""
-        while True:
+        """Do what there is to do, until the room is over, or nobody has asked for it for an hour."""
+        asked, since = -1, monotonic()
+        while monotonic() - since < LEFT:
             try:
                 with self.store.connect("be read") as connection:
                     room = rooms.find(connection, self.code)
-                    job, asked = rooms.latest_job(connection, room), rooms.asked_in(connection, self.code, room.round)
+                    job, written = rooms.latest_job(connection, room), rooms.asked_in(connection, self.code, room.round)
+                    now = rooms.asked_for(connection, self.code)
             except StoreError:  # a full disk, a database that starts anew: it may come back
                 sleep(2)
                 continue
             if room.over:
                 return
-            if not asked:
+            if now != asked:
+                asked, since = now, monotonic()
+            if not written:
                 self.ask(room.round, room.seed)
             elif job and job["round"] == room.round and job["status"] in ("asked", "running"):
                 self.learn(room, job["method"])
@@ -60,7 +66,7 @@ class Learner:
         """Write the questions of a round: about what the model says now."""
         from minirlhf.feedback.asking import write_questions
 
-        model, name = (self.taste.policy, "RLHF") if self.learned else (self.taste.reference, "SFT")
+        model, name = (self.taste.policy, "RLHF") if self.learned > 0 else (self.taste.reference, "SFT")
         prompts, tokenizer = self.shipped.prompts("held_out"), self.shipped.tokenizer
         written = write_questions(model, prompts, tokenizer, PAIRS, "pair", name, round, seed + round)
         with self.store.connect() as connection:
@@ -70,7 +76,8 @@ class Learner:
         """Train on every vote of the room, and say so on the way; a failure is said too, and the room goes on."""
         from minirlhf.recipes.taste import Taste
 
-        if self.learned != room.round - 1:  # it was started anew: all rounds go into it at once
+        # It was started anew, or knows votes that are gone: all rounds go into a new one at once.
+        if self.learned != room.round - 1 or self.knows_what_is_gone(room):
             self.taste, self.learned = Taste.shipped(self.shipped), 0
         before = deepcopy(self.taste.policy)
         votes = rooms.votes_of(self.store, self.code)
@@ -82,13 +89,20 @@ class Learner:
                 self.note(room.round, status="running", total=total, words=words, records=records)
             result = self.result(before, votes)
         except Exception as error:
+            self.learned = NOTHING_WHOLE
             self.note(room.round, status="failed", words=f"The training did not work: {error}")
             self.turn(room, "closed")
             return
         self.learned = room.round
         self.ask(room.round + 1, room.seed)  # while people still talk about this one
-        self.note(room.round, status="done", result=result)
+        with self.store.connect() as connection:
+            rooms.finish_job(connection, self.code, room.round, result)
         self.turn(room, "trained")
+
+    def knows_what_is_gone(self, room: rooms.Room) -> bool:
+        """Whether votes were deleted that an earlier round has learned from."""
+        with self.store.connect("be read") as connection:
+            return rooms.gone_of(rooms.learned_before(connection, room)) > 0
 
     def note(self, round: int, **values: Any) -> None:
         """Write down how far it is."""
@@ -110,6 +124,7 @@ class Learner:
             "weights": [each for each in weights[:HIGHEST] if each[1] > 0]
             + [each for each in weights[-LOWEST:] if each[1] < 0],
             "receipts": self.receipts(before, votes),
+            "learned_from": dict(Counter(vote.voter for vote in votes)),
         }
 
     def answers(self, before: Any) -> list[dict[str, str]]:

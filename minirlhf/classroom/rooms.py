@@ -10,19 +10,20 @@ twice has the id that it had before, and is one.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from minirlhf.classroom import tokens
-from minirlhf.classroom.tables import EVERYTHING, jobs, members, metadata, paper, questions, rooms, standing
-from minirlhf.feedback.store import FeedbackStore, event_from_row, events, insert_events
+from minirlhf.classroom import clock, tokens
+from minirlhf.classroom.tables import EVERYTHING, jobs, keeping, members, metadata, paper, questions, rooms, standing
+from minirlhf.feedback.store import FeedbackStore, event_from_row, events, insert_events, insert_once
 from minirlhf.feedback.votes import Answer, Better, Question, Undo, Vote, answer_from_row, answer_to_row, sides
 from minirlhf.files.messages import counted
 
 NICKNAME = 24  # letters
+KEEP_DAYS = 30.0  # after a room's end, if nobody says otherwise
 SAYS = ("Better", "Tie", "BothBad", "Skip")  # what a phone's buttons say
 # What the teacher may do when, and what the room does then.
 STEPS: dict[str, tuple[tuple[str, ...], str]] = {
@@ -31,14 +32,19 @@ STEPS: dict[str, tuple[tuple[str, ...], str]] = {
     "train": (("voting", "closed"), "training"),
     "end": (("waiting", "voting", "closed", "training", "trained", "reveal"), "over"),
 }
+NO_SEAT = "You have no seat in this room any more. Join again."
+REMOVED = "The teacher has closed your seat in this room. Speak to them if that is a mistake."
 
 
 class Refused(Exception):
-    """What somebody asked for cannot be done; says why, and what to do. `status` is HTTP's number for it."""
+    """What somebody asked for cannot be done; says why, and what to do.
 
-    def __init__(self, words: str, status: int = 409) -> None:
+    `status` is HTTP's number for it; `join` says that it helps to join.
+    """
+
+    def __init__(self, words: str, status: int = 409, join: bool = False) -> None:
         super().__init__(words)
-        self.status = status
+        self.status, self.join = status, join
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ class Room:
     @property
     def over(self) -> bool:
         """Whether it has ended, or its time has."""
-        return self.phase == "over" or datetime.now(UTC) > datetime.fromisoformat(self.closes)
+        return self.phase == "over" or clock.now() > datetime.fromisoformat(self.closes)
 
 
 def prepare(store: FeedbackStore) -> None:
@@ -86,12 +92,19 @@ def prepare(store: FeedbackStore) -> None:
         metadata.create_all(connection, checkfirst=True)
 
 
-def open_room(store: FeedbackStore, title: str, hours: float = 4.0, seats: int = 500, seed: int = 0) -> tuple[str, str]:
-    """A new room: its code, and the teacher's token, of which only a digest is kept."""
+def open_room(
+    store: FeedbackStore, title: str, hours: float = 4.0, seats: int = 500, seed: int = 0, keep_days: float = KEEP_DAYS
+) -> tuple[str, str]:
+    """A new room: its code, and the teacher's token, of which only a digest is kept.
+
+    All of it is deleted `keep_days` after its time is over, when a classroom next looks; see `purge`.
+    """
     if not 0 < hours <= 7 * 24 or not 0 < seats <= 5000:
         raise ValueError(f"A room lasts up to a week and has up to 5000 seats; not {hours} hours and {seats} seats.")
+    if not 0 <= keep_days <= 3650:
+        raise ValueError(f"A room's votes are kept from 0 to 3650 days after it is over; not {keep_days}.")
     prepare(store)
-    code, token, now = tokens.new_code(), tokens.new_token(), datetime.now(UTC)
+    code, token, now = tokens.new_code(), tokens.new_token(), clock.now()
     room = Room(
         code=code,
         title=title,
@@ -111,7 +124,40 @@ def open_room(store: FeedbackStore, title: str, hours: float = 4.0, seats: int =
     )
     with store.connect() as connection:
         connection.execute(rooms.insert(), asdict(room))
+        until = now + timedelta(hours=hours, days=keep_days)
+        connection.execute(keeping.insert(), {"room": code, "until": until.isoformat(), "asked": 0})
     return code, token
+
+
+def purge(store: FeedbackStore) -> int:
+    """Delete every room whose date has come, with its votes, seats and nicknames; returns how many those were.
+
+    Nothing else is touched: not the votes of other rooms, nor those that were cast in notebooks.
+    """
+    prepare(store)
+    with store.connect() as connection:
+        due = sa.select(keeping.c.room).where(keeping.c.until <= clock.now().isoformat())
+        codes = list(connection.scalars(due))
+        for code in codes:
+            delete_room(connection, code)
+    return len(codes)
+
+
+def note_asked(connection: sa.Connection, codes: Iterable[str]) -> None:
+    """Note that somebody is there: whoever works for a room ends when nobody is for long."""
+    for code in codes:
+        connection.execute(insert_once(keeping, connection), {"room": code, "until": None, "asked": 0})
+        connection.execute(keeping.update().where(keeping.c.room == code).values(asked=keeping.c.asked + 1))
+
+
+def asked_for(connection: sa.Connection, code: str) -> int:
+    """A number that changes within a minute when somebody asks for a room."""
+    return connection.scalar(sa.select(keeping.c.asked).where(keeping.c.room == code)) or 0
+
+
+def kept_until(connection: sa.Connection, code: str) -> str | None:
+    """When all of a room is deleted; None where nobody has said so."""
+    return connection.scalar(sa.select(keeping.c.until).where(keeping.c.room == code))
 
 
 def count_change(connection: sa.Connection, code: str) -> Room:
@@ -146,7 +192,7 @@ def join(
     here = sa.and_(members.c.room == code, members.c.voter == voter)
     seat = voter and connection.execute(sa.select(members).where(here)).mappings().first()
     if seat and seat["removed"]:
-        raise Refused("The teacher has closed your seat in this room. Speak to them if that is a mistake.", 403)
+        raise Refused(REMOVED, 403)
     if seat and voter:
         connection.execute(members.update().where(here).values(nickname=nickname))
         return {"voter": voter, "nickname": nickname}
@@ -219,9 +265,25 @@ def forget(connection: sa.Connection, code: str, voters: Iterable[str]) -> None:
     """Delete these voters' seats and every vote they cast, taken back or not."""
     gone = list(voters)
     count_change(connection, code)
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA secure_delete=ON")  # written over, where it would only be marked as free
+    for row in connection.execute(sa.select(jobs).where(jobs.c.room == code)).mappings().all():
+        if row["result"] and (result := _without(row["result"], gone)) != row["result"]:
+            connection.execute(jobs.update().where(_same_job(code, row["round"])).values(result=result))
     for table in (standing, members, paper):
         connection.execute(table.delete().where(table.c.room == code, table.c.voter.in_(gone)))
     connection.execute(events.delete().where(events.c.voter.in_(gone)))
+
+
+def _without(result: Mapping[str, Any], voters: Iterable[str]) -> dict[str, Any]:
+    """What came of a training, where it no longer says anything of these voters but how many votes are gone."""
+    gone, learned_from = set(voters), result.get("learned_from", {})
+    rest = {
+        name: {voter: value for voter, value in result.get(name, {}).items() if voter not in gone}
+        for name in ("receipts", "learned_from")
+    }
+    lost = sum(n for voter, n in learned_from.items() if voter in gone)
+    return {**result, **rest, "gone": result.get("gone", 0) + lost}
 
 
 # What the teacher does.
@@ -251,6 +313,12 @@ def step(connection: sa.Connection, code: str, do: str, wish: Mapping[str, Any])
             change(connection, code, votes=rooms.c.votes + 1)
         case "reveal":
             _reveal(connection, room)
+        case "relearn":
+            job = latest_job(connection, room)
+            if room.phase not in ("trained", "reveal") or not job or not gone_of(job):
+                raise Refused("The model knows no vote that is gone, so there is nothing to learn again.")
+            _ask_to_train(connection, room, job["method"])
+            change(connection, code, phase="training", revealed=0)
         case "next":
             _next_round(connection, room)
         case "erase":
@@ -365,9 +433,33 @@ def latest_job(connection: sa.Connection, room: Room) -> dict[str, Any] | None:
     return dict(row) if row else None
 
 
+def learned_before(connection: sa.Connection, room: Room) -> dict[str, Any] | None:
+    """The last training of an earlier round."""
+    query = sa.select(jobs).where(jobs.c.room == room.code, jobs.c.round < room.round)
+    row = connection.execute(query.order_by(jobs.c.round.desc()).limit(1)).mappings().first()
+    return dict(row) if row else None
+
+
+def gone_of(job: Mapping[str, Any] | None) -> int:
+    """How many votes a training has learned from that were deleted since."""
+    return ((job and job["result"]) or {}).get("gone", 0)
+
+
+def finish_job(connection: sa.Connection, code: str, round: int, result: Mapping[str, Any]) -> None:
+    """Note what came of a training; whoever has left meanwhile is not in it."""
+    count_change(connection, code)
+    here = {row["voter"] for row in members_of(connection, code)}
+    result = _without(result, result.get("learned_from", {}).keys() - here)
+    update_job(connection, code, round, status="done", result=result)
+
+
+def _same_job(code: str, round: int) -> sa.ColumnElement[bool]:
+    return sa.and_(jobs.c.room == code, jobs.c.round == round)
+
+
 def update_job(connection: sa.Connection, code: str, round: int, **values: Any) -> None:
     """Note how far a training is."""
-    connection.execute(jobs.update().where(jobs.c.room == code, jobs.c.round == round).values(**values))
+    connection.execute(jobs.update().where(_same_job(code, round)).values(**values))
     change(connection, code)
 
 
@@ -398,9 +490,9 @@ def _owners(connection: sa.Connection, ids: set[str]) -> dict[str, str]:
 def _why_not(room: Room, seat: Any, asked: Any, ballot: Ballot) -> Refused | None:
     """Why an answer cannot be counted; None where it can."""
     if seat is None:
-        return Refused("You have no seat in this room any more. Join again.", 403)
+        return Refused(NO_SEAT, 403, join=True)
     if seat["removed"]:
-        return Refused("The teacher has closed your seat in this room. Speak to them if that is a mistake.", 403)
+        return Refused(REMOVED, 403)
     if asked is None or asked["hidden"] or asked["round"] != room.round:
         return Refused("That question is no longer asked. Here is what is asked now.")
     # What is on paper is counted after the room has put down its pencils.

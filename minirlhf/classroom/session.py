@@ -81,7 +81,7 @@ class Session:
         return rooms.votes_of(self.store, self.code)
 
     def do(self, what: str, **wish: Any) -> None:
-        """What the teacher's panel does: open, close, train, reveal, next, pause, resume, lock, unlock, end."""
+        """What the panel does: open, close, train, reveal, next, relearn, pause, resume, lock, unlock, end."""
         with self.store.connect() as connection:
             rooms.step(connection, self.code, what, wish)
 
@@ -140,18 +140,21 @@ def open(
     address: str = "",
     prefix: str = "",
     seed: int = 0,
+    keep_days: float = rooms.KEEP_DAYS,
 ) -> Session:
     """Open a room and start what serves it; the links are in the Session.
 
     Only this machine reaches it unless `lan` is given; `address` and `prefix` are a proxy's or hub's. `store` is where
-    the votes go, a file or a database's address: your own votes', if not said. OSError where nothing can listen there.
+    the votes go, a file or a database's address: your own votes', if not said. `keep_days` after the room's time its
+    votes, seats and nicknames are deleted. OSError where nothing can listen there.
     """
     where = FeedbackStore(store)
+    rooms.purge(where)
     kept = str(where.path) if where.path else str(store or paths.votes_file())
     host = "0.0.0.0" if lan else "127.0.0.1"
     if lan and not address:
         address = f"http://{lan_address()}:{port}"
-    code, token = rooms.open_room(where, title, hours, seats, seed)
+    code, token = rooms.open_room(where, title, hours, seats, seed, keep_days)
     session = Session(Place(kept, host, port, address, prefix), code, token, 0, 0)
     _start(session)
     return session

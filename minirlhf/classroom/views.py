@@ -9,9 +9,14 @@ import sqlalchemy as sa
 
 from minirlhf.classroom import paper
 from minirlhf.classroom.rooms import (
+    NO_SEAT,
+    REMOVED,
+    Refused,
     Room,
     asked_in,
     find,
+    gone_of,
+    kept_until,
     latest_job,
     members_of,
     question_of,
@@ -37,13 +42,17 @@ def phone(connection: sa.Connection, code: str, voter: str) -> dict[str, Any]:
     keys = list(asked)
     Random(f"{code} {room.round} {voter}").shuffle(keys)
     mine = {row["question"]: row for row in standing_in(connection, code, voter) if row["question"] in asked}
-    seat = next(iter(members_of(connection, code, voter)), None)
+    if not (seat := next(iter(members_of(connection, code, voter)), None)):
+        raise Refused(NO_SEAT, 403, join=True)
+    if seat["removed"]:
+        raise Refused(REMOVED, 403)
     return {
         "version": str(room.state),
         "title": room.title,
         "round": room.round,
         "phase": phase(room),
-        "nickname": seat["nickname"] if seat else "",
+        "nickname": seat["nickname"],
+        "kept_until": kept_until(connection, code),
         "questions": [_on_phone(voter, asked[key], key) for key in keys] if room.phase != "waiting" else [],
         "answers": {
             key: {"id": row["vote"], "says": says_on_screen(voter, asked[key], row["says"])}
@@ -111,6 +120,8 @@ def teacher(connection: sa.Connection, code: str) -> dict[str, Any]:
         "paused": room.paused,
         "seats": room.seats,
         "closes": room.closes,
+        "kept_until": kept_until(connection, code),
+        "gone": gone_of(latest_job(connection, room)),
         "questions": [
             _on_screen(row, counts) | {"hidden": row["hidden"], "paper": on_paper.get(row["key"])} for row in rows
         ],

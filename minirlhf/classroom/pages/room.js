@@ -38,6 +38,11 @@ export function counted(n, thing, things = `${thing}s`) {
   return `${n} ${n === 1 ? thing : things}`;
 }
 
+// The date of a moment, as people here write it.
+export function day(moment) {
+  return new Date(moment).toLocaleDateString(undefined, { day: "numeric", month: "long", year: "numeric" });
+}
+
 export function newId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID is not there on plain http
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

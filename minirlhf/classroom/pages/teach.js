@@ -1,7 +1,7 @@
 // The teacher's panel: one large button for what comes next, and below it everything else. What it shows is the last
 // snapshot; what it does is asked of the server, whose words say what came of it.
 
-import { ask, counted, decimal, Fault, follow, make, place, show } from "./room.js";
+import { ask, counted, day, decimal, Fault, follow, make, place, show } from "./room.js";
 
 const $ = (id) => document.getElementById(id);
 const PHASES = {
@@ -27,6 +27,7 @@ const DONE = {
   train: "The model begins to learn.",
   reveal: "Shown on the screen.",
   next: "The next round begins.",
+  relearn: "The model learns again, from the beginning.",
   end: "The room is over.",
   erase: "Every vote of this room is deleted.",
 };
@@ -81,10 +82,11 @@ function nextStep({ phase, training, reveal, round, voted, joined, paused }) {
 }
 
 // What else may be wanted at that point.
-function otherSteps({ phase, round, training }) {
+function otherSteps({ phase, round, training, gone }) {
+  const again = gone ? [["Learn again without them", { do: "relearn" }]] : [];
   if (phase === "closed") return [["Open the vote again", { do: "open" }]];
   if (phase === "training" && training?.status === "failed") return [["Open the vote again", { do: "open" }]];
-  if (phase === "trained" || phase === "reveal") return [[`Open round ${round + 1} now`, { do: "next" }]];
+  if (phase === "trained" || phase === "reveal") return [...again, [`Open round ${round + 1} now`, { do: "next" }]];
   return [];
 }
 
@@ -101,6 +103,8 @@ function draw(told) {
   const agreed = told.alpha === null ? "no agreement to measure yet" : `agreement α = ${decimal(told.alpha)}`;
   show($("numbers"), [counted(told.votes, "vote"), agreed, told.training?.words].filter(Boolean).join(" · "));
   show($("failed"), told.training?.status === "failed" ? `The training did not work. ${told.training.words}` : "");
+  show($("gone"), told.gone ? forgotten(told) : "");
+  show($("until"), told.kept_until ? `All of this room, its votes, seats and names, is deleted on ${day(told.kept_until)}.` : "");
   const paused = told.paused ?? told.phase === "paused";
   $("pause").hidden = !["voting", "paused"].includes(told.phase) && !paused;
   $("pause").textContent = paused ? "Go on" : "Pause";
@@ -118,6 +122,13 @@ function draw(told) {
   rows($("tallies"), counting ? told.questions.filter((each) => !each.hidden) : [], "key", tallyRow(told));
   rows($("members"), told.members.filter((each) => !each.removed), "voter", memberRow);
   document.body.dataset.version = told.version;
+}
+
+// Somebody has deleted votes from which the model has learned already.
+function forgotten({ gone, phase }) {
+  const knows = `The model has learned from ${counted(gone, "vote")} that somebody has deleted since.`;
+  if (phase === "trained" || phase === "reveal") return `${knows} It can learn again without them, from the beginning.`;
+  return phase === "over" ? knows : `${knows} The next training begins anew, without them.`;
 }
 
 function drawNext(told) {
@@ -280,6 +291,15 @@ $("ends").append(
     ["Erase every vote and every seat of this room? Export first what you want to keep.", "Yes, erase"],
     ["Really? What is erased cannot be brought back.", "Yes, erase everything"],
     () => act({ do: "erase" })));
+$("export-ids").append(sure("Export with voters' ids",
+  ["With the random number of each voter, the file shows who gave which answers, and the list of names in the database says who that is. Export it so?", "Yes, with ids"],
+  () => {
+    const link = make("a", { href: `${$("export").href}?voters=ids`, download: "" });
+    document.body.append(link);
+    link.click();
+    link.remove();
+  }));
+$("privacy").href = `${place.prefix}/privacy`;
 $("paper").href = `${place.prefix}/paper/${place.code}`;
 $("export").href = `${place.prefix}/api/${place.code}/teach/export`;
 
