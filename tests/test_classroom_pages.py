@@ -542,8 +542,8 @@ def test_hands_on_paper_are_typed_in_by_the_keyboard(visitors, room):
     expect(panel.get_by_role("status")).to_contain_text("22 hands")
     assert panel.evaluate("document.activeElement.closest('li').dataset.id") == room.questions[1].key
     panel.keyboard.type("3")
-    room.cast(somebodys(room))  # a phone that came in after all: a new snapshot comes
-    expect(panel.locator("#questions li").first).to_contain_text("B 9")
+    room.cast(ballot(room.sit(), room.questions[0], Tie()))  # a phone that came in after all: a new snapshot comes
+    expect(panel.locator("#questions li").first).to_contain_text("A 12 · B 9 · tie 1")
     expect(panel.locator("#members li")).to_have_count(1)
     first, second = panel.locator("#tallies li").nth(0), panel.locator("#tallies li").nth(1)
     assert [each.input_value() for each in first.get_by_role("spinbutton").all()] == ["12", "9", "0", "1"]

@@ -37,6 +37,7 @@ STATIC = (
 CARD = ("card.js", "card.css")  # the notebook's own
 ID = re.compile(r"[0-9a-f]{32}")
 LOOK = 0.25  # seconds between two looks at what changed
+MOST_STREAMS = 200  # open at once: a projector or two for each room; whoever comes later has to ask
 CHEAP = 1.0  # seconds for which a projector's view is good enough, while votes come in
 COOKIE_DAYS = 7
 
@@ -48,6 +49,7 @@ class Classroom:
         self.store, self.address, self.prefix, self.desk = store, address, prefix, Desk(store)
         self.strangers = Allowance(at_once=60.0, a_second=5.0)
         self.seats = Allowance(at_once=40.0, a_second=4.0)
+        self.streams = 0
         self.looked: dict[str, tuple[float, Room]] = {}
         self.asked_at = 0.0  # when somebody last wanted something, on the loop's clock
         self.asked: set[str] = set()  # for which rooms, since that was last written down
@@ -73,6 +75,7 @@ class Classroom:
         routes = [
             Route(f"{self.prefix}/", self.show_page),
             Route(f"{self.prefix}/healthz", self.healthy),
+            *(Route(f"{at_root}/favicon.ico", self.no_icon) for at_root in {"", self.prefix}),
             Route(f"{self.prefix}/privacy", self.show_privacy),
             Route(f"{self.prefix}/static/{{name}}", self.send_static),
             Route(f"{self.prefix}/qr/{{code}}.svg", self.send_qr),
@@ -103,6 +106,9 @@ class Classroom:
 
     async def show_privacy(self, request: Request) -> Response:
         return Response(self.pages[PRIVACY], media_type="text/html")
+
+    async def no_icon(self, request: Request) -> Response:
+        return Response(status_code=204)  # every browser asks
 
     async def healthy(self, request: Request) -> Response:
         return JSONResponse({"ok": True})
@@ -180,6 +186,8 @@ class Classroom:
 
     async def screen_events(self, request: Request) -> Response:
         room = await self.room(request)
+        if self.streams >= MOST_STREAMS:
+            raise Refused("Too many screens are open. This one asks now and then.", 503)
         return self.events(request, room.code, views.screen)
 
     async def login(self, request: Request) -> Response:
@@ -269,25 +277,32 @@ class Classroom:
         return found | {"join": self.join_link(code)} | self.links(view, code)
 
     def links(self, view: Callable[..., Any], code: str) -> dict[str, Any]:
+        if view is not views.teacher:
+            return {}
         screen = f"{self.address}{self.prefix}/screen/{code}"
-        return {"links": {"join": self.join_link(code), "screen": screen}} if view is views.teacher else {}
+        trouble = self.desk.trouble and _remedy(self.desk.trouble)
+        return {"links": {"join": self.join_link(code), "screen": screen}, "trouble": trouble}
 
     def events(self, request: Request, code: str, view: Callable[..., dict[str, Any]]) -> Response:
         """A stream that says what changed, when it changes, and now and then that it is still there."""
 
         async def stream() -> AsyncIterator[str]:
-            loop, seen, sent = asyncio.get_running_loop(), "", 0.0
-            while not await request.is_disconnected():
-                now, room = loop.time(), await self.room(request)
-                version = f"{room.state}.{room.votes}"
-                if version != seen and (now - sent >= CHEAP or not seen or version.split(".")[0] != seen.split(".")[0]):
-                    found = await self.for_screen(view, code)
-                    seen, sent = found["version"], now
-                    yield f"data: {json.dumps(found)}\n\n"
-                elif now - sent > 15:
-                    sent = now
-                    yield ": still here\n\n"
-                await asyncio.sleep(LOOK)
+            loop, seen, sent = asyncio.get_running_loop(), ((-1, ""), -1), 0.0
+            self.streams += 1
+            try:
+                while not await request.is_disconnected():
+                    now, room = loop.time(), await self.room(request)
+                    is_now = ((room.state, self.desk.trouble), room.votes)  # what is shown at once, and what may wait
+                    if is_now[0] != seen[0] or (is_now != seen and now - sent >= CHEAP):
+                        found = await self.for_screen(view, code)
+                        seen, sent = is_now, now
+                        yield f"data: {json.dumps(found)}\n\n"
+                    elif now - sent > 15:
+                        sent = now
+                        yield ": still here\n\n"
+                    await asyncio.sleep(LOOK)
+            finally:
+                self.streams -= 1
 
         return StreamingResponse(stream(), media_type="text/event-stream")
 
@@ -322,7 +337,9 @@ class Classroom:
         return JSONResponse({"error": str(error)} | ({"join": True} if error.join else {}), error.status)
 
     async def unkept(self, request: Request, error: Exception) -> Response:
-        return JSONResponse({"error": f"This could not be kept, so it was not counted. {_remedy(str(error))}"}, 503)
+        who = "" if "/teach/" in request.url.path else "Tell the teacher: "
+        told = f"The classroom's computer could not keep this, so it was not counted. {who}{_remedy(str(error))}"
+        return JSONResponse({"error": told}, 503)
 
     async def malformed(self, request: Request, error: Exception) -> Response:
         return JSONResponse({"error": str(error)}, 400)

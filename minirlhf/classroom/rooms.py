@@ -241,7 +241,7 @@ def count_ballots(connection: sa.Connection, code: str, ballots: Sequence[Ballot
         earlier = changed[place] if place in changed else stands.get(place)
         if ballot.says is None:
             if earlier:
-                happened.append(Undo(earlier["vote"], ballot.voter, id=ballot.id))
+                happened.append(Undo(earlier["vote"], ballot.voter, clock.now(), ballot.id))
             changed[place] = None
             continue
         vote = _vote(question_of(asked[ballot.question]), seats[ballot.voter]["origin"], ballot)
@@ -386,6 +386,20 @@ def asked_in(connection: sa.Connection, code: str, round: int) -> list[dict[str,
     return [dict(row) for row in connection.execute(query.order_by(questions.c.place)).mappings()]
 
 
+def every_question(connection: sa.Connection, code: str) -> dict[str, Question]:
+    """All that was asked in a room, in every round, by key."""
+    rows = connection.execute(sa.select(questions).where(questions.c.room == code)).mappings()
+    return {row["key"]: question_of(dict(row)) for row in rows}
+
+
+def hasty_in(connection: sa.Connection, code: str, ms: int) -> dict[str, tuple[int, int]]:
+    """For each voter, how many standing votes say how long they took, and how many took less than `ms`."""
+    took = events.c.response_ms
+    query = sa.select(standing.c.voter, sa.func.count(took), sa.func.sum(sa.case((took < ms, 1), else_=0)))
+    query = query.join(events, standing.c.vote == events.c.id).where(standing.c.room == code, took.is_not(None))
+    return {voter: (n, hasty) for voter, n, hasty in connection.execute(query.group_by(standing.c.voter))}
+
+
 def write_down(connection: sa.Connection, code: str, round: int, written: Sequence[Question]) -> None:
     """Keep the questions of a round; what was written for it before is written over."""
     connection.execute(questions.delete().where(questions.c.room == code, questions.c.round == round))
@@ -514,7 +528,7 @@ def _vote(question: Question, origin: str, ballot: Ballot) -> Vote:
     assert answer is not None
     if isinstance(answer, Better):
         answer = Better(shown[answer.winner])
-    return Vote(question, answer, shown, ballot.voter, origin, ballot.ms, id=ballot.id)
+    return Vote(question, answer, shown, ballot.voter, origin, ballot.ms, clock.now(), ballot.id)
 
 
 def _stand(connection: sa.Connection, code: str, changed: Mapping[tuple[str, str], dict[str, Any] | None]) -> None:

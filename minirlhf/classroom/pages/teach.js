@@ -99,6 +99,7 @@ function draw(told) {
   document.title = `Teacher's panel: ${told.title}`;
   show($("title"), told.title);
   show($("phase"), `${PHASES[told.phase] ?? told.phase} · round ${told.round} · ${told.joined} joined, ${told.voted} voted`);
+  show($("unkept"), told.trouble ? `Nothing can be kept just now; votes wait on the phones, and none is lost. ${told.trouble}` : "");
   drawNext(told);
   const agreed = told.alpha === null ? "no agreement to measure yet" : `agreement α = ${decimal(told.alpha)}`;
   show($("numbers"), [counted(told.votes, "vote"), agreed, told.training?.words].filter(Boolean).join(" · "));
