@@ -28,9 +28,9 @@ def asked(n=6, round=1):
 class OpenRoom:
     """One room on a store, whose first round is open for votes, if nothing else is said."""
 
-    def __init__(self, where, seats=100, questions=None, opens=True):
+    def __init__(self, where, seats=100, questions=None, opens=True, hours=4.0):
         self.store = FeedbackStore(where)
-        self.code, self.token = rooms.open_room(self.store, "Which is better?", seats=seats)
+        self.code, self.token = rooms.open_room(self.store, "Which is better?", hours, seats)
         self.questions = questions or asked()
         self.change(rooms.write_down, round=1, written=self.questions)
         if opens:
@@ -90,9 +90,9 @@ def served(room, prefix=""):
 
 
 @contextmanager
-def serving(where, port=0, prefix=""):
-    """A server on a store in a process of its own: gives the process and its address."""
-    command = [sys.executable, "-m", "minirlhf.classroom.server"]
+def serving(where, port=0, prefix="", first=""):
+    """A server on a store in a process of its own, which does something first: gives the process and its address."""
+    command = [sys.executable, "-c", f"{first}\nfrom minirlhf.classroom.server import main; main()"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         process.stdin.write(json.dumps({"store": str(where), "port": port, "prefix": prefix}) + "\n")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from room import ADDRESS, HOSTILE, OpenRoom, asked, ballot, served, take_back, two_models
 from sqlalchemy.event import listen, remove
 
-from minirlhf.classroom import guard, kinds, rooms, schools, tables, tokens, values, views
+from minirlhf.classroom import guard, kinds, paper, rooms, schools, tables, tokens, values, views
 from minirlhf.classroom.rooms import Refused
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Better, BothBad, Skip, Stars, Tie, sides
@@ -197,6 +197,91 @@ def test_the_projector_counts_what_stands_and_shows_what_divides(room):
     assert -1 <= seen["alpha"] < 1
 
 
+# Paper.
+
+
+HANDS = st.lists(st.integers(0, 3), min_size=4, max_size=4)
+
+
+def on_paper(room, question):
+    """How many votes stand on a question, in the order in which a sheet names the answers."""
+    cast = [vote.answer for vote in room.votes() if vote.question.key == question.key]
+    return [cast.count(answer) for answer in (Better(0), Better(1), Tie(), BothBad())]
+
+
+@given(typed=st.lists(st.tuples(st.integers(0, 2), HANDS), max_size=6))
+def test_hands_on_paper_are_votes_and_typed_again_they_are_corrected(typed, tmp_path_factory):
+    room = OpenRoom(tmp_path_factory.mktemp("paper") / "votes.db", questions=asked(3))
+    counts = {question.key: [0, 0, 0, 0] for question in room.questions}
+    for which, hands in typed:
+        counts[room.questions[which].key] = hands
+        room.change(paper.count_hands, question=room.questions[which].key, counts=hands)
+    assert [on_paper(room, question) for question in room.questions] == list(counts.values())
+    assert all(vote.origin == "human" and vote.shown == (0, 1) for vote in room.votes())
+    assert len({(vote.voter, vote.question.key) for vote in room.votes()}) == len(room.votes())
+    assert {vote.id for vote in room.store.votes()} == {
+        vote.id for vote in room.votes()
+    }  # the store alone says the same
+    assert room.change(views.screen)["joined"] == max(map(sum, counts.values()))  # who was typed in error has left
+    room.store.close()
+
+
+def test_a_correction_leaves_alone_what_was_right(room):
+    question = room.questions[0].key
+    room.change(paper.count_hands, question=question, counts=[5, 3, 1, 0])
+    before = {vote.id for vote in room.votes()}
+    room.change(paper.count_hands, question=question, counts=[5, 4, 0, 0])
+    assert len(before & {vote.id for vote in room.votes()}) == 8
+
+
+def test_paper_is_counted_while_it_can_be_and_up_to_the_seats(tmp_path):
+    room = OpenRoom(tmp_path / "votes.db", seats=10)
+    first, second = room.questions[:2]
+    room.sit()
+
+    def count(question, *counts):
+        room.change(paper.count_hands, question=question.key, counts=counts)
+
+    with pytest.raises(Refused, match="9 hands"):
+        count(first, 5, 5, 0, 0)
+    assert not room.votes() and room.change(views.screen)["joined"] == 1
+    count(first, 5, 4, 0, 0)
+    for wrong in ([1, 2, 3], [1, 2, 3, -1], [1, 2, 3, 0.5], [True, 0, 0, 0], ["1", 0, 0, 0]):
+        with pytest.raises(Refused) as refused:
+            count(second, *wrong)
+        assert refused.value.status == 400
+    room.do("lock")
+    room.do("close")
+    count(first, 4, 5, 0, 0)  # sheets are counted when they have been collected
+    with pytest.raises(Refused):
+        count(asked(1, round=2)[0], 1, 0, 0, 0)
+    room.do("train")
+    with pytest.raises(Refused):
+        count(first, 9, 0, 0, 0)
+    assert on_paper(room, first) == [4, 5, 0, 0]
+
+
+def test_a_room_is_led_by_paper_alone(room):
+    """As the panel does; a pupil's phone cannot."""
+    with served(room) as phone:
+        at, teacher, pupil = f"/api/{room.code}/teach", phone(), phone()
+        teacher.post(f"{at}/login", json={"token": room.token})
+        pupil.post(f"/api/{room.code}/join", json={})
+        typed = {"question": room.questions[0].key, "counts": [12, 9, 2, 1]}
+        assert pupil.post(f"{at}/tally", json=typed).status_code == 403
+        assert teacher.post(f"{at}/tally", json=typed).json() == {"ok": True}
+        assert teacher.post(f"{at}/tally", json={"question": "?", "counts": [1, 0, 0, 0]}).status_code == 409
+        assert teacher.post(f"{at}/tally", json={"counts": {"a": 1}}).status_code == 400
+        seen = teacher.get(at).json()
+        assert (seen["hands"], seen["questions"][0]["paper"]) == (24, [12, 9, 2, 1])
+        assert [member["votes"] for member in seen["members"]] == [0]  # hands are nobody whom one could remove
+        assert seen["pairs"][0]["counts"] == [12, 9, 2, 1] and seen["voted"] == 24
+        for step in ("close", "train"):
+            assert teacher.post(f"{at}/do", json={"do": step}).json() == {"ok": True}
+    room.do("erase")
+    assert not room.store.events()
+
+
 def test_every_phone_is_asked_everything_in_an_order_of_its_own(room):
     orders = set()
     for voter in [room.sit() for _ in range(5)]:
@@ -344,14 +429,14 @@ def test_nobody_votes_faster_than_a_hand(room, no_time_passes):
         assert other.post(f"{at}/vote", json={"question": key, "says": {"answer": "Tie"}, "id": uuid4().hex}).is_success
 
 
-POSTS = ("join", "vote", "undo", "forget", "teach/login", "teach/do")
+POSTS = ("join", "vote", "undo", "forget", "teach/login", "teach/do", "teach/tally")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
 FIELDS = st.sampled_from(
-    ["nickname", "question", "says", "id", "ms", "token", "do", "voter", "method", "simulated", "kind"]
+    ["nickname", "question", "says", "id", "ms", "token", "do", "voter", "method", "simulated", "kind", "counts"]
 )
 
 

@@ -11,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from lab import OWN
 from playwright.sync_api import expect
 from room import HOSTILE, OpenRoom, ballot, serving, two_models
+from room import asked as hats
 
 from minirlhf.classroom import rooms, schools
 from minirlhf.classroom.learning import APART, CURVES
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.browser
 SCREENSHOTS = os.environ.get("SCREENSHOTS")  # a folder, for people who want to look
 PHONE, PROJECTOR, DESK = (360, 740), (1280, 720), (1100, 800)
 PAGES = {"j": PHONE, "screen": PROJECTOR, "teach": PHONE}
+SHEET = (680, 960)  # pixels between the margins of a page
 RTL = "مرحبا بالعالم " * 40
 LONG = "W" * 500
 MOST_KB = 40  # of the phone's page, as it is sent
@@ -419,21 +421,42 @@ def test_votes_are_deleted_when_asked_twice(visitors, room):
     phone.get_by_text("About you").click()
     press(phone, "Delete my votes", "No, keep them", "Delete my votes")
     assert len(room.votes()) == 1
+    held = phone.evaluate("Object.keys(localStorage)")
+    assert held and all(name.startswith("minirlhf ") for name in held)
+    assert [cookie["name"] for cookie in phone.context.cookies()] == [f"seat-{room.code}"]
     press(phone, "Yes, delete them")
     expect(phone.get_by_role("button", name="Join")).to_be_visible()
+    assert not phone.evaluate("localStorage.length") and not phone.context.cookies()
     expect(phone.get_by_role("alert")).to_contain_text("deleted")
     assert not room.votes() and not room.change(rooms.members_of)
     press(phone, "Join")
     counts(phone, "0 of 6")
 
 
-def test_whoever_is_removed_is_told(visitors, room):
+@pytest.mark.parametrize("votes", [True, False], ids=["votes on", "only looks"])
+def test_whoever_is_removed_is_told(visitors, room, votes):
     phone = visitors.phone(room)
     (member,) = room.change(rooms.members_of)
     room.do("remove", voter=member["voter"])
-    press(phone, "Tie")
-    expect(phone.get_by_role("alert").or_(phone.locator("#sentence")).filter(has_text="teacher")).to_be_visible()
+    if votes:
+        press(phone, "Tie")
+    expect(phone.locator("#sentence")).to_contain_text("teacher")
+    expect(phone.get_by_role("button", name="Join")).to_be_hidden()
+    expect(phone.locator("#voting")).to_be_hidden()
+    phone.reload()
+    expect(phone.locator("#sentence")).to_contain_text("teacher")
     assert not room.votes()
+
+
+def test_what_is_kept_can_be_read_before_joining_and_prints_on_one_page(visitors, room):
+    phone = visitors.visit("j", room)
+    with phone.context.expect_page() as opened:
+        phone.get_by_role("link", name="What is kept").click()
+    page = opened.value
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    assert page.evaluate(OUTSIDE) == [] and not Axe().run(page).response["violations"]
+    for paper in ("A4", "Letter"):
+        assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format=paper))) == 1
 
 
 def test_a_phone_loads_little():
@@ -575,6 +598,71 @@ def test_the_panel_leads_a_room_by_the_keyboard_alone(visitors, room):
     assert not room.votes()
 
 
+def test_hands_on_paper_are_typed_in_by_the_keyboard(visitors, room):
+    panel = visitors.visit("teach", room)
+    panel.get_by_text("Type in what was counted").click()
+    panel.get_by_role("spinbutton").first.focus()
+    for typed in ("12", "9", "", "1"):
+        panel.keyboard.type(typed)
+        panel.keyboard.press("Tab")
+    panel.keyboard.press("Enter")
+    expect(panel.get_by_role("status")).to_contain_text("22 hands")
+    assert panel.evaluate("document.activeElement.closest('li').dataset.id") == room.questions[1].key
+    panel.keyboard.type("3")
+    room.cast(ballot(room.sit(), room.questions[0], Tie()))  # a phone that came in after all: a new snapshot comes
+    expect(panel.locator("#questions li").first).to_contain_text("A 12 · B 9 · tie 1")
+    expect(panel.locator("#members li")).to_have_count(1)
+    first, second = panel.locator("#tallies li").nth(0), panel.locator("#tallies li").nth(1)
+    assert [each.input_value() for each in first.get_by_role("spinbutton").all()] == ["12", "9", "0", "1"]
+    assert second.get_by_role("spinbutton").first.input_value() == "3", "what is being typed stays"
+    first.get_by_role("spinbutton").first.fill("120")
+    panel.keyboard.press("Enter")
+    expect(panel.get_by_role("alert")).to_contain_text("seats")
+    first.get_by_role("spinbutton").first.fill("11")
+    panel.keyboard.press("Enter")
+    expect(first).to_contain_text("21 hands")
+    assert len(room.votes()) == 22
+    press(panel, panel.locator("#next").inner_text(), "Train now with PPO")
+    expect(panel.locator("#next")).to_contain_text("Learning")
+    expect(panel.locator("#counting")).to_be_hidden()
+
+
+@pytest.mark.parametrize("layout", ["sheet", "cards"])
+def test_the_pairs_can_be_printed(visitors, server, layout):
+    texts = [HOSTILE, RTL, LONG, "A hat. " * 80]
+    questions = [
+        Question("pair", f"Customer: {prompt}\nAgent:", (f" {prompt} yes", f" {prompt} no")) for prompt in texts
+    ]
+    room = OpenRoom(server[0], questions=[*hats(2), *questions])
+    room.do("hide", question=questions[0].key)
+    context = visitors.context(size=DESK)
+    visitors.visit("teach", room, context=context).locator("#next").wait_for()
+    page = visitors.visit("paper", room, context=context)
+    expect(page.locator("#pairs li")).to_have_count(5)
+    if layout == "cards":
+        page.get_by_text("Cards").click()
+    numbers = [text.rstrip(".") for text in page.locator(".number").all_inner_texts()]
+    assert numbers == ["1", "2", "4", "5", "6"]  # the panel's, where one of them is hidden
+    assert not Axe().run(page).response["violations"]
+    page.set_viewport_size({"width": SHEET[0], "height": SHEET[1]})
+    page.emulate_media(media="print")
+    expect(page.locator("#how")).to_be_hidden()
+    assert page.evaluate(OUTSIDE) == []
+    tall = [pair.bounding_box()["height"] for pair in page.locator("#pairs li").all()]
+    assert max(tall) <= SHEET[1], "a pair fits a page"
+    least = page.locator("#pairs li").first.evaluate("(pair) => parseFloat(getComputedStyle(pair).fontSize)")
+    assert least >= (44 if layout == "cards" else 16)
+    if SCREENSHOTS:
+        page.screenshot(path=f"{SCREENSHOTS}/paper-{layout}.png", full_page=True)
+    assert page.get_by_text("both bad", exact=True).first.is_visible() == (layout == "sheet")
+
+
+def test_the_sheet_is_the_teachers(visitors, room):
+    page = visitors.visit("paper", room, size=PHONE)
+    expect(page.get_by_role("alert")).to_contain_text("panel")
+    expect(page.locator("#pairs li")).to_have_count(0)
+
+
 def test_erasing_asks_twice(visitors, room):
     room.cast(somebodys(room))
     panel = visitors.visit("teach", room)
@@ -593,6 +681,35 @@ def test_an_export_names_nobody(visitors, room):
         panel.get_by_text("Export").click()
     text = download.value.path().read_text(encoding="utf-8")
     assert len(text.splitlines()) == 1 and vote.voter not in text
+
+
+def test_an_export_with_ids_asks_first(visitors, room):
+    vote = somebodys(room)
+    room.cast(vote)
+    panel = visitors.visit("teach", room, size=DESK)
+    press(panel, "Export with voters' ids", "No", "Export with voters' ids")
+    with panel.expect_download() as download:
+        press(panel, "Yes, with ids")
+    assert vote.voter in download.value.path().read_text(encoding="utf-8")
+
+
+def test_the_model_learns_again_without_what_somebody_deleted(visitors, room):
+    stays, leaves = somebodys(room), somebodys(room)
+    room.cast(stays, leaves)
+    room.do("train")
+    learned(room)
+    result = {"answers": [], "weights": [], "receipts": {}, "learned_from": {stays.voter: 1, leaves.voter: 1}}
+    room.change(rooms.finish_job, round=1, result=result)
+    panel = visitors.visit("teach", room)
+    again = panel.get_by_role("button", name="Learn again without them")
+    expect(panel.locator("#next")).to_contain_text("Show")
+    expect(again).to_be_hidden()
+    room.change(rooms.forget, voters=[leaves.voter])
+    expect(panel.locator("#gone")).to_contain_text("1 vote")
+    assert not Axe().run(panel).response["violations"]
+    again.click()
+    expect(panel.locator("#next")).to_contain_text("Learning")
+    expect(panel.locator("#gone")).to_be_hidden()
 
 
 def test_a_refusal_is_read_out_and_stays(visitors, room):

@@ -7,10 +7,11 @@ and come back. Only it loads torch. Two threads at most, which wait asleep: see 
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from copy import deepcopy
 from itertools import zip_longest
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 
 from minirlhf import runtime
@@ -24,6 +25,8 @@ from minirlhf.feedback.votes import Vote
 PAIRS = 24  # questions a round: more than a room answers in five minutes, and few enough that people share them
 HIGHEST, LOWEST = 8, 4  # word weights shown
 HIGHEST_APART, LOWEST_APART = 5, 3  # and of each of two models, side by side
+NOTHING_WHOLE = -1  # in place of a round: a training that failed has left something half learned
+LEFT = 3600  # seconds in which nobody asked for the room: its server has gone, and no teacher is there
 LOOK = 0.3  # seconds between two looks at the database
 CURVES = {"PPO": ("score", "kl"), "DPO": ("margin", "accuracy")}
 APART = ("first", "second")  # the names of two models' curves and answers, from the left
@@ -40,25 +43,28 @@ class Learner:
         self.store, self.code = store, code
         self.shipped = load_shipped()
         self.taste, self.learned = Taste.shipped(self.shipped), 0  # the last round that has gone into it
+        self.asked_for, self.heard = -1, monotonic()  # how often somebody had asked for the room, and when that changed
 
     def run(self) -> None:
-        """Do what there is to do, until the room is over."""
+        """Do what there is to do, until the room is over, or nobody has asked for it for an hour."""
         while self.work():
             pass
 
     def work(self) -> bool:
-        """Do the next thing, or wait a moment where there is none; False once the room is over."""
+        """Do the next thing, or wait a moment where there is none; False where there will be none any more."""
         try:
             with self.store.connect("be read") as connection:
                 room = rooms.find(connection, self.code)
                 job, asked = rooms.latest_job(connection, room), rooms.asked_in(connection, self.code, room.round)
                 following = rooms.asked_in(connection, self.code, room.round + 1)
                 kind, plan = kind_of(connection, self.code, room.round)
-                done = lessons(connection, self.code, done=True)
+                done, asked_for = lessons(connection, self.code, done=True), rooms.asked_for(connection, self.code)
         except StoreError:  # a full disk, a database that starts anew: it may come back
             sleep(2)
-            return True
-        if room.over:
+            return monotonic() - self.heard < LEFT
+        if asked_for != self.asked_for:
+            self.asked_for, self.heard = asked_for, monotonic()
+        if room.over or monotonic() - self.heard > LEFT:
             return False
         if self.learned != max(done, default=0):
             self.catch_up(room, done)
@@ -79,7 +85,7 @@ class Learner:
         """Write the questions of a round: about what the model says now."""
         from minirlhf.feedback.asking import write_questions
 
-        model, name = (self.taste.policy, "RLHF") if self.learned else (self.taste.reference, "SFT")
+        model, name = (self.taste.policy, "RLHF") if self.learned > 0 else (self.taste.reference, "SFT")
         prompts, tokenizer = self.shipped.prompts("held_out"), self.shipped.tokenizer
         written = write_questions(model, prompts, tokenizer, PAIRS, "pair", name, round, seed + round)
         with self.store.connect() as connection:
@@ -105,6 +111,10 @@ class Learner:
 
     def learn(self, room: rooms.Room, method: str) -> None:
         """Train on every vote of the room, and say so on the way; a failure is said too, and the room goes on."""
+        from minirlhf.recipes.taste import Taste
+
+        if self.knows_what_is_gone(room):
+            self.taste = Taste.shipped(self.shipped)
         before = deepcopy(self.taste.policy)
         with self.store.connect("be read") as connection:
             rounds = lessons(connection, self.code)
@@ -119,15 +129,15 @@ class Learner:
                 "answers": answers(self.shipped, self.taste, {"before": before, "after": self.taste.policy}),
                 "weights": top_weights(self.taste, HIGHEST, LOWEST),
                 "receipts": receipts(self.shipped, before, self.taste.policy, votes),
+                "learned_from": dict(Counter(vote.voter for vote in votes)),
             }
         except Exception as error:
-            self.learned = -1  # half of it may have gone in: what was there before is made anew
+            self.learned = NOTHING_WHOLE
             self.fail(room, error)
             return
         self.learned = room.round
         self.ask(room.round + 1, room.seed)  # while people still talk about this one
-        self.note(room.round, status="done", result=result)
-        self.turn(room, "trained")
+        self.finish(room, result)
 
     def learn_apart(self, room: rooms.Room, method: str, plan: Mapping[str, Any]) -> None:
         """Train two models side by side, each on one school's votes, both from where the room's model stands."""
@@ -157,18 +167,29 @@ class Learner:
                     for taste, votes in zip(tastes, mine, strict=True)
                     for voter, row in receipts(self.shipped, self.taste.policy, taste.policy, votes).items()
                 },
+                "learned_from": dict(Counter(vote.voter for votes in mine for vote in votes)),
             }
         except Exception as error:
             self.fail(room, error)
             return
         self.ask(room.round + 1, room.seed)  # about the model from before, which is where it was
-        self.note(room.round, status="done", result=result)
+        self.finish(room, result)
+
+    def finish(self, room: rooms.Room, result: Mapping[str, Any]) -> None:
+        """Write down what came of a training, and let the room go on."""
+        with self.store.connect() as connection:
+            rooms.finish_job(connection, self.code, room.round, result)
         self.turn(room, "trained")
 
     def fail(self, room: rooms.Room, error: Exception) -> None:
         """Say that a training did not work, and let the room go on."""
         self.note(room.round, status="failed", words=f"The training did not work: {error}")
         self.turn(room, "closed")
+
+    def knows_what_is_gone(self, room: rooms.Room) -> bool:
+        """Whether votes were deleted that an earlier round has learned from."""
+        with self.store.connect("be read") as connection:
+            return rooms.gone_of(rooms.learned_before(connection, room)) > 0
 
     def note(self, round: int, **values: Any) -> None:
         """Write down how far it is."""

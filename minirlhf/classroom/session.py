@@ -22,7 +22,7 @@ import httpx
 import psutil
 
 from minirlhf import paths
-from minirlhf.classroom import rooms, views
+from minirlhf.classroom import paper, rooms, views
 from minirlhf.classroom.place import Place
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Vote
@@ -81,13 +81,21 @@ class Session:
         return rooms.votes_of(self.store, self.code)
 
     def do(self, what: str, **wish: Any) -> None:
-        """What the teacher's panel does: open, close, train, reveal, next, pause, resume, lock, unlock, end.
+        """What the panel does: open, close, train, reveal, next, relearn, pause, resume, lock, unlock, end.
 
         `do("next", kind="schools")` or `kind="values"` opens another kind of round than an ordinary one; before the
         first round, `do("kind", kind="schools")` chooses it.
         """
         with self.store.connect() as connection:
             rooms.step(connection, self.code, what, wish)
+
+    def tally(self, pair: int, a: int, b: int, tie: int = 0, both_bad: int = 0) -> None:
+        """How many hands a pair of this round got on paper, by its number on the sheet; again, and it is corrected."""
+        with self.store.connect() as connection:
+            asked = rooms.asked_in(connection, self.code, rooms.find(connection, self.code).round)
+            if not 1 <= pair <= len(asked):
+                raise rooms.Refused(f"There is no pair {pair} on the sheet; it has 1 to {len(asked)}.", 404)
+            paper.count_hands(connection, self.code, asked[pair - 1]["key"], (a, b, tie, both_bad))
 
     def seen(self) -> dict[str, Any]:
         """What the projector shows."""
@@ -136,18 +144,21 @@ def open(
     address: str = "",
     prefix: str = "",
     seed: int = 0,
+    keep_days: float = rooms.KEEP_DAYS,
 ) -> Session:
     """Open a room and start what serves it; the links are in the Session.
 
     Only this machine reaches it unless `lan` is given; `address` and `prefix` are a proxy's or hub's. `store` is where
-    the votes go, a file or a database's address: your own votes', if not said. OSError where nothing can listen there.
+    the votes go, a file or a database's address: your own votes', if not said. `keep_days` after the room's time its
+    votes, seats and nicknames are deleted. OSError where nothing can listen there.
     """
     where = FeedbackStore(store)
+    rooms.purge(where)
     kept = str(where.path) if where.path else str(store or paths.votes_file())
     host = "0.0.0.0" if lan else "127.0.0.1"
     if lan and not address:
         address = f"http://{lan_address()}:{port}"
-    code, token = rooms.open_room(where, title, hours, seats, seed)
+    code, token = rooms.open_room(where, title, hours, seats, seed, keep_days)
     session = Session(Place(kept, host, port, address, prefix), code, token, 0, 0)
     _start(session)
     return session

@@ -85,4 +85,18 @@ pupils = sa.Table(
     sa.Column("voter", sa.String, primary_key=True),
     sa.Column("school", sa.Integer, nullable=False),  # 0 or 1
 )
-EVERYTHING = (rooms, questions, members, standing, jobs, kinds, pupils)
+paper = sa.Table(  # which of the members are hands that were counted, without a phone
+    "class_paper",
+    metadata,
+    sa.Column("room", sa.String, primary_key=True),
+    sa.Column("voter", sa.String, primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),
+)
+keeping = sa.Table(  # beside the rooms, of which an older database has some without it
+    "class_keeping",
+    metadata,
+    sa.Column("room", sa.String, primary_key=True),
+    sa.Column("until", sa.String),  # when all of the room is deleted; nothing: when somebody says so
+    sa.Column("asked", sa.Integer, nullable=False),  # counts the minutes in which somebody asked for the room
+)
+EVERYTHING = (rooms, questions, members, standing, jobs, kinds, pupils, paper, keeping)

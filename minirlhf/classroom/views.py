@@ -1,18 +1,26 @@
 """What each page shows of a room, as plain values: the phone's, the projector's, the teacher's."""
 
 from collections import Counter
+from collections.abc import Mapping
 from math import isnan
 from random import Random
 from typing import Any
 
 import sqlalchemy as sa
 
-from minirlhf.classroom import schools, values
+from minirlhf.classroom import paper, schools, values
 from minirlhf.classroom.kinds import ORDINARY, SCHOOLS, VALUES, kind_of
 from minirlhf.classroom.rooms import (
+    NO_SEAT,
+    REMOVED,
+    Refused,
     Room,
     asked_in,
+    every_question,
     find,
+    gone_of,
+    hasty_in,
+    kept_until,
     latest_job,
     members_of,
     question_of,
@@ -20,15 +28,17 @@ from minirlhf.classroom.rooms import (
     shows_values,
     standing_in,
 )
-from minirlhf.feedback.agreement import krippendorff_alpha
+from minirlhf.feedback.agreement import krippendorff_alpha, label_of, ratings_of
 from minirlhf.feedback.formats.conversation import to_messages
-from minirlhf.feedback.votes import Question, sides
+from minirlhf.feedback.votes import Answer, Better, BothBad, Question, Skip, Tie, answer_from_row, sides
 from minirlhf.files.messages import counted
 
 MOST_DIVIDED = 5  # pairs on the projector
 ENOUGH = 3  # votes, before a pair is said to divide anybody
-MANY = 12  # votes, before it is odd that somebody never chose
+MANY = 12  # votes, before it is odd that somebody never chose, or always the same side
+HASTY = 1000  # milliseconds in which nobody reads two replies
 COUNTED = ("Better 0", "Better 1", "Tie", "BothBad")
+CHOICES: tuple[Answer, ...] = (Better(0), Better(1), Tie(), BothBad())
 
 
 def phone(connection: sa.Connection, code: str, voter: str) -> dict[str, Any]:
@@ -39,7 +49,10 @@ def phone(connection: sa.Connection, code: str, voter: str) -> dict[str, Any]:
     keys = list(asked)
     Random(f"{code} {room.round} {voter}").shuffle(keys)
     mine = {row["question"]: row for row in standing_in(connection, code, voter) if row["question"] in asked}
-    seat = next(iter(members_of(connection, code, voter)), None)
+    if not (seat := next(iter(members_of(connection, code, voter)), None)):
+        raise Refused(NO_SEAT, 403, join=True)
+    if seat["removed"]:
+        raise Refused(REMOVED, 403)
     kind, _ = kind_of(connection, code, room.round)
     return {
         "version": str(room.state),
@@ -48,7 +61,8 @@ def phone(connection: sa.Connection, code: str, voter: str) -> dict[str, Any]:
         "kind": kind,
         "rule": rule(connection, room, voter) if kind == SCHOOLS else "",
         "phase": phase(room),
-        "nickname": seat["nickname"] if seat else "",
+        "nickname": seat["nickname"],
+        "kept_until": kept_until(connection, code),
         "questions": [_on_phone(voter, asked[key], key) for key in keys] if room.phase != "waiting" else [],
         "answers": {
             key: {"id": row["vote"], "says": says_on_screen(voter, asked[key], row["says"])}
@@ -114,7 +128,7 @@ def screen(connection: sa.Connection, code: str) -> dict[str, Any]:
         "joined": sum(not member["removed"] for member in members_of(connection, code)),
         "voted": len({row["voter"] for row in votes}),
         "votes": len(votes),
-        "alpha": alpha(votes),
+        "alpha": alpha(votes, {row["key"]: question_of(row) for row in rows}),
         "pairs": [
             _on_screen(row, counts)
             for row in sorted(shown, key=lambda row: -divided(counts[row["key"]]))[:MOST_DIVIDED]
@@ -132,12 +146,22 @@ def teacher(connection: sa.Connection, code: str) -> dict[str, Any]:
     rows = asked_in(connection, code, room.round)
     votes = standing_in(connection, code)
     counts, cast = tally(votes), Counter(row["voter"] for row in votes)
+    asked, hasty = every_question(connection, code), hasty_in(connection, code, HASTY)
+    by_voter: dict[str, list[dict[str, Any]]] = {}
+    for row in votes:
+        by_voter.setdefault(row["voter"], []).append(row)
+    hands, on_paper = set(paper.hands_of(connection, code)), tally(paper.standing_hands(connection, code))
     return seen | {
         "paused": room.paused,
         "seats": room.seats,
         "closes": room.closes,
         "lesson": lesson(connection, room, votes),
-        "questions": [_on_screen(row, counts) | {"hidden": row["hidden"]} for row in rows],
+        "kept_until": kept_until(connection, code),
+        "gone": gone_of(latest_job(connection, room)),
+        "questions": [
+            _on_screen(row, counts) | {"hidden": row["hidden"], "paper": on_paper.get(row["key"])} for row in rows
+        ],
+        "hands": len(hands),
         "members": [
             {
                 "voter": member["voter"],
@@ -145,9 +169,10 @@ def teacher(connection: sa.Connection, code: str) -> dict[str, Any]:
                 "simulated": member["origin"] == "simulated",
                 "votes": cast[member["voter"]],
                 "removed": member["removed"],
-                "suspect": suspect([row for row in votes if row["voter"] == member["voter"]]),
+                "suspect": suspect(by_voter.get(member["voter"], []), asked, *hasty.get(member["voter"], (0, 0))),
             }
             for member in members_of(connection, code)
+            if member["voter"] not in hands
         ],
     }
 
@@ -228,20 +253,36 @@ def divided(counts: list[int]) -> float:
     return 2 * min(first, second) / max(1, sum(counts))
 
 
-def alpha(votes: list[dict[str, Any]]) -> float | None:
+def alpha(votes: list[dict[str, Any]], asked: Mapping[str, Question]) -> float | None:
     """Krippendorff's α of the room's answers; None where no two people answered the same question."""
-    labels = {(row["voter"], row["question"]): _label(row["says"]) for row in votes}
-    voters, asked = (list(dict.fromkeys(each)) for each in zip(*labels, strict=True)) if labels else ([], [])
-    rows = [[None if (label := labels.get((v, q))) == "Skip" else label for q in asked] for v in voters]
-    found = krippendorff_alpha(rows) if len(rows) > 1 else float("nan")
-    return None if isnan(found) else round(found, 3)
+    # Of each question once: a hall has thousands of votes on two dozen.
+    labels = {key: {answer: label_of(question, answer) for answer in CHOICES} for key, question in asked.items()}
+    pairs = {key: question.pair for key, question in asked.items()}
+    given = [(row, answer_from_row(row["says"])) for row in votes]
+    found = {
+        (row["voter"], pairs[row["question"]]): labels[row["question"]][answer]
+        for row, answer in given
+        if not isinstance(answer, Skip)
+    }
+    value = krippendorff_alpha(ratings_of(found).rows) if len({voter for voter, _ in found}) > 1 else float("nan")
+    return None if isnan(value) else round(value, 3)
 
 
-def suspect(votes: list[dict[str, Any]]) -> str | None:
-    """Why a teacher may want to look at somebody's votes; None where there is no reason to."""
-    sides_chosen = [row["says"].get("winner") for row in votes if row["says"]["answer"] == "Better"]
-    if len(votes) >= MANY and not sides_chosen:
+def suspect(votes: list[dict[str, Any]], asked: Mapping[str, Question], timed: int, hasty: int) -> str | None:
+    """Why a teacher may want to look at one voter's votes; None where there is no reason to.
+
+    Of `timed` votes it is known how long they took, and `hasty` took less than anybody needs to read.
+    """
+    chosen = [row for row in votes if row["says"]["answer"] == "Better" and row["question"] in asked]
+    if len(votes) >= MANY and not chosen:
         return "never chose either reply"
+    if timed >= MANY and 2 * hasty > timed:
+        return f"answered within {HASTY / 1000:g} second more often than not"
+    if len(chosen) >= MANY:
+        places = (sides(row["voter"], asked[row["question"]]).index(row["says"]["winner"]) for row in chosen)
+        first = next(places)
+        if all(place == first for place in places):  # which ends at the first other one, for nearly everybody
+            return f"always chose {'AB'[first]}, whichever reply stood there"
     return None
 
 

@@ -3,7 +3,7 @@
 // what still waits to be sent; so a reload, a tunnel or an hour's sleep loses nothing.
 
 import card from "./card.js";
-import { ask, backoff, cleanCode, counted, Fault, jitter, kept, make, newId, place, show } from "./room.js";
+import { ask, backoff, cleanCode, counted, day, Fault, jitter, kept, make, newId, place, show } from "./room.js";
 
 const STEADY_MS = 2500;
 const HIDDEN_MS = 20_000;
@@ -354,6 +354,7 @@ class Phone {
     $("rule-text").textContent = rule;
     $("rule").hidden = !rule;
     $("rule-tie").hidden = !voting;
+    $("until").textContent = me?.kept_until ? `, until ${day(me.kept_until)}` : "";
     if (asking) show($("refused"), this.said);
     if (!$("message").hidden) {
       show($("sentence"), sentence);

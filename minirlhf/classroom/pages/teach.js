@@ -1,7 +1,7 @@
 // The teacher's panel: one large button for what comes next, and below it everything else. What it shows is the last
 // snapshot; what it does is asked of the server, whose words say what came of it.
 
-import { ask, counted, decimal, Fault, follow, make, place, show } from "./room.js";
+import { ask, counted, day, decimal, Fault, follow, make, place, show } from "./room.js";
 
 const $ = (id) => document.getElementById(id);
 const PHASES = {
@@ -28,6 +28,7 @@ const DONE = {
   reveal: "Shown on the screen.",
   kind: "Chosen for this round.",
   next: "The next round begins.",
+  relearn: "The model learns again, from the beginning.",
   end: "The room is over.",
   erase: "Every vote of this room is deleted.",
 };
@@ -37,12 +38,13 @@ let snapshot = null;
 
 // What is done.
 
-async function act(wish, after = DONE[wish.do]) {
+async function act(wish, after = DONE[wish.do], path = "teach/do") {
   show($("error"), "");
   try {
-    const told = await ask("teach/do", wish);
+    const told = await ask(path, wish);
     if (!told.ok) throw new Fault("The server did not say that it was done. Look at the screen.");
     $("result").textContent = after;
+    return true;
   } catch (fault) {
     $("result").textContent = "";
     complain(fault);
@@ -98,8 +100,9 @@ function nextShown({ schools, values }) {
 }
 
 // What else may be wanted at that point.
-function otherSteps({ phase, round, training, schools, values }) {
-  if (schools?.models) return [];
+function otherSteps({ phase, round, training, schools, values, gone }) {
+  const anew = gone ? [["Learn again without them", { do: "relearn" }]] : [];
+  if (schools?.models) return anew;
   if (values && (phase === "closed" || phase === "reveal")) {
     const again = phase === "closed" ? [["Open the vote again", { do: "open" }]] : [];
     const train = [`Train on them with ${method()}`, () => ({ do: "train", method: method() })];
@@ -107,7 +110,7 @@ function otherSteps({ phase, round, training, schools, values }) {
   }
   if (phase === "closed") return [["Open the vote again", { do: "open" }]];
   if (phase === "training" && training?.status === "failed") return [["Open the vote again", { do: "open" }]];
-  if (phase === "trained" || phase === "reveal") return [[`Open round ${round + 1} now`, { do: "next" }]];
+  if (phase === "trained" || phase === "reveal") return [...anew, [`Open round ${round + 1} now`, { do: "next" }]];
   return [];
 }
 
@@ -121,12 +124,15 @@ function draw(told) {
   show($("title"), told.title);
   const shows = told.values || told.schools ? SHOWING[told.kind] : PHASES.reveal;
   show($("phase"), `${told.phase === "reveal" ? shows : (PHASES[told.phase] ?? told.phase)} · round ${told.round}${told.kind === "ordinary" ? "" : `, ${KINDS[told.kind]}`} · ${told.joined} joined, ${told.voted} voted`);
+  show($("unkept"), told.trouble ? `Nothing can be kept just now; votes wait on the phones, and none is lost. ${told.trouble}` : "");
   drawNext(told);
   drawKinds(told);
   const agreed = told.alpha === null ? "no agreement to measure yet" : `agreement α = ${decimal(told.alpha)}`;
   show($("numbers"), [counted(told.votes, "vote"), agreed, told.training?.words].filter(Boolean).join(" · "));
   show($("lesson"), told.lesson);
   show($("failed"), told.training?.status === "failed" ? `The training did not work. ${told.training.words}` : "");
+  show($("gone"), told.gone ? forgotten(told) : "");
+  show($("until"), told.kept_until ? `All of this room, its votes, seats and names, is deleted on ${day(told.kept_until)}.` : "");
   const paused = told.paused ?? told.phase === "paused";
   $("pause").hidden = !["voting", "paused"].includes(told.phase) && !paused;
   $("pause").textContent = paused ? "Go on" : "Pause";
@@ -138,6 +144,10 @@ function draw(told) {
   $("join-link").href = told.links.join;
   $("here-only").hidden = !/^https?:\/\/(127\.|localhost|\[::1\])/.test(told.links.join);
   rows($("questions"), told.questions, "key", questionRow);
+  show($("hands-count"), told.hands ? `${counted(told.hands, "hand")} counted so far.` : "");
+  const counting = ["voting", "paused", "closed"].includes(told.phase);
+  $("counting").hidden = !counting;
+  rows($("tallies"), counting ? told.questions.filter((each) => !each.hidden) : [], "key", tallyRow(told));
   rows($("members"), told.members.filter((each) => !each.removed), "voter", memberRow);
   document.body.dataset.version = told.version;
 }
@@ -160,6 +170,13 @@ function suggest({ round, kind }) {
   if (suggested === `${round} ${kind}`) return;
   suggested = `${round} ${kind}`;
   document.querySelector(`[name=method][value=${kind === "schools" ? "DPO" : "PPO"}]`).checked = true;
+}
+
+// Somebody has deleted votes from which the model has learned already.
+function forgotten({ gone, phase }) {
+  const knows = `The model has learned from ${counted(gone, "vote")} that somebody has deleted since.`;
+  if (phase === "trained" || phase === "reveal") return `${knows} It can learn again without them, from the beginning.`;
+  return phase === "over" ? knows : `${knows} The next training begins anew, without them.`;
 }
 
 function drawNext(told) {
@@ -211,6 +228,43 @@ function questionRow(row, { key, prompt, replies, counts, hidden }, n) {
   row.classList.toggle("hidden-one", hidden);
   row.hides = !hidden;
   name(row.querySelector("button"), hidden ? "Ask again" : "Hide", `question ${n}`);
+}
+
+// What was counted on paper, pair by pair. What somebody types here is theirs until it is kept or left as it was.
+const HANDS = ["A", "B", "Tie", "Both bad"];
+const tallyRow = ({ questions }) => (row, { key, prompt, paper }) => {
+  const n = questions.findIndex((each) => each.key === key) + 1;
+  if (row.fresh) {
+    row.fresh = false;
+    row.inputs = HANDS.map(() => make("input", { type: "number", min: "0", step: "1", inputmode: "numeric", autocomplete: "off" }));
+    const fields = HANDS.map((hand, i) => make("label", {}, hand, row.inputs[i]));
+    const form = make("form", { class: "tally", novalidate: "" }, make("fieldset", {}, make("legend", { dir: "auto" }, `${n}. ${prompt.trim().slice(0, 60)}`),
+      ...fields, make("button", {}, "Count"), make("p", { class: "quiet" })));
+    form.addEventListener("input", () => (row.typed = true));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      keep(row, key, n);
+    });
+    row.append(form);
+  }
+  name(row.querySelector("button"), "Count", `pair ${n}`);
+  const sum = (paper ?? []).reduce((a, b) => a + b, 0);
+  row.querySelector(".quiet").textContent = sum ? `${counted(sum, "hand")} counted` : "";
+  if (!row.typed) row.inputs.forEach((input, i) => (input.value = sum ? paper[i] : ""));
+};
+
+async function keep(row, key, n) {
+  const counts = row.inputs.map((input) => Number(input.value || 0));
+  const wrong = row.inputs.find((input) => input.validity.badInput || !/^\d*$/.test(input.value));
+  if (wrong) {
+    show($("error"), `Pair ${n}: how many hands? A whole number, or nothing for none.`);
+    return wrong.focus();
+  }
+  const done = `Pair ${n}: ${counted(counts.reduce((a, b) => a + b, 0), "hand")} counted.`;
+  if (await act({ question: key, counts }, done, "teach/tally")) {
+    row.typed = false;
+    (row.nextElementSibling?.inputs?.[0] ?? row.querySelector("button")).focus();
+  }
 }
 
 function memberRow(row, { voter, nickname, votes, suspect, simulated }, n) {
@@ -293,6 +347,16 @@ $("ends").append(
     ["Erase every vote and every seat of this room? Export first what you want to keep.", "Yes, erase"],
     ["Really? What is erased cannot be brought back.", "Yes, erase everything"],
     () => act({ do: "erase" })));
+$("export-ids").append(sure("Export with voters' ids",
+  ["With the random number of each voter, the file shows who gave which answers, and the list of names in the database says who that is. Export it so?", "Yes, with ids"],
+  () => {
+    const link = make("a", { href: `${$("export").href}?voters=ids`, download: "" });
+    document.body.append(link);
+    link.click();
+    link.remove();
+  }));
+$("privacy").href = `${place.prefix}/privacy`;
+$("paper").href = `${place.prefix}/paper/${place.code}`;
 $("export").href = `${place.prefix}/api/${place.code}/teach/export`;
 
 // The way in: by the key in the link, once; then a cookie opens the panel, and the key is nowhere to be seen.
