@@ -17,6 +17,11 @@ def lessons(root):
     return sorted((root / "notebooks").glob("[0-9]*.ipynb"))
 
 
+def readings(root):
+    """The lessons, and what else uses words of the glossary, in the order in which a reader meets them."""
+    return [*lessons(root), root / "notebooks" / "classroom.ipynb"]
+
+
 def cells(path, kind):
     return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == kind]
 
@@ -83,12 +88,16 @@ def lacks_in_the_notebook(path):
     for lesson in following:
         if not re.search(rf"\*\*Next:\*\* \[lesson {lesson.name[:2]}[^\]]*\]\({re.escape(lesson.name)}\)", end):
             yield f"{file}: in the last cell, `**Next:** [lesson {lesson.name[:2]}, …]({lesson.name})`"
+    yield from broken_links(path, whole)
+
+
+def broken_links(path, whole):
     for target in re.findall(r"\]\(([^)\s]+)\)", whole):
         name, _, anchor = target.partition("#")
         if target.startswith("http"):
             continue
         if not (path.parent / name).is_file():
-            yield f"{file}: the link to {target} leads nowhere"
+            yield f"notebooks/{path.name}: the link to {target} leads nowhere"
         elif anchor and anchor not in anchors("\n".join(texts(path.parent / name))):
             heading, where = f"### {anchor.replace('-', ' ')}", f"First in [{path.name[:2]} · …]({path.name})."
             yield f"notebooks/{name}: a cell `{heading}`, in the order of the alphabet, that ends with `{where}`"
@@ -159,6 +168,35 @@ def test_the_lesson_before_a_new_one_leads_to_it(tmp_path):
     assert "**Next:** [lesson 01, …](01_second.ipynb)" in first and "**Next:**" not in second
 
 
+# ---- the script for a room
+
+
+def test_the_script_for_a_room_has_what_a_teacher_needs():
+    script = ROOT / "notebooks" / "classroom.ipynb"
+    whole, end = "\n".join(texts(script)), texts(script)[-1]
+    assert not list(broken_links(script, whole))
+    assert {"Twenty minutes", "Fifty minutes", "Before they come"} <= set(re.findall(r"^## (.+)$", whole, re.M))
+    for place in ("`lan=True`", "hotspot", "*Paper*", "*Two schools*", "*Values*"):
+        assert place in whole, place
+    figures = [n for n, source in enumerate(cells(script, "code")) if "plots." in source or "explore(" in source]
+    assert whole.count("*Ask the room") >= len(figures) - 1, "a question before each figure"
+    kinds = re.findall(r"^\d\. \*\*(Why|What if|Break it)", end, re.M)
+    assert sorted(kinds) == ["Break it", "What if", "What if", "Why", "Why"]
+    assert end.count("<details><summary>An answer</summary>") == end.count("</details>") == 5
+    notes = read(ROOT / "notebooks" / "teaching" / "classroom.md")
+    for plan in ("**20 minutes", "**50 minutes", "**90 minutes", "## When something fails"):
+        assert plan in notes
+    figures = "data/recorded/figures/classroom.html"
+    assert figures in notes and (ROOT / figures).is_file()
+    assert "classroom.ipynb" in read(ROOT / "README.md")
+
+
+def test_the_lessons_lead_to_the_room():
+    assert [path.name[:2] for path in lessons(ROOT) if "](classroom.ipynb)" in texts(path)[-1]][-1:] == [
+        lessons(ROOT)[-1].name[:2]
+    ]
+
+
 # ---- all lessons together
 
 
@@ -172,14 +210,14 @@ def test_every_word_of_the_glossary_is_explained_in_a_lesson_and_in_order():
     titles = [re.findall(r"^### (.+)$", word, re.M) for word in words]
     assert all(len(title) == 1 for title in titles)
     titles = [title for (title,) in titles]
-    linked = {anchor for path in lessons(ROOT) for anchor in links_to_words(path)}
+    linked = {anchor for path in readings(ROOT) for anchor in links_to_words(path)}
     assert {title.replace(" ", "-") for title in titles} == linked - {"Papers"}
     assert titles == sorted(titles, key=str.casefold)
 
 
 def test_a_word_is_said_to_be_first_where_it_is_first_linked():
     where = {}
-    for path in lessons(ROOT):
+    for path in readings(ROOT):
         for anchor in links_to_words(path):
             where.setdefault(anchor, path.name)
     for entry in texts(glossary(ROOT))[1:-1]:

@@ -143,7 +143,9 @@ def keeps_state(path):
 
 @pytest.fixture
 def own_folder(tmp_path, monkeypatch):
-    """Votes and progress of a learner who begins here."""
+    """Votes, progress and rooms of a learner who begins here."""
+    monkeypatch.setenv("MINIRLHF_LESSONS", str(tmp_path))
+    monkeypatch.setenv("MINIRLHF_PORT", "0")
     monkeypatch.setenv("MINIRLHF_VOTES", str(tmp_path / "votes.db"))
     monkeypatch.setenv("MINIRLHF_PROGRESS", str(tmp_path / "progress.json"))
     return tmp_path

@@ -2,16 +2,16 @@
 
 import asyncio
 import webbrowser
-from collections.abc import Callable
 from dataclasses import dataclass
-from time import monotonic, sleep
+from time import sleep
 from typing import Annotated, Any
 
 import tyro
 
 from minirlhf.classroom import session
 from minirlhf.classroom.ghosts import haunt
-from minirlhf.classroom.rooms import KEEP_DAYS, Refused, purge
+from minirlhf.classroom.leading import done, wait
+from minirlhf.classroom.rooms import KEEP_DAYS, purge
 from minirlhf.classroom.session import PORT, Session
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.files.messages import counted
@@ -20,7 +20,6 @@ GHOSTS = 12
 VOTING = 25  # seconds of the demo's first round
 REVEALING = 5  # seconds a pair of answers stays
 GOODBYE = 10  # seconds in which the phones read that it is over
-PATIENCE = 300  # seconds after which something must have gone wrong
 
 
 @dataclass(frozen=True)
@@ -131,21 +130,3 @@ def tell(words: str) -> None:
 def tell_pair(item: dict[str, Any]) -> None:
     """One customer answered before and after."""
     tell(f"  {item['prompt']}\n    before: {item['before']}\n    after:  {item['after']}")
-
-
-def done(room: Session, step: str) -> bool:
-    """Whether a step could be taken now."""
-    try:
-        room.do(step)
-    except Refused:
-        return False
-    return True
-
-
-def wait(until: Callable[[], bool], at_least: float = 0.0) -> None:
-    """Until something holds, and no less than so many seconds; OSError where it never does."""
-    began = monotonic()
-    while not until() or monotonic() - began < at_least:
-        if monotonic() - began > PATIENCE:
-            raise OSError(f"The demo waited {PATIENCE} seconds in vain. {session.log_file('learning')} may say why.")
-        sleep(0.5)

@@ -8,17 +8,21 @@ shows a secret rule, they follow it.
 import asyncio
 from collections.abc import Sequence
 from random import Random
+from threading import Thread
 from uuid import uuid4
 
 import httpx
 
 from minirlhf.classroom import rooms
 from minirlhf.classroom.schools import BY_WORDS
+from minirlhf.classroom.session import Session
 from minirlhf.feedback.simulated import PEOPLE, Person
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Question, answer_to_row
+from minirlhf.files.messages import counted
 
 TASTE = "cheerful"  # what most of them like
+IDLE = 4  # times as long as it thinks is how long it waits where there is nothing to answer: others need the processor
 
 
 def cast(n: int, seed: int = 0) -> list[Person]:
@@ -43,6 +47,21 @@ async def haunt(
             room.create_task(Ghost(store, address, code, person, pause, Random(f"{seed} {i}")).sit(token))
 
 
+def fill(session: Session, n: int = 12, pause: float = 0.6, seed: int = 0) -> str:
+    """Seat n simulated people who vote along until the room is over, unless somebody sits there; says who does.
+
+    They live in a thread of whoever calls, and go with it: the room stays.
+    """
+    with session.store.connect("be read") as connection:
+        here = [row for row in rooms.members_of(connection, session.code) if not row["removed"]]
+    if here:
+        simulated = " (simulated)" if all(row["origin"] == "simulated" for row in here) else ""
+        return f"{counted(len(here), 'person', 'people')}{simulated} already in the room, so no seat is filled."
+    asked = (session.store, session.address, session.code, session.token, n, pause, seed)
+    Thread(target=lambda: asyncio.run(haunt(*asked)), daemon=True, name="ghosts").start()
+    return f"{counted(n, 'simulated person', 'simulated people')} sit down and vote as phones do."
+
+
 class Ghost:
     """One simulated person on one phone."""
 
@@ -52,7 +71,7 @@ class Ghost:
         self.store, self.code, self.person, self.pause, self.rng = store, code, person, pause, rng
         self.phone = httpx.AsyncClient(base_url=f"{address}/api/{code}/", timeout=20, trust_env=False)
         self.questions: dict[str, Question] = {}
-        self.voter = ""
+        self.voter, self.busy = "", False  # busy: was asked something when it last looked
 
     async def sit(self, token: str) -> None:
         """Join, and answer what is asked until the room is over."""
@@ -62,7 +81,7 @@ class Ghost:
             seat.raise_for_status()
             self.voter = seat.json()["voter"]
             while await self.answer_one():
-                await asyncio.sleep(self.rng.uniform(0.3, 1.7) * self.pause)
+                await asyncio.sleep(self.rng.uniform(0.3, 1.7) * self.pause * (1 if self.busy else IDLE))
 
     async def answer_one(self) -> bool:
         """Answer one more question, if one is asked; False once the room is over."""
@@ -73,7 +92,8 @@ class Ghost:
         if "phase" not in seen or seen["phase"] == "over":
             return False
         open = [each["key"] for each in seen["questions"] if each["key"] not in seen["answers"]]
-        if seen["phase"] != "voting" or not open:
+        self.busy = seen["phase"] == "voting" and bool(open)
+        if not self.busy:
             return True
         question = await asyncio.to_thread(self.question, open[0], seen["round"])
         person = follower(seen["rule"]) if seen["rule"] else self.person

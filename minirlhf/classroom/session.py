@@ -28,6 +28,7 @@ from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Vote
 
 PORT = 8765
+PORT_ELSEWHERE = "MINIRLHF_PORT"  # where many share a machine: 0 for any port that is free
 _started: dict[int, subprocess.Popen] = {}  # by this process, which has to take leave of them when they end
 STARTS_WITHIN = 60  # seconds, on a machine that does something else
 NOTE = "classroom.json"
@@ -137,7 +138,7 @@ class Session:
 def open(
     title: str = "Which reply is better?",
     lan: bool = False,
-    port: int = PORT,
+    port: int | None = None,
     hours: float = 4.0,
     seats: int = 500,
     store: str | Path | None = None,
@@ -150,8 +151,10 @@ def open(
 
     Only this machine reaches it unless `lan` is given; `address` and `prefix` are a proxy's or hub's. `store` is where
     the votes go, a file or a database's address: your own votes', if not said. `keep_days` after the room's time its
-    votes, seats and nicknames are deleted. OSError where nothing can listen there.
+    votes, seats and nicknames are deleted. The port is 8765, or what MINIRLHF_PORT says, if not said. OSError where
+    nothing can listen there.
     """
+    port = int(os.environ.get(PORT_ELSEWHERE) or PORT) if port is None else port
     where = FeedbackStore(store)
     rooms.purge(where)
     kept = str(where.path) if where.path else str(store or paths.votes_file())
@@ -174,9 +177,26 @@ def attach() -> Session:
     except (OSError, ValueError):
         raise FileNotFoundError("No room is open here. classroom.open() opens one.") from None
     session = Session(**found | {"place": Place(**found["place"])})
+    resume(session)
+    return session
+
+
+def resume(session: Session) -> None:
+    """Start again what has stopped of a room."""
     if not session.alive() or not _runs(session.learner):
         _start(session)
-    return session
+
+
+def close_left_in(folder: Path) -> None:
+    """End the room that a notebook, run by a program and not by somebody, has left open in its learner's folder.
+
+    Whoever runs one and waits for its end calls this, whatever the end was: nobody comes back to that room.
+    """
+    note = folder / NOTE
+    if note.is_file():
+        found = json.loads(note.read_text())
+        Session(**found | {"place": Place(**found["place"])}).close()
+        note.unlink(missing_ok=True)
 
 
 def phase_of(session: Session) -> str:
@@ -252,10 +272,11 @@ def _process(name: str, asked: dict[str, Any], talks: bool = False) -> tuple[sub
 
 
 def _runs(process: int) -> bool:
-    """Whether a process is there, and has not ended."""
+    """Whether a classroom's process has this number still: once it has ended, somebody else's may."""
     try:
-        return bool(process) and psutil.Process(process).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+        found = psutil.Process(process) if process else None
+        return found is not None and any("minirlhf.classroom" in word for word in found.cmdline())
+    except (psutil.NoSuchProcess, psutil.AccessDenied):  # a zombie has no command line, or is none of ours
         return False
 
 

@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 from tqdm import tqdm
 
 from minirlhf import paths
+from minirlhf.classroom.session import PORT_ELSEWHERE, close_left_in
 from minirlhf.training import LIMIT
 
 LONGEST_CELL = 600  # seconds
@@ -61,7 +62,7 @@ def run(lesson: Path) -> NotebookNode:
             bar.update(cell_index + 1 - bar.n)
 
         own = {paths.VOTES_ELSEWHERE: f"{place}/votes.db", PROGRESS_ELSEWHERE: f"{place}/progress.json"}
-        own |= {paths.VOTER_ELSEWHERE: f"{place}/voter"}
+        own |= {paths.VOTER_ELSEWHERE: f"{place}/voter", paths.LESSONS_ELSEWHERE: place, PORT_ELSEWHERE: "0"}
         client = NotebookClient(
             notebook,
             timeout=LONGEST_CELL,
@@ -83,6 +84,8 @@ def run(lesson: Path) -> NotebookNode:
                 stop.add_note("The lessons that ran to their end are kept; the same command goes on from there.")
                 raise stop from error
             raise
+        finally:
+            close_left_in(Path(place))
     return tidied(notebook)
 
 

@@ -60,9 +60,11 @@ def write_figures(lessons: Mapping[str, NotebookNode], target: Path) -> None:
         shown = list(_shown(notebook))
         if not shown:
             continue
-        names = (target / f"{name[:2]}_{n:02d}.png" for n in count())
+        numbered = name[:2].isdigit()
+        place = f"lesson {name[:2]}" if numbered else _title(notebook).split(":")[0]
+        names = (target / f"{name[:2] if numbered else name}_{n:02d}.png" for n in count())
         body = "\n".join(
-            _section(names, f"lesson {name[:2]}, cell {number}", heading, output) for number, heading, output in shown
+            _section(names, f"{place}, cell {number}", heading, output) for number, heading, output in shown
         )
         title = f"{_title(notebook)}: recorded figures"
         note = "Drawn by one run of the lesson, and recorded. Your own run will differ where chance plays a part."

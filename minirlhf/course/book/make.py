@@ -6,7 +6,11 @@ from nbformat import NotebookNode
 
 from minirlhf.course.book.execute import executed
 
-AFTERWARDS = ("own_data.ipynb", "glossary.ipynb")  # what stands behind the numbered lessons, where it is there
+AFTERWARDS = (
+    "classroom.ipynb",
+    "own_data.ipynb",
+    "glossary.ipynb",
+)  # what stands behind the numbered lessons, where it is there
 
 
 def make_book(notebooks: Path, runs: Path) -> Path:
@@ -43,7 +47,7 @@ def make_figures(notebooks: Path, runs: Path, target: Path) -> Path:
 
 
 def _lessons(notebooks: Path, runs: Path) -> dict[str, NotebookNode]:
-    """Every lesson as it ran, in order; then the page on one's own data, and the glossary."""
+    """Every lesson as it ran, in order; then the classroom, the page on one's own data, and the glossary."""
     found = [*sorted(notebooks.glob("[0-9]*.ipynb")), *map(notebooks.joinpath, AFTERWARDS)]
     found = [path for path in found if path.is_file()]
     if not found:

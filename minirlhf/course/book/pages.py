@@ -27,6 +27,7 @@ under the MIT licence. The works that are cited stand at the end of the [glossar
 """
 
 
+SCRIPT = "classroom"  # for teachers, as their notes are
 CLINIC = "13_the_clinic"  # the lesson beside which the page of all symptoms stands
 
 
@@ -54,12 +55,12 @@ def write_source(lessons: Mapping[str, NotebookNode], teaching: Sequence[Path], 
         nbformat.write(page, source / f"{name}.ipynb")
     for note in teaching:
         shutil.copy(note, source / "teaching" / note.name)
-    words = [name for name in lessons if name == "glossary"]
+    words, script = ([name for name in lessons if name == kind] for kind in ("glossary", SCRIPT))
     parts = {
-        "Lessons": [name for name in lessons if name not in words],
+        "Lessons": [name for name in lessons if name not in (*words, *script)],
         "Words": words,
         "Symptoms": [write_page(source).stem] if CLINIC in lessons else [],
-        "For teachers": [f"teaching/{note.stem}" for note in teaching],
+        "For teachers": [*script, *(f"teaching/{note.stem}" for note in teaching)],
     }
     lists = "".join(_contents(caption, pages) for caption, pages in parts.items() if pages)
     front = FRONT.format(version=__version__, today=date.today().isoformat())

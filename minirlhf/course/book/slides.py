@@ -44,7 +44,7 @@ class Slide:
 def build_slides(lessons: Mapping[str, NotebookNode], notes: Mapping[str, str], target: Path) -> None:
     """Write a page of slides for each lesson, and a page that lists them; earlier ones in target are replaced.
 
-    `notes` are the teacher's, in Markdown, by the lesson's number.
+    `notes` are the teacher's, in Markdown, by the lesson's number or name.
     """
     require_ours(target)
     look = Environment(loader=FileSystemLoader(HERE), autoescape=True, keep_trailing_newline=True)
@@ -57,7 +57,7 @@ def build_slides(lessons: Mapping[str, NotebookNode], notes: Mapping[str, str], 
             shutil.copy(HERE / name, made)
         (made / "code.css").write_text(HtmlFormatter(style="default").get_style_defs(".highlight"))
         for name, notebook in lessons.items():
-            laid_out = columns(notebook, notes.get(name[:2], ""))
+            laid_out = columns(notebook, notes.get(name, notes.get(name[:2], "")))
             page = look.get_template("slides.html").render(title=title(notebook), columns=laid_out)
             (made / f"{name}.html").write_text(page, encoding="utf-8")
         listed = [(f"{name}.html", title(notebook)) for name, notebook in lessons.items()]
