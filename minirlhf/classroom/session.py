@@ -23,7 +23,7 @@ import psutil
 
 from minirlhf import paths
 from minirlhf.classroom import rooms, views
-from minirlhf.classroom.place import Place
+from minirlhf.classroom.place import Place, hubs_place
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Vote
 
@@ -135,11 +135,14 @@ def open(
 ) -> Session:
     """Open a room and start what serves it; the links are in the Session.
 
-    Only this machine reaches it unless `lan` is given; `address` and `prefix` are a proxy's or hub's. `store` is where
-    the votes go, a file or a database's address: your own votes', if not said. OSError where nothing can listen there.
+    Only this machine reaches it unless `lan` is given; `address` and `prefix` are a proxy's or hub's, and a hub says its
+    own. `store` is where the votes go, a file or a database's address: your own votes', if not said. OSError where
+    nothing can listen there.
     """
     where = FeedbackStore(store)
-    kept = str(where.path) if where.path else str(store or paths.votes_file())
+    kept = kept_in(where, store)
+    if not (lan or address or prefix):
+        address, prefix = hubs_place()
     host = "0.0.0.0" if lan else "127.0.0.1"
     if lan and not address:
         address = f"http://{lan_address()}:{port}"
@@ -162,6 +165,11 @@ def attach() -> Session:
     if not session.alive() or not _runs(session.learner):
         _start(session)
     return session
+
+
+def kept_in(where: FeedbackStore, store: str | Path | None) -> str:
+    """What another process opens the same store by; unlike `where.where`, with a password if there is one."""
+    return str(where.path) if where.path else str(store or paths.votes_file())
 
 
 def phase_of(session: Session) -> str:
