@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.server, pytest.mark.browser]
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = (ROOT / "notebooks" / "teaching" / "hub.md").read_text(encoding="utf-8")
-PROXY = ROOT / ".hub" / "node_modules" / ".bin" / "configurable-http-proxy"
+PROXY = next(ROOT.glob(".hub/*/node_modules/.bin/configurable-http-proxy"), None)
 PATIENCE = 120  # seconds that a loaded machine may take for what takes ten
 PASSWORDS = {"learner": "for everybody in the class", "teacher": "for nobody but who teaches, so a long one"}
 
@@ -106,7 +106,7 @@ class Class:
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory, server):  # noqa: F811
     """A hub that runs; it and all that it started is gone afterwards."""
-    if not PROXY.exists():
+    if PROXY is None:
         pytest.fail("A hub needs its proxy: `make hub` fetches it.")
     hub = Class(tmp_path_factory.mktemp("hub"), server)
     roles, rights = blocks("sql")

@@ -135,9 +135,9 @@ def open(
 ) -> Session:
     """Open a room and start what serves it; the links are in the Session.
 
-    Only this machine reaches it unless `lan` is given; `address` and `prefix` are a proxy's or hub's, and a hub says its
-    own. `store` is where the votes go, a file or a database's address: your own votes', if not said. OSError where
-    nothing can listen there.
+    Only this machine reaches it unless `lan` is given; `address` and `prefix` are a proxy's or hub's, and not needed
+    where a hub is configured for it. `store` is where the votes go, a file or a database's address: your own votes', if
+    not said. OSError where nothing can listen there.
     """
     where = FeedbackStore(store)
     kept = kept_in(where, store)
