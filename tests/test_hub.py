@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 from types import SimpleNamespace
@@ -50,7 +50,7 @@ c.SimpleLocalProcessSpawner.home_dir_template = "{homes}/{{username}}"
 c.ConfigurableHTTPProxy.command = ["{proxy}"]
 c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{api}"
 c.JupyterHub.tornado_settings = {{"slow_spawn_timeout": 0}}  # whoever asks for a server waits where it is told
-c.LocalProcessSpawner.interrupt_timeout = 2
+c.LocalProcessSpawner.interrupt_timeout = 5
 c.Spawner.http_timeout = c.Spawner.start_timeout = {patience}
 """
 
@@ -102,6 +102,13 @@ class Class:
         here = {"homes": homes, "proxy": PROXY, "passwords": PASSWORDS, "patience": PATIENCE}
         return BENEATH.format(hub=self.hub, inside=self.inside, api=self.api, **here) + recipe
 
+    def wait_for(self, what):
+        """Until something holds; what the hub said where it never does."""
+        deadline = monotonic() + PATIENCE
+        while not what():
+            assert self.process.poll() is None and monotonic() < deadline, self.said.read_text()
+            sleep(0.05)
+
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory, server):  # noqa: F811
@@ -124,8 +131,9 @@ def hub(tmp_path_factory, server):  # noqa: F811
             stderr=log,
             env=mine | {"CONFIGPROXY_AUTH_TOKEN": uuid4().hex},
         )
+    hub.process, hub.said = process, said
     try:
-        wait_for(lambda: answers(f"{hub.address}/services/classroom/healthz"), process, said)
+        hub.wait_for(lambda: answers(f"{hub.address}/services/classroom/healthz"))
         hub.sql(rights, "class")
         yield hub
     finally:
@@ -135,9 +143,9 @@ def hub(tmp_path_factory, server):  # noqa: F811
             process.wait(timeout=30)
         finally:
             _, left = psutil.wait_procs(ours, timeout=10)
-            print("LEFT", [each.cmdline() for each in left if each.is_running()])
             for each in [*left, process]:
-                each.kill()
+                with suppress(psutil.NoSuchProcess):
+                    each.kill()
 
 
 def answers(address):
@@ -147,12 +155,12 @@ def answers(address):
         return False
 
 
-def wait_for(what, process, said):
-    """Until something holds; what the hub said where it never does."""
-    deadline = monotonic() + PATIENCE
-    while not what():
-        assert process.poll() is None and monotonic() < deadline, said.read_text()
-        sleep(0.05)
+def runs(pid):
+    """Whether a process is there, and has not ended."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 class Person:
@@ -190,27 +198,21 @@ class Person:
     def ask(self, method, path, **more):
         return self.client.request(method, f"/user/{self.name}/api/{path}", **more).raise_for_status().json()
 
+    def lessons(self):
+        return {each["name"] for each in self.ask("GET", "contents/my_lessons")["content"]}
+
     @contextmanager
     def lesson(self, number):
         """One of their copies, opened: its code cells, and a kernel that runs what it is given."""
-        (name,) = [
-            each["name"]
-            for each in self.ask("GET", "contents/my_lessons")["content"]
-            if each["name"].startswith(number)
-        ]
+        (name,) = [name for name in self.lessons() if name.startswith(number)]
         path = f"my_lessons/{name}"
-        cells = [
-            cell["source"]
-            for cell in self.ask("GET", f"contents/{path}")["content"]["cells"]
-            if cell["cell_type"] == "code"
-        ]
+        written = self.ask("GET", f"contents/{path}")["content"]["cells"]
+        cells = [cell["source"] for cell in written if cell["cell_type"] == "code"]
         opened = {"path": path, "name": name, "type": "notebook", "kernel": {"name": "python3"}}
         kernel = self.ask("POST", "sessions", json=opened)["kernel"]["id"]
         where = f"{self.hub.address.replace('http', 'ws', 1)}/user/{self.name}/api/kernels/{kernel}/channels"
-        channel = websocket.create_connection(
-            where, timeout=PATIENCE, header=[f"Authorization: {self.client.headers['Authorization']}"]
-        )
-        with closing(channel):
+        mine = {"Authorization": self.client.headers["Authorization"]}
+        with closing(websocket.create_connection(where, timeout=PATIENCE, header=mine)) as channel:
             yield cells, lambda code: run(channel, code)
 
 
@@ -257,8 +259,7 @@ def test_each_has_lessons_and_progress_of_their_own(people):
     ada, bob, _ = people
     for person in (ada, bob):
         assert person.first_page.url.path == f"/user/{person.name}/lab/tree/my_lessons/{FIRST_LESSON}"
-        names = {each["name"] for each in person.ask("GET", "contents/my_lessons")["content"]}
-        assert names >= {path.name for path in paths.notebooks_folder().glob("[01]*.ipynb")}
+        assert person.lessons() >= {path.name for path in paths.notebooks_folder().glob("[01]*.ipynb")}
     first = f"contents/my_lessons/{FIRST_LESSON}"
     changed, before = ada.ask("GET", first), bob.ask("GET", first)["content"]
     changed["content"]["cells"][0]["source"] = "mine"
@@ -348,8 +349,7 @@ def test_the_classroom_is_a_service_of_the_hub(hub, people, chromium):
             assert len(rooms.votes_of(store, code)) == 3
             with store.connect() as connection:
                 rooms.step(connection, code, "end", {})
-    psutil.wait_procs([psutil.Process(int(learner))] if psutil.pid_exists(int(learner)) else [], timeout=PATIENCE)
-    assert not psutil.pid_exists(int(learner))
+    hub.wait_for(lambda: not runs(int(learner)))  # which outlives the notebook, and not the room
 
 
 @contextmanager

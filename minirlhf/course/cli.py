@@ -76,7 +76,6 @@ def lessons(folder: Folder = None, port: int = 8888, browser: bool = True) -> No
     ]
     if hub.waits_for_a_server():
         hub.serve(folder, settings)
-        return
     if hub.runs_around_us():
         print(f"JupyterLab runs already: open {folder.name}/{copies.FIRST_LESSON} in its list of files.")
         return

@@ -5,7 +5,9 @@ server inherits them, but there one runs already.
 """
 
 import os
+import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from minirlhf import paths, runtime
@@ -27,15 +29,17 @@ def runs_around_us() -> bool:
 
 
 def serve(folder: Path, settings: Sequence[str]) -> None:
-    """Be the learner's server, opened on the first lesson; ImportError where jupyterhub is not beside JupyterLab."""
-    try:
-        from jupyterhub.singleuser import main
-    except ImportError as error:
-        error.add_note("Install, beside minirlhf, the jupyterhub that the hub runs: `jupyterhub --version` there.")
-        raise
+    """Become the learner's server, opened on the first lesson; FileNotFoundError where jupyterhub is not beside us."""
+    if find_spec("jupyterhub") is None:
+        raise FileNotFoundError(
+            f"{sys.executable} has no jupyterhub, which every learner's server needs. Install there the version that "
+            "the hub has: `jupyterhub --version` on the hub, then `pip install jupyterhub==…`."
+        )
     # The learner sees all of their home, or what the hub's configuration shows them, unless the lessons lie elsewhere.
     root = Path(os.environ.get(ROOT) or Path.home()).expanduser().resolve()
     root = root if folder.is_relative_to(root) else folder
     os.environ[paths.LESSONS_ELSEWHERE] = str(folder)  # for kernels, wherever a notebook of theirs lies
     place = (folder.relative_to(root) / FIRST_LESSON).as_posix()
-    main([*settings, f"--ServerApp.root_dir={root}", f"--ServerApp.default_url=/lab/tree/{place}"])
+    opened = [f"--ServerApp.root_dir={root}", f"--ServerApp.default_url=/lab/tree/{place}"]
+    # The hub knows the number of this process, so no other one can be the server.
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterhub.singleuser", *settings, *opened])
