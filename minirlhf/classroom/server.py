@@ -26,7 +26,7 @@ BACKLOG = 1024
 
 
 async def serve(place: Place, listening: socket.socket) -> None:
-    """Serve until told to stop, or until nobody is there any more."""
+    """Serve until told to stop, or, unless it stays, until nobody is there any more."""
     port = listening.getsockname()[1]
     classroom = Classroom(FeedbackStore(place.store), place.address or f"http://{place.host}:{port}", place.prefix)
     config = uvicorn.Config(
@@ -42,10 +42,11 @@ async def serve(place: Place, listening: socket.socket) -> None:
         h11_max_incomplete_event_size=16_384,
     )
     server = uvicorn.Server(config)
-    watch = asyncio.create_task(stop_when_left(server, classroom))
+    watch = None if place.stays else asyncio.create_task(stop_when_left(server, classroom))
     print(json.dumps({"port": port}), flush=True)
     await server.serve(sockets=[listening])
-    watch.cancel()
+    if watch:
+        watch.cancel()
 
 
 async def stop_when_left(server: uvicorn.Server, classroom: Classroom) -> None:
@@ -78,8 +79,12 @@ def any_open(connection: sa.Connection) -> bool:
 
 
 def main() -> None:
-    """Read a Place from standard input, say on standard output where it listens, and serve."""
-    place = Place(**json.loads(sys.stdin.readline()))
+    """Read a Place from standard input, and serve there."""
+    run(Place(**json.loads(sys.stdin.readline())))
+
+
+def run(place: Place) -> None:
+    """Listen, say on standard output where, and serve; a word of why, and 1, where nothing can listen there."""
     listening = socket.socket(socket.AF_INET6 if ":" in place.host else socket.AF_INET)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -23,7 +23,7 @@ import psutil
 
 from minirlhf import paths
 from minirlhf.classroom import paper, rooms, views
-from minirlhf.classroom.place import Place
+from minirlhf.classroom.place import Place, hubs_place
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Vote
 
@@ -149,15 +149,17 @@ def open(
 ) -> Session:
     """Open a room and start what serves it; the links are in the Session.
 
-    Only this machine reaches it unless `lan` is given; `address` and `prefix` are a proxy's or hub's. `store` is where
-    the votes go, a file or a database's address: your own votes', if not said. `keep_days` after the room's time its
-    votes, seats and nicknames are deleted. The port is 8765, or what MINIRLHF_PORT says, if not said. OSError where
-    nothing can listen there.
+    Only this machine reaches it unless `lan` is given; `address` and `prefix` are a proxy's or hub's, and not needed
+    where a hub is configured for it. `store` is where the votes go, a file or a database's address: your own votes', if
+    not said. `keep_days` after the room's time its votes, seats and nicknames are deleted. The port is 8765, or what
+    MINIRLHF_PORT says, if not said. OSError where nothing can listen there.
     """
     port = int(os.environ.get(PORT_ELSEWHERE) or PORT) if port is None else port
     where = FeedbackStore(store)
     rooms.purge(where)
-    kept = str(where.path) if where.path else str(store or paths.votes_file())
+    kept = kept_in(where, store)
+    if not (lan or address or prefix):
+        address, prefix = hubs_place()
     host = "0.0.0.0" if lan else "127.0.0.1"
     if lan and not address:
         address = f"http://{lan_address()}:{port}"
@@ -197,6 +199,11 @@ def close_left_in(folder: Path) -> None:
         found = json.loads(note.read_text())
         Session(**found | {"place": Place(**found["place"])}).close()
         note.unlink(missing_ok=True)
+
+
+def kept_in(where: FeedbackStore, store: str | Path | None) -> str:
+    """What another process opens the same store by; unlike `where.where`, with a password if there is one."""
+    return str(where.path) if where.path else str(store or paths.votes_file())
 
 
 def phase_of(session: Session) -> str:
