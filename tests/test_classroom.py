@@ -172,6 +172,16 @@ def test_the_room_goes_its_way_and_no_other(room):
         room.do("dance")
 
 
+def test_a_training_that_failed_is_said_to_the_teacher_until_there_is_another(room):
+    room.cast(ballot(room.sit(), room.questions[0]))
+    room.do("train")
+    room.change(rooms.update_job, round=1, status="failed", words="It did not work: no room on the disk.")
+    room.change(rooms.change, phase="closed")
+    assert room.change(views.teacher)["training"]["words"] == "It did not work: no room on the disk."
+    room.do("train")
+    assert room.change(views.teacher)["training"]["status"] == "asked"
+
+
 def test_a_room_is_full_or_locked_for_newcomers_alone(tmp_path):
     room = OpenRoom(tmp_path / "votes.db", seats=2)
     first, _ = room.sit("Ada"), room.sit()
@@ -568,8 +578,8 @@ def test_votes_under_a_secret_rule_never_go_into_the_rooms_own_model(tmp_path):
     room.do("next")
     room.do("train", method="PPO")
     with room.store.connect() as connection:
-        assert kinds.lessons(connection, room.code) == {2: "PPO"}
-        assert kinds.lessons(connection, room.code, done=True) == {}
+        assert kinds.trained_on(connection, room.code) == {2: "PPO"}
+        assert kinds.trained_on(connection, room.code, done=True) == {}
 
 
 def test_who_was_in_which_school_goes_with_the_votes(tmp_path):
@@ -657,10 +667,10 @@ def test_trade_offs_are_shown_one_by_one_with_what_was_counted_and_train_nobody(
     with pytest.raises(Refused):
         room.do("reveal")
     with room.store.connect() as connection:
-        assert not kinds.lessons(connection, room.code)
+        assert not kinds.trained_on(connection, room.code)
     room.do("train", method="DPO")  # unless the teacher wants it
     with room.store.connect() as connection:
-        assert kinds.lessons(connection, room.code) == {2: "DPO"}
+        assert kinds.trained_on(connection, room.code) == {2: "DPO"}
 
 
 def test_a_values_round_needs_no_training_before_the_next_one(room):

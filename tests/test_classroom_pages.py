@@ -722,8 +722,9 @@ def test_two_schools_go_from_the_panel_to_the_phones_and_to_the_screen(visitors,
         assert screen.locator(".side").nth(number - 1).locator(".rule").inner_text() == rule
     screen.keyboard.press("ArrowLeft")
     expect(screen.locator(".asking li")).to_have_count(3)
-    press(panel, "Values")
+    panel.get_by_role("button", name="Values", exact=True).press("Enter")
     expect(panel.locator("#phase")).to_contain_text("round 2, about values")
+    expect(panel.locator("#next")).to_be_focused()
     for phone in phones:
         expect(phone.locator("#rule")).to_be_hidden()
         counts(phone, "0 of 12")

@@ -136,7 +136,7 @@ def teacher(connection: sa.Connection, code: str) -> dict[str, Any]:
         "paused": room.paused,
         "seats": room.seats,
         "closes": room.closes,
-        "lesson": lesson(connection, room, votes),
+        "about": about_round(connection, room, votes),
         "questions": [_on_screen(row, counts) | {"hidden": row["hidden"]} for row in rows],
         "members": [
             {
@@ -159,7 +159,8 @@ def learned(room: Room, job: dict[str, Any] | None) -> dict[str, Any]:
     training = {name: job[name] for name in ("method", "status", "total", "records", "words")}
     result, after = job["result"], room.phase in ("trained", "reveal")
     if not result or not after:
-        return {"training": training if room.phase == "training" else None, "reveal": None, "weights": None}
+        under_way = room.phase == "training" or job["status"] == "failed"
+        return {"training": training if under_way else None, "reveal": None, "weights": None}
     if result.get("apart"):  # two models, which are revealed in another way
         return {"training": training, "reveal": None, "weights": None}
     answers = result["answers"]
@@ -194,7 +195,7 @@ def chosen(
     return {"values": values.reveal(asked, counts, room.revealed, lambda prompt: _read(prompt)[0])}
 
 
-def lesson(connection: sa.Connection, room: Room, votes: list[dict[str, Any]]) -> str:
+def about_round(connection: sa.Connection, room: Room, votes: list[dict[str, Any]]) -> str:
     """What the teacher should know of a round that is no ordinary one, in a sentence or two."""
     kind, _ = kind_of(connection, room.code, room.round)
     if kind == SCHOOLS:
