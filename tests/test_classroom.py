@@ -354,7 +354,7 @@ def test_nobody_votes_faster_than_a_hand(room, no_time_passes):
         assert other.post(f"{at}/vote", json={"question": key, "says": {"answer": "Tie"}, "id": uuid4().hex}).is_success
 
 
-POSTS = ("join", "vote", "undo", "forget", "teach/login", "teach/do")
+POSTS = ("join", "vote", "undo", "guess", "forget", "teach/login", "teach/do")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -556,6 +556,43 @@ def test_a_rule_is_told_to_its_own_school_and_to_nobody_else_until_all_is_shown(
         for each, known in zip(phones, first, strict=True):  # and each phone says which model was its own
             number = int(re.search(r"was model ([12])", each.get(f"{at}/me").text)[1])
             assert {shown[number - 1]["rule"]} == known
+
+
+def test_a_guess_counts_while_it_is_asked_and_is_right_for_one_school_alone(tmp_path):
+    room, voters = schooled(tmp_path / "votes.db", before=4)
+
+    def guess(voter, model):
+        """What a guess is refused with; None where it is not."""
+        try:
+            room.change(rooms.guess, voter=voter, model=model)
+        except Refused as refused:
+            return refused.status
+
+    room.cast(*[ballot(voter, room.questions[0]) for voter in voters])
+    for do in ("close", "train"):
+        assert guess(voters[0], 1) == 409
+        room.do(do)
+    two_models(room)
+    for _ in range(3):
+        assert guess(voters[0], 1) == 409 and room.change(views.phone, voter=voters[0])["guess"] is None
+        room.do("reveal")
+    assert [guess(voters[0], wrong) for wrong in (0, 3, None, "1", True, [1])] == [400] * 6
+    assert guess("person-nobody", 1) == 403
+    state = room.change(rooms.find).state
+    assert [guess(voter, 2) for voter in voters] == [guess(voter, 1) for voter in voters] == [None] * 4
+    assert room.change(rooms.find).state == state  # no other phone has anything to learn from it
+    assert {room.change(views.phone, voter=voter)["guess"] for voter in voters} == {1}
+    seen = room.change(views.screen)["schools"]
+    assert (seen["guessed"], seen["right"], seen["models"]) == (4, None, None)
+    room.do("remove", voter=voters[3])
+    room.change(rooms.forget, voters=voters[2:3])
+    room.do("reveal")
+    assert guess(voters[0], 2) == 409
+    seen = room.change(views.screen)["schools"]
+    of_model_1 = [
+        voter for voter in voters[:2] if "was model 1" in room.change(views.phone, voter=voter)["receipt"]["sentence"]
+    ]
+    assert (seen["guessed"], seen["right"]) == (2, len(of_model_1))
 
 
 def test_each_school_must_have_voted_before_two_models_learn(tmp_path):

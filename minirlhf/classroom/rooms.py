@@ -18,7 +18,18 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from minirlhf.classroom import schools, tokens, values
 from minirlhf.classroom.kinds import KINDS, ORDINARY, SCHOOLS, VALUES, kind_of, write_kind
-from minirlhf.classroom.tables import EVERYTHING, jobs, kinds, members, metadata, pupils, questions, rooms, standing
+from minirlhf.classroom.tables import (
+    EVERYTHING,
+    guesses,
+    jobs,
+    kinds,
+    members,
+    metadata,
+    pupils,
+    questions,
+    rooms,
+    standing,
+)
 from minirlhf.feedback.store import FeedbackStore, event_from_row, events, insert_events
 from minirlhf.feedback.votes import Answer, Better, Question, Undo, Vote, answer_from_row, answer_to_row, sides
 from minirlhf.files.messages import counted
@@ -216,11 +227,27 @@ def count_ballots(connection: sa.Connection, code: str, ballots: Sequence[Ballot
     return outcomes
 
 
+def guess(connection: sa.Connection, code: str, voter: str, model: Any) -> None:
+    """Which of two models a voter takes for their own school's; Refused where nobody asks."""
+    room = count_change(connection, code)
+    seat = next(iter(members_of(connection, code, voter)), None)
+    if seat is None or seat["removed"]:
+        raise Refused("You have no seat in this room any more. Join again.", 403)
+    kind, _ = kind_of(connection, code, room.round)
+    job = latest_job(connection, room)
+    asked = kind == SCHOOLS and job is not None and job["result"] and schools.asks(job["result"], room.revealed)
+    if not asked or room.phase != "reveal" or schools.school_of(connection, code, room.round, voter) is None:
+        raise Refused("Nobody asks which model is whose just now. Look up at the screen.")
+    if type(model) is not int or model not in (1, 2):
+        raise Refused("There are model 1 and model 2. Load the page again.", 400)
+    schools.guess(connection, code, room.round, voter, model)
+
+
 def forget(connection: sa.Connection, code: str, voters: Iterable[str]) -> None:
     """Delete these voters' seats and every vote they cast, taken back or not."""
     gone = list(voters)
     count_change(connection, code)
-    for table in (standing, members, pupils):
+    for table in (standing, members, pupils, guesses):
         connection.execute(table.delete().where(table.c.room == code, table.c.voter.in_(gone)))
     connection.execute(events.delete().where(events.c.voter.in_(gone)))
 
@@ -261,7 +288,7 @@ def step(connection: sa.Connection, code: str, do: str, wish: Mapping[str, Any])
         case "erase":
             seats = connection.scalars(sa.select(members.c.voter).where(members.c.room == code)).all()
             forget(connection, code, seats)
-            for table in (questions, jobs, kinds, pupils):
+            for table in (questions, jobs, kinds, pupils, guesses):
                 connection.execute(table.delete().where(table.c.room == code))
             change(connection, code, phase="over")
         case _ if do in STEPS:

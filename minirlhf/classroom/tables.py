@@ -85,4 +85,12 @@ pupils = sa.Table(
     sa.Column("voter", sa.String, primary_key=True),
     sa.Column("school", sa.Integer, nullable=False),  # 0 or 1
 )
-EVERYTHING = (rooms, questions, members, standing, jobs, kinds, pupils)
+guesses = sa.Table(
+    "class_guesses",
+    metadata,
+    sa.Column("room", sa.String, primary_key=True),
+    sa.Column("round", sa.Integer, primary_key=True),
+    sa.Column("voter", sa.String, primary_key=True),
+    sa.Column("model", sa.Integer, nullable=False),  # 1 or 2: which one this voter's school has made
+)
+EVERYTHING = (rooms, questions, members, standing, jobs, kinds, pupils, guesses)

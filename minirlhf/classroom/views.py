@@ -47,6 +47,7 @@ def phone(connection: sa.Connection, code: str, voter: str) -> dict[str, Any]:
         "round": room.round,
         "kind": kind,
         "rule": rule(connection, room, voter) if kind == SCHOOLS else "",
+        "guess": guess(connection, room, voter) if kind == SCHOOLS else None,
         "phase": phase(room),
         "nickname": seat["nickname"] if seat else "",
         "questions": [_on_phone(voter, asked[key], key) for key in keys] if room.phase != "waiting" else [],
@@ -73,6 +74,16 @@ def rule(connection: sa.Connection, room: Room, voter: str) -> str:
     return plan["rules"][school] if school is not None and room.phase != "waiting" and not told else ""
 
 
+def guess(connection: sa.Connection, room: Room, voter: str) -> int | None:
+    """Which model this voter takes for their school's, 0 where they have not said; None where nobody asks."""
+    job = own_job(connection, room)
+    if room.phase != "reveal" or not job or not job["result"] or not schools.asks(job["result"], room.revealed):
+        return None
+    if schools.school_of(connection, room.code, room.round, voter) is None:
+        return None
+    return schools.guesses_of(connection, room.code, room.round).get(voter, 0)
+
+
 def receipt(connection: sa.Connection, room: Room, voter: str) -> dict[str, str] | None:
     """What became of this voter's own votes, once a model has learned from them; nobody else is told."""
     job = latest_job(connection, room)
@@ -88,7 +99,9 @@ def receipt(connection: sa.Connection, room: Room, voter: str) -> dict[str, str]
         whose = "your school's model"
         school = schools.school_of(connection, room.code, job["round"], voter)
         if school is not None and (room.round > job["round"] or room.revealed >= schools.steps(job["result"])):
-            told = f" It was model {schools.number(plan, school)}."
+            own, guessed = schools.number(plan, school), schools.guesses_of(connection, room.code, job["round"])
+            said = {None: "", own: " You guessed it."}.get(guessed.get(voter), " You guessed the other one.")
+            told = f" It was model {own}.{said}"
     return {
         "sentence": f"Of your {counted(choices, 'choice')}, {whose} leaned towards {before} before it learned, "
         f"and towards {after} now.{told}"
@@ -181,8 +194,14 @@ def apart(connection: sa.Connection, room: Room, votes: list[dict[str, Any]]) ->
     job = own_job(connection, room)
     if kind != SCHOOLS or room.phase not in ("trained", "reveal") or not job or not job["result"]:
         return {"schools": None}
-    people = schools.voted(schools.pupils_of(connection, room.code, room.round), (row["voter"] for row in votes))
-    return {"schools": schools.reveal(plan, job["result"], room.revealed, people)}
+    pupils = schools.pupils_of(connection, room.code, room.round)
+    people = schools.voted(pupils, (row["voter"] for row in votes))
+    right = {
+        voter: model == schools.number(plan, pupils[voter])
+        for voter, model in schools.guesses_of(connection, room.code, room.round).items()
+        if voter in pupils
+    }
+    return {"schools": schools.reveal(plan, job["result"], room.revealed, people, right)}
 
 
 def chosen(
