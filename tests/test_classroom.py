@@ -172,6 +172,16 @@ def test_the_room_goes_its_way_and_no_other(room):
         room.do("dance")
 
 
+def test_a_training_that_failed_is_said_to_the_teacher_until_there_is_another(room):
+    room.cast(ballot(room.sit(), room.questions[0]))
+    room.do("train")
+    room.change(rooms.update_job, round=1, status="failed", words="It did not work: no room on the disk.")
+    room.change(rooms.change, phase="closed")
+    assert room.change(views.teacher)["training"]["words"] == "It did not work: no room on the disk."
+    room.do("train")
+    assert room.change(views.teacher)["training"]["status"] == "asked"
+
+
 def test_a_room_is_full_or_locked_for_newcomers_alone(tmp_path):
     room = OpenRoom(tmp_path / "votes.db", seats=2)
     first, _ = room.sit("Ada"), room.sit()
@@ -429,7 +439,7 @@ def test_nobody_votes_faster_than_a_hand(room, no_time_passes):
         assert other.post(f"{at}/vote", json={"question": key, "says": {"answer": "Tie"}, "id": uuid4().hex}).is_success
 
 
-POSTS = ("join", "vote", "undo", "forget", "teach/login", "teach/do", "teach/tally")
+POSTS = ("join", "vote", "undo", "guess", "forget", "teach/login", "teach/do", "teach/tally")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -633,6 +643,43 @@ def test_a_rule_is_told_to_its_own_school_and_to_nobody_else_until_all_is_shown(
             assert {shown[number - 1]["rule"]} == known
 
 
+def test_a_guess_counts_while_it_is_asked_and_is_right_for_one_school_alone(tmp_path):
+    room, voters = schooled(tmp_path / "votes.db", before=4)
+
+    def guess(voter, model):
+        """What a guess is refused with; None where it is not."""
+        try:
+            room.change(rooms.guess, voter=voter, model=model)
+        except Refused as refused:
+            return refused.status
+
+    room.cast(*[ballot(voter, room.questions[0]) for voter in voters])
+    for do in ("close", "train"):
+        assert guess(voters[0], 1) == 409
+        room.do(do)
+    two_models(room)
+    for _ in range(3):
+        assert guess(voters[0], 1) == 409 and room.change(views.phone, voter=voters[0])["guess"] is None
+        room.do("reveal")
+    assert [guess(voters[0], wrong) for wrong in (0, 3, None, "1", True, [1])] == [400] * 6
+    assert guess("person-nobody", 1) == 403
+    state = room.change(rooms.find).state
+    assert [guess(voter, 2) for voter in voters] == [guess(voter, 1) for voter in voters] == [None] * 4
+    assert room.change(rooms.find).state == state  # no other phone has anything to learn from it
+    assert {room.change(views.phone, voter=voter)["guess"] for voter in voters} == {1}
+    seen = room.change(views.screen)["schools"]
+    assert (seen["guessed"], seen["right"], seen["models"]) == (4, None, None)
+    room.do("remove", voter=voters[3])
+    room.change(rooms.forget, voters=voters[2:3])
+    room.do("reveal")
+    assert guess(voters[0], 2) == 409
+    seen = room.change(views.screen)["schools"]
+    of_model_1 = [
+        voter for voter in voters[:2] if "was model 1" in room.change(views.phone, voter=voter)["receipt"]["sentence"]
+    ]
+    assert (seen["guessed"], seen["right"]) == (2, len(of_model_1))
+
+
 def test_each_school_must_have_voted_before_two_models_learn(tmp_path):
     room, voters = schooled(tmp_path / "votes.db", before=2)
     room.cast(ballot(voters[0], room.questions[0]))
@@ -653,8 +700,8 @@ def test_votes_under_a_secret_rule_never_go_into_the_rooms_own_model(tmp_path):
     room.do("next")
     room.do("train", method="PPO")
     with room.store.connect() as connection:
-        assert kinds.lessons(connection, room.code) == {2: "PPO"}
-        assert kinds.lessons(connection, room.code, done=True) == {}
+        assert kinds.trained_on(connection, room.code) == {2: "PPO"}
+        assert kinds.trained_on(connection, room.code, done=True) == {}
 
 
 def test_who_was_in_which_school_goes_with_the_votes(tmp_path):
@@ -742,10 +789,10 @@ def test_trade_offs_are_shown_one_by_one_with_what_was_counted_and_train_nobody(
     with pytest.raises(Refused):
         room.do("reveal")
     with room.store.connect() as connection:
-        assert not kinds.lessons(connection, room.code)
+        assert not kinds.trained_on(connection, room.code)
     room.do("train", method="DPO")  # unless the teacher wants it
     with room.store.connect() as connection:
-        assert kinds.lessons(connection, room.code) == {2: "DPO"}
+        assert kinds.trained_on(connection, room.code) == {2: "DPO"}
 
 
 def test_a_values_round_needs_no_training_before_the_next_one(room):

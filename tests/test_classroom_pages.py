@@ -830,17 +830,27 @@ def test_two_schools_go_from_the_panel_to_the_phones_and_to_the_screen(visitors,
     for name in ("Show the first pair", "Show pair 2 of 2", "Ask the room which is whose"):
         assert not any(rule in page.content() for rule in rules for page in (panel, screen))
         press(panel, name)
-    expect(screen.locator(".asking li")).to_have_count(3)
+    expect(screen.locator(".asking li")).to_have_count(2)
+    with sent(phones[0], "guess", "guess"):
+        press(phones[0], "Model 2", "Model 1")
+    with sent(phones[1], "guess"):
+        press(phones[1], "Model 1")
+    phones[1].reload()
+    expect(phones[1].get_by_role("button", name="Model 1")).to_have_attribute("aria-pressed", "true")
+    expect(screen.locator(".progress")).to_contain_text("2 people")
     press(panel, "Show whose they are")
     expect(screen.locator(".side")).to_have_count(2)
+    expect(screen.locator("#step")).to_contain_text("1 of 2")  # they are in two schools, and said the same
+    expect(phones[0].locator("#guess")).to_be_hidden()
     assert sorted(screen.locator(".side .rule").all_inner_texts()) == sorted(rules)
     for phone, rule in zip(phones, rules, strict=True):
         number = int(re.search(r"was model ([12])", phone.locator("#receipt", has_text="was model").inner_text())[1])
         assert screen.locator(".side").nth(number - 1).locator(".rule").inner_text() == rule
     screen.keyboard.press("ArrowLeft")
-    expect(screen.locator(".asking li")).to_have_count(3)
-    press(panel, "Values")
+    expect(screen.locator(".asking li")).to_have_count(2)
+    panel.get_by_role("button", name="Values", exact=True).press("Enter")
     expect(panel.locator("#phase")).to_contain_text("round 2, about values")
+    expect(panel.locator("#next")).to_be_focused()
     for phone in phones:
         expect(phone.locator("#rule")).to_be_hidden()
         counts(phone, "0 of 12")

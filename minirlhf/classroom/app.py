@@ -84,6 +84,7 @@ class Classroom:
             Route(f"{at}/me", self.me),
             Route(f"{at}/vote", self.vote, methods=["POST"]),
             Route(f"{at}/undo", self.vote, methods=["POST"]),
+            Route(f"{at}/guess", self.guess, methods=["POST"]),
             Route(f"{at}/forget", self.forget, methods=["POST"]),
             Route(f"{at}/screen", self.screen),
             Route(f"{at}/screen/events", self.screen_events),
@@ -167,6 +168,14 @@ class Classroom:
         undo = request.url.path.endswith("/undo")
         says = None if undo else _read_answer(said.get("says"))
         await self.desk.cast(room.code, Ballot(voter, question, says, id, ms))
+        return JSONResponse({"ok": True})
+
+    async def guess(self, request: Request) -> Response:
+        said, room = read_json(await request.body()), await self.room(request)
+        voter = self.require_seat(request, room)
+        if wait := self.seats.wait(voter):
+            return JSONResponse({"error": "Not so fast. Try again in a moment.", "retry_after": wait}, 429)
+        await self.desk.change(partial(rooms.guess, code=room.code, voter=voter, model=said.get("model")))
         return JSONResponse({"ok": True})
 
     async def forget(self, request: Request) -> Response:

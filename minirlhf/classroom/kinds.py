@@ -24,7 +24,7 @@ def write_kind(connection: sa.Connection, code: str, round: int, kind: str, plan
     connection.execute(kinds.insert(), {"room": code, "round": round, "kind": kind, "plan": dict(plan)})
 
 
-def lessons(connection: sa.Connection, code: str, done: bool = False) -> dict[int, str]:
+def trained_on(connection: sa.Connection, code: str, done: bool = False) -> dict[int, str]:
     """The rounds whose votes go into the room's one model, each with its method; `done`: that have gone into it.
 
     Votes under a secret rule are nobody's taste, and a values round counts only where the teacher trained on it.

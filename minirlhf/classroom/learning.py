@@ -16,7 +16,7 @@ from typing import Any
 
 from minirlhf import runtime
 from minirlhf.classroom import rooms
-from minirlhf.classroom.kinds import SCHOOLS, VALUES, kind_of, lessons
+from minirlhf.classroom.kinds import SCHOOLS, VALUES, kind_of, trained_on
 from minirlhf.classroom.outcome import answers, receipts, top_weights
 from minirlhf.classroom.schools import pupils_of
 from minirlhf.feedback.store import FeedbackStore, StoreError
@@ -58,7 +58,7 @@ class Learner:
                 job, asked = rooms.latest_job(connection, room), rooms.asked_in(connection, self.code, room.round)
                 following = rooms.asked_in(connection, self.code, room.round + 1)
                 kind, plan = kind_of(connection, self.code, room.round)
-                done, asked_for = lessons(connection, self.code, done=True), rooms.asked_for(connection, self.code)
+                done, asked_for = trained_on(connection, self.code, done=True), rooms.asked_for(connection, self.code)
         except StoreError:  # a full disk, a database that starts anew: it may come back
             sleep(2)
             return monotonic() - self.heard < LEFT
@@ -117,7 +117,7 @@ class Learner:
             self.taste = Taste.shipped(self.shipped)
         before = deepcopy(self.taste.policy)
         with self.store.connect("be read") as connection:
-            rounds = lessons(connection, self.code)
+            rounds = trained_on(connection, self.code)
         votes = self.votes(rounds)
         records: list[dict[str, float]] = []
         try:

@@ -17,9 +17,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from minirlhf.classroom import clock, schools, tokens, values
-from minirlhf.classroom.kinds import KINDS, ORDINARY, SCHOOLS, VALUES, kind_of, lessons, write_kind
+from minirlhf.classroom.kinds import KINDS, ORDINARY, SCHOOLS, VALUES, kind_of, trained_on, write_kind
 from minirlhf.classroom.tables import (
     EVERYTHING,
+    guesses,
     jobs,
     keeping,
     kinds,
@@ -276,6 +277,22 @@ def count_ballots(connection: sa.Connection, code: str, ballots: Sequence[Ballot
     return outcomes
 
 
+def guess(connection: sa.Connection, code: str, voter: str, model: Any) -> None:
+    """Which of two models a voter takes for their own school's; Refused where nobody asks."""
+    room = count_change(connection, code)
+    seat = next(iter(members_of(connection, code, voter)), None)
+    if seat is None or seat["removed"]:
+        raise Refused("You have no seat in this room any more. Join again.", 403)
+    kind, _ = kind_of(connection, code, room.round)
+    job = latest_job(connection, room)
+    asked = kind == SCHOOLS and job is not None and job["result"] and schools.asks(job["result"], room.revealed)
+    if not asked or room.phase != "reveal" or schools.school_of(connection, code, room.round, voter) is None:
+        raise Refused("Nobody asks which model is whose just now. Look up at the screen.")
+    if type(model) is not int or model not in (1, 2):
+        raise Refused("There are model 1 and model 2. Load the page again.", 400)
+    schools.guess(connection, code, room.round, voter, model)
+
+
 def forget(connection: sa.Connection, code: str, voters: Iterable[str]) -> None:
     """Delete these voters' seats and every vote they cast, taken back or not."""
     gone = list(voters)
@@ -285,7 +302,7 @@ def forget(connection: sa.Connection, code: str, voters: Iterable[str]) -> None:
     for row in connection.execute(sa.select(jobs).where(jobs.c.room == code)).mappings().all():
         if row["result"] and (result := _without(row["result"], gone)) != row["result"]:
             connection.execute(jobs.update().where(_same_job(code, row["round"])).values(result=result))
-    for table in (standing, members, pupils, paper):
+    for table in (standing, members, pupils, guesses, paper):
         connection.execute(table.delete().where(table.c.room == code, table.c.voter.in_(gone)))
     connection.execute(events.delete().where(events.c.voter.in_(gone)))
 
@@ -343,7 +360,7 @@ def step(connection: sa.Connection, code: str, do: str, wish: Mapping[str, Any])
         case "erase":
             seats = connection.scalars(sa.select(members.c.voter).where(members.c.room == code)).all()
             forget(connection, code, seats)
-            for table in (questions, jobs, kinds, pupils):
+            for table in (questions, jobs, kinds, pupils, guesses):
                 connection.execute(table.delete().where(table.c.room == code))
             change(connection, code, phase="over")
         case _ if do in STEPS:
@@ -519,7 +536,7 @@ def latest_job(connection: sa.Connection, room: Room) -> dict[str, Any] | None:
 
 def learned_before(connection: sa.Connection, room: Room) -> dict[str, Any] | None:
     """The last training of an earlier round that has gone into the room's one model."""
-    earlier = [round for round in lessons(connection, room.code, done=True) if round < room.round]
+    earlier = [round for round in trained_on(connection, room.code, done=True) if round < room.round]
     row = connection.execute(sa.select(jobs).where(_same_job(room.code, max(earlier, default=0)))).mappings().first()
     return dict(row) if row else None
 

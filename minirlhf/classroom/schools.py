@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from minirlhf.classroom.tables import members, pupils
+from minirlhf.classroom.tables import guesses, members, pupils
 
 
 @dataclass(frozen=True)
@@ -91,13 +91,25 @@ def pupils_of(connection: sa.Connection, code: str, round: int) -> dict[str, int
     return _in_schools(connection, code, round)
 
 
-def reveal(plan: Mapping[str, Any], result: Mapping[str, Any], revealed: int, people: Sequence[int]) -> dict[str, Any]:
+def asks(result: Mapping[str, Any], revealed: int) -> bool:
+    """Whether the room is being asked which model is whose, and has not been told yet."""
+    return revealed == len(result["answers"]) + 1
+
+
+def reveal(
+    plan: Mapping[str, Any],
+    result: Mapping[str, Any],
+    revealed: int,
+    people: Sequence[int],
+    guessed: Mapping[str, bool],
+) -> dict[str, Any]:
     """As much as is revealed: pairs of answers from left and right, then the question, then whose the models are.
 
-    `people` says how many voted in school 0 and in school 1. Before the last step nothing here tells a rule.
+    `people` says how many voted in school 0 and in school 1, `guessed` who guessed, and whether they were right. Before
+    the last step nothing here tells a rule.
     """
     answers, left = result["answers"], plan["left"]
-    solved = revealed > len(answers) + 1
+    solved = revealed >= steps(result)
     models = [
         {"rule": plan["rules"][school], "people": people[school], "weights": result["weights"][school]}
         for school in (left, 1 - left)
@@ -107,6 +119,8 @@ def reveal(plan: Mapping[str, Any], result: Mapping[str, Any], revealed: int, pe
         "total": len(answers),
         "items": answers[:revealed],
         "ask": revealed > len(answers),
+        "guessed": len(guessed),
+        "right": sum(guessed.values()) if solved else None,
         "models": models if solved else None,
     }
 
@@ -119,6 +133,20 @@ def steps(result: Mapping[str, Any]) -> int:
 def number(plan: Mapping[str, Any], school: int) -> int:
     """What a school's model is called on the projector: model 1 stands on the left."""
     return 1 if school == plan["left"] else 2
+
+
+def guess(connection: sa.Connection, code: str, round: int, voter: str, model: int) -> None:
+    """Write down which model a voter takes for their school's; the last guess counts."""
+    mine = sa.and_(guesses.c.room == code, guesses.c.round == round, guesses.c.voter == voter)
+    connection.execute(guesses.delete().where(mine))
+    connection.execute(guesses.insert(), {"room": code, "round": round, "voter": voter, "model": model})
+
+
+def guesses_of(connection: sa.Connection, code: str, round: int) -> dict[str, int]:
+    """Which model each voter takes for their school's, of those who said so and were not removed."""
+    query = sa.select(guesses.c.voter, guesses.c.model).where(guesses.c.room == code, guesses.c.round == round)
+    gone = sa.select(members.c.voter).where(members.c.room == code, members.c.removed)
+    return {row.voter: row.model for row in connection.execute(query.where(guesses.c.voter.not_in(gone)))}
 
 
 def voted(school_of_voter: Mapping[str, int], voters: Iterable[str]) -> list[int]:

@@ -99,4 +99,12 @@ keeping = sa.Table(  # beside the rooms, of which an older database has some wit
     sa.Column("until", sa.String),  # when all of the room is deleted; nothing: when somebody says so
     sa.Column("asked", sa.Integer, nullable=False),  # counts the minutes in which somebody asked for the room
 )
-EVERYTHING = (rooms, questions, members, standing, jobs, kinds, pupils, paper, keeping)
+guesses = sa.Table(
+    "class_guesses",
+    metadata,
+    sa.Column("room", sa.String, primary_key=True),
+    sa.Column("round", sa.Integer, primary_key=True),
+    sa.Column("voter", sa.String, primary_key=True),
+    sa.Column("model", sa.Integer, nullable=False),  # 1 or 2: which one this voter's school has made
+)
+EVERYTHING = (rooms, questions, members, standing, jobs, kinds, pupils, guesses, paper, keeping)

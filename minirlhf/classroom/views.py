@@ -60,6 +60,7 @@ def phone(connection: sa.Connection, code: str, voter: str) -> dict[str, Any]:
         "round": room.round,
         "kind": kind,
         "rule": rule(connection, room, voter) if kind == SCHOOLS else "",
+        "guess": guess(connection, room, voter) if kind == SCHOOLS else None,
         "phase": phase(room),
         "nickname": seat["nickname"],
         "kept_until": kept_until(connection, code),
@@ -87,6 +88,16 @@ def rule(connection: sa.Connection, room: Room, voter: str) -> str:
     return plan["rules"][school] if school is not None and room.phase != "waiting" and not told else ""
 
 
+def guess(connection: sa.Connection, room: Room, voter: str) -> int | None:
+    """Which model this voter takes for their school's, 0 where they have not said; None where nobody asks."""
+    job = own_job(connection, room)
+    if room.phase != "reveal" or not job or not job["result"] or not schools.asks(job["result"], room.revealed):
+        return None
+    if schools.school_of(connection, room.code, room.round, voter) is None:
+        return None
+    return schools.guesses_of(connection, room.code, room.round).get(voter, 0)
+
+
 def receipt(connection: sa.Connection, room: Room, voter: str) -> dict[str, str] | None:
     """What became of this voter's own votes, once a model has learned from them; nobody else is told."""
     job = latest_job(connection, room)
@@ -102,7 +113,9 @@ def receipt(connection: sa.Connection, room: Room, voter: str) -> dict[str, str]
         whose = "your school's model"
         school = schools.school_of(connection, room.code, job["round"], voter)
         if school is not None and (room.round > job["round"] or room.revealed >= schools.steps(job["result"])):
-            told = f" It was model {schools.number(plan, school)}."
+            own, guessed = schools.number(plan, school), schools.guesses_of(connection, room.code, job["round"])
+            said = {None: "", own: " You guessed it."}.get(guessed.get(voter), " You guessed the other one.")
+            told = f" It was model {own}.{said}"
     return {
         "sentence": f"Of your {counted(choices, 'choice')}, {whose} leaned towards {before} before it learned, "
         f"and towards {after} now.{told}"
@@ -155,7 +168,7 @@ def teacher(connection: sa.Connection, code: str) -> dict[str, Any]:
         "paused": room.paused,
         "seats": room.seats,
         "closes": room.closes,
-        "lesson": lesson(connection, room, votes),
+        "about": about_round(connection, room, votes),
         "kept_until": kept_until(connection, code),
         "gone": gone_of(latest_job(connection, room)),
         "questions": [
@@ -184,7 +197,8 @@ def learned(room: Room, job: dict[str, Any] | None) -> dict[str, Any]:
     training = {name: job[name] for name in ("method", "status", "total", "records", "words")}
     result, after = job["result"], room.phase in ("trained", "reveal")
     if not result or not after:
-        return {"training": training if room.phase == "training" else None, "reveal": None, "weights": None}
+        under_way = room.phase == "training" or job["status"] == "failed"
+        return {"training": training if under_way else None, "reveal": None, "weights": None}
     if result.get("apart"):  # two models, which are revealed in another way
         return {"training": training, "reveal": None, "weights": None}
     answers = result["answers"]
@@ -205,8 +219,14 @@ def apart(connection: sa.Connection, room: Room, votes: list[dict[str, Any]]) ->
     job = own_job(connection, room)
     if kind != SCHOOLS or room.phase not in ("trained", "reveal") or not job or not job["result"]:
         return {"schools": None}
-    people = schools.voted(schools.pupils_of(connection, room.code, room.round), (row["voter"] for row in votes))
-    return {"schools": schools.reveal(plan, job["result"], room.revealed, people)}
+    pupils = schools.pupils_of(connection, room.code, room.round)
+    people = schools.voted(pupils, (row["voter"] for row in votes))
+    right = {
+        voter: model == schools.number(plan, pupils[voter])
+        for voter, model in schools.guesses_of(connection, room.code, room.round).items()
+        if voter in pupils
+    }
+    return {"schools": schools.reveal(plan, job["result"], room.revealed, people, right)}
 
 
 def chosen(
@@ -219,7 +239,7 @@ def chosen(
     return {"values": values.reveal(asked, counts, room.revealed, lambda prompt: _read(prompt)[0])}
 
 
-def lesson(connection: sa.Connection, room: Room, votes: list[dict[str, Any]]) -> str:
+def about_round(connection: sa.Connection, room: Room, votes: list[dict[str, Any]]) -> str:
     """What the teacher should know of a round that is no ordinary one, in a sentence or two."""
     kind, _ = kind_of(connection, room.code, room.round)
     if kind == SCHOOLS:

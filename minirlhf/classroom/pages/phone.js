@@ -141,6 +141,19 @@ class Phone {
     this.draw();
   }
 
+  // Which of two models their own school's is. It is asked while all look at one another, so it need not wait its turn.
+  async guess(model) {
+    show($("guessed"), "");
+    try {
+      const told = await ask("guess", { model });
+      if (!told.ok) throw new Fault("That was not heard. Press it again.");
+      this.me.guess = model;
+      this.draw();
+    } catch (fault) {
+      show($("guessed"), fault.message);
+    }
+  }
+
   // What the server knows.
 
   async look() {
@@ -358,6 +371,7 @@ class Phone {
     if (asking) show($("refused"), this.said);
     if (!$("message").hidden) {
       show($("sentence"), sentence);
+      this.drawGuess();
       show($("receipt"), (!this.gone && me?.receipt?.sentence) || "");
       show($("own"), this.gone ? "" : this.ownCount());
       show($("word"), this.said);
@@ -371,6 +385,14 @@ class Phone {
     }
     this.drawWaiting();
     document.body.dataset.version = me?.version ?? "";
+  }
+
+  drawGuess() {
+    const guess = this.gone ? null : (this.me?.guess ?? null);
+    $("guess").hidden = guess === null;
+    for (const model of [1, 2]) $(`guess-${model}`).setAttribute("aria-pressed", String(guess === model));
+    if (guess) show($("guessed"), `You say model ${guess}. You may still change it.`);
+    else if (guess === null) show($("guessed"), "");
   }
 
   sentence() {
@@ -421,6 +443,8 @@ $("join").addEventListener("submit", async (event) => {
     pressed.setAttribute("aria-disabled", "false");
   }
 });
+
+for (const model of [1, 2]) $(`guess-${model}`).addEventListener("click", () => phone.guess(model));
 
 function askOnceMore(on) {
   $("sure").hidden = !on;

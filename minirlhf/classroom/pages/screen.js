@@ -134,8 +134,8 @@ function slides({ reveal, weights, schools, values }) {
   if (schools) {
     return [
       ...schools.items.map((item, i) => () => answers(item, ["Model 1", "Model 2"], `Two models: ${i + 1} of ${schools.total}`)),
-      ...(schools.ask ? [whose] : []),
-      ...(schools.models ? [() => models(schools.models)] : []),
+      ...(schools.ask ? [() => whose(schools)] : []),
+      ...(schools.models ? [() => models(schools)] : []),
     ];
   }
   if (values) {
@@ -211,18 +211,18 @@ function beams(words) {
 }
 
 // Two schools: the question to the room, and then the answer.
-function whose() {
+function whose({ guessed }) {
   show($("step"), "Which is whose?");
   stage(
-    make("p", { class: "lead ask" }, "Which school made model 1?"),
+    make("p", { class: "lead ask" }, "Which model is yours?"),
     make("ol", { class: "asking" },
-      make("li", {}, "Hands up: who thinks that model 1 learned from them?"),
-      make("li", {}, "And who thinks that it was model 2?"),
-      make("li", {}, "What was the other school told to vote for?")));
+      make("li", {}, "Say it on your phone, or by a show of hands."),
+      make("li", {}, "What was the other school told to vote for?")),
+    make("p", { class: "progress" }, guessed ? `${counted(guessed, "person has", "people have")} guessed.` : ""));
 }
 
-function models(both) {
-  show($("step"), "Whose they are");
+function models({ models: both, guessed, right }) {
+  show($("step"), guessed ? `Whose they are: ${right} of ${guessed} guessed it` : "Whose they are");
   stage(make("div", { class: "sides" }, ...both.map(({ rule, people, weights }, i) =>
     make("section", { class: `side ${["one", "other"][i]}` },
       make("h2", {}, `Model ${i + 1}: ${counted(people, "voter")}`),

@@ -129,7 +129,7 @@ function draw(told) {
   drawKinds(told);
   const agreed = told.alpha === null ? "no agreement to measure yet" : `agreement α = ${decimal(told.alpha)}`;
   show($("numbers"), [counted(told.votes, "vote"), agreed, told.training?.words].filter(Boolean).join(" · "));
-  show($("lesson"), told.lesson);
+  show($("about"), told.about);
   show($("failed"), told.training?.status === "failed" ? `The training did not work. ${told.training.words}` : "");
   show($("gone"), told.gone ? forgotten(told) : "");
   show($("until"), told.kept_until ? `All of this room, its votes, seats and names, is deleted on ${day(told.kept_until)}.` : "");
@@ -155,6 +155,7 @@ function draw(told) {
 // Another kind of round: chosen while the first one waits, and afterwards by opening the next one as it.
 function drawKinds({ phase, round, kind, values }) {
   const waiting = phase === "waiting";
+  const held = $("kinds").contains(document.activeElement);
   $("kinds").hidden = !(waiting || phase === "trained" || phase === "reveal" || (phase === "closed" && values));
   const words = `Round ${round} is ${KINDS[kind]}. Another kind, or the same again to undo it:`;
   show($("kinds-name"), waiting ? words : `Or open round ${round + 1} as another kind:`);
@@ -162,6 +163,7 @@ function drawKinds({ phase, round, kind, values }) {
     if (waiting) $(name).setAttribute("aria-pressed", String(kind === name));
     else $(name).removeAttribute("aria-pressed");
   }
+  if (held && $("kinds").hidden) $("next").focus(); // whoever opened a round by the keyboard goes on from there
 }
 
 // A method is suggested once for each round: a school's model is to be there while people still whisper.
