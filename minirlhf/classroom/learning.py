@@ -5,6 +5,7 @@ and come back. Only it loads torch. Two threads at most, which wait asleep: see 
 """
 
 import json
+import os
 import sys
 from collections.abc import Container, Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -234,11 +235,18 @@ def train_apart(
         yield max(step[0] for step in both if step), {side: round(one[name], 4) for side, one in records if one}
 
 
+def yield_to_the_server() -> None:
+    """Take what the server leaves: it needs a core for moments only, and then a whole room waits for it."""
+    if hasattr(os, "nice"):  # Windows has none
+        os.nice(10)
+
+
 def main() -> None:
     """Read from standard input which store and room, and learn until it is over."""
     asked = json.loads(sys.stdin.readline())
     runtime.set_wait_policy()
     runtime.pin_threads()
+    yield_to_the_server()
     Learner(FeedbackStore(asked["store"]), asked["code"]).run()
 
 
