@@ -120,6 +120,23 @@ def test_two_servers_on_one_database_are_one_room(new_address):  # noqa: F811
     room.store.close()
 
 
+@pytest.mark.server
+def test_schools_are_of_one_size_where_all_come_at_once_to_two_servers(new_address):  # noqa: F811
+    room = OpenRoom(new_address(), seats=PHONES, opens=False)
+    room.do("kind", kind="schools")
+    room.do("open")
+    where = room.store._engine.url.render_as_string(hide_password=False)
+    with serving(where) as (_, one), serving(where) as (_, other):
+        phones = [Phone([one, other] if i % 2 else [other, one], room.code) for i in range(PHONES)]
+        asyncio.run(crowd(phones, rounds=1))
+    require_every_vote(room, phones)
+    with room.store.connect() as connection:
+        school = schools.pupils_of(connection, room.code, 1)
+    assert sorted(school) == sorted(phone.voter for phone in phones)
+    assert sum(school.values()) == PHONES / 2
+    room.store.close()
+
+
 @pytest.mark.slow
 def test_a_session_runs_from_the_first_vote_to_the_second_round(tmp_path, monkeypatch):
     """As the demo does, with the learner's real training; then the kernel is gone, and the room is found again."""

@@ -246,12 +246,6 @@ def by_dpo(taste: Any, votes: Sequence[Vote], seed: int) -> Progress:
 TRAIN = {"PPO": by_ppo, "DPO": by_dpo}
 
 
-def yield_to_the_server() -> None:
-    """Take what the server leaves: it needs a core for moments only, and then a whole room waits for it."""
-    if hasattr(os, "nice"):  # Windows has none
-        os.nice(10)
-
-
 def train_apart(
     tastes: Sequence[Any], votes: Sequence[Sequence[Vote]], method: str, seed: int
 ) -> Iterator[tuple[int, dict[str, float]]]:
@@ -260,6 +254,12 @@ def train_apart(
         said = [step[2] if step else None for step in both]  # one that has ended earlier says no more
         name, records = CURVES[method][0], zip(APART, said, strict=True)
         yield max(step[0] for step in both if step), {side: round(one[name], 4) for side, one in records if one}
+
+
+def yield_to_the_server() -> None:
+    """Take what the server leaves: it needs a core for moments only, and then a whole room waits for it."""
+    if hasattr(os, "nice"):  # Windows has none
+        os.nice(10)
 
 
 def main() -> None:

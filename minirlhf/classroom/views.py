@@ -53,14 +53,16 @@ def phone(connection: sa.Connection, code: str, voter: str) -> dict[str, Any]:
         raise Refused(NO_SEAT, 403, join=True)
     if seat["removed"]:
         raise Refused(REMOVED, 403)
-    kind, _ = kind_of(connection, code, room.round)
+    kind, plan = kind_of(connection, code, room.round)
+    job = latest_job(connection, room)
+    school = schools.school_of(connection, code, room.round, voter) if kind == SCHOOLS else None
     return {
         "version": str(room.state),
         "title": room.title,
         "round": room.round,
         "kind": kind,
-        "rule": rule(connection, room, voter) if kind == SCHOOLS else "",
-        "guess": guess(connection, room, voter) if kind == SCHOOLS else None,
+        "rule": "" if school is None else rule(room, plan, school, job),
+        "guess": None if school is None else guess(connection, room, voter, job),
         "phase": phase(room),
         "nickname": seat["nickname"],
         "kept_until": kept_until(connection, code),
@@ -69,7 +71,7 @@ def phone(connection: sa.Connection, code: str, voter: str) -> dict[str, Any]:
             key: {"id": row["vote"], "says": says_on_screen(voter, asked[key], row["says"])}
             for key, row in mine.items()
         },
-        "receipt": receipt(connection, room, voter),
+        "receipt": receipt(connection, room, voter, job),
     }
 
 
@@ -80,27 +82,23 @@ def phase(room: Room) -> str:
     return "paused" if room.paused and room.phase == "voting" else room.phase
 
 
-def rule(connection: sa.Connection, room: Room, voter: str) -> str:
-    """The secret rule of this voter's own school, from when the round has begun until everybody knows."""
-    school, job = schools.school_of(connection, room.code, room.round, voter), own_job(connection, room)
-    _, plan = kind_of(connection, room.code, room.round)
-    told = job is not None and job["result"] and room.revealed >= schools.steps(job["result"])
-    return plan["rules"][school] if school is not None and room.phase != "waiting" and not told else ""
+def rule(room: Room, plan: dict[str, Any], school: int, job: dict[str, Any] | None) -> str:
+    """The secret rule of a school, from when the round has begun until everybody knows."""
+    own = own_result(room, job)
+    told = own is not None and room.revealed >= schools.steps(own)
+    return "" if room.phase == "waiting" or told else plan["rules"][school]
 
 
-def guess(connection: sa.Connection, room: Room, voter: str) -> int | None:
+def guess(connection: sa.Connection, room: Room, voter: str, job: dict[str, Any] | None) -> int | None:
     """Which model this voter takes for their school's, 0 where they have not said; None where nobody asks."""
-    job = own_job(connection, room)
-    if room.phase != "reveal" or not job or not job["result"] or not schools.asks(job["result"], room.revealed):
-        return None
-    if schools.school_of(connection, room.code, room.round, voter) is None:
+    own = own_result(room, job)
+    if room.phase != "reveal" or own is None or not schools.asks(own, room.revealed):
         return None
     return schools.guesses_of(connection, room.code, room.round).get(voter, 0)
 
 
-def receipt(connection: sa.Connection, room: Room, voter: str) -> dict[str, str] | None:
+def receipt(connection: sa.Connection, room: Room, voter: str, job: dict[str, Any] | None) -> dict[str, str] | None:
     """What became of this voter's own votes, once a model has learned from them; nobody else is told."""
-    job = latest_job(connection, room)
     found = ((job and job["result"]) or {}).get("receipts", {}).get(voter)
     if not job or not found or room.phase not in ("trained", "reveal", "voting", "closed"):
         return None
@@ -130,6 +128,7 @@ def screen(connection: sa.Connection, code: str) -> dict[str, Any]:
     counts = tally(votes)
     shown = [row for row in rows if not row["hidden"] and sum(counts.get(row["key"], [0])) >= ENOUGH]
     kind, _ = kind_of(connection, code, room.round)
+    job = latest_job(connection, room)
     return {
         "version": f"{room.state}.{room.votes}",
         "title": room.title,
@@ -147,8 +146,8 @@ def screen(connection: sa.Connection, code: str) -> dict[str, Any]:
             for row in sorted(shown, key=lambda row: -divided(counts[row["key"]]))[:MOST_DIVIDED]
             if kind == ORDINARY  # bars would tell a rule, and lead whoever weighs two values
         ],
-        **learned(room, own_job(connection, room)),
-        **apart(connection, room, votes),
+        **learned(room, own_job(room, job)),
+        **apart(connection, room, votes, own_result(room, job)),
         **chosen(connection, room, rows, counts),
     }
 
@@ -207,17 +206,23 @@ def learned(room: Room, job: dict[str, Any] | None) -> dict[str, Any]:
     return {"training": training, "reveal": reveal, "weights": result["weights"] if all_of_it else None}
 
 
-def own_job(connection: sa.Connection, room: Room) -> dict[str, Any] | None:
+def own_job(room: Room, job: dict[str, Any] | None) -> dict[str, Any] | None:
     """What is or was learned in this very round; None where nothing is."""
-    job = latest_job(connection, room)
     return job if job and job["round"] == room.round else None
 
 
-def apart(connection: sa.Connection, room: Room, votes: list[dict[str, Any]]) -> dict[str, Any]:
+def own_result(room: Room, job: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What came of what was learned in this very round."""
+    own = own_job(room, job)
+    return own["result"] if own else None
+
+
+def apart(
+    connection: sa.Connection, room: Room, votes: list[dict[str, Any]], result: dict[str, Any] | None
+) -> dict[str, Any]:
     """Of two schools, as much as is revealed: nothing while their models learn."""
     kind, plan = kind_of(connection, room.code, room.round)
-    job = own_job(connection, room)
-    if kind != SCHOOLS or room.phase not in ("trained", "reveal") or not job or not job["result"]:
+    if kind != SCHOOLS or room.phase not in ("trained", "reveal") or not result:
         return {"schools": None}
     pupils = schools.pupils_of(connection, room.code, room.round)
     people = schools.voted(pupils, (row["voter"] for row in votes))
@@ -226,7 +231,7 @@ def apart(connection: sa.Connection, room: Room, votes: list[dict[str, Any]]) ->
         for voter, model in schools.guesses_of(connection, room.code, room.round).items()
         if voter in pupils
     }
-    return {"schools": schools.reveal(plan, job["result"], room.revealed, people, right)}
+    return {"schools": schools.reveal(plan, result, room.revealed, people, right)}
 
 
 def chosen(
