@@ -82,4 +82,11 @@ keeping = sa.Table(  # beside the rooms, of which an older database has some wit
     sa.Column("until", sa.String),  # when all of the room is deleted; nothing: when somebody says so
     sa.Column("asked", sa.Integer, nullable=False),  # counts the minutes in which somebody asked for the room
 )
-EVERYTHING = (rooms, questions, members, standing, jobs, paper, keeping)
+cards = sa.Table(  # where there are any, each lets one in, once
+    "class_cards",
+    metadata,
+    sa.Column("room", sa.String, primary_key=True),
+    sa.Column("card", sa.String, primary_key=True),  # a digest
+    sa.Column("voter", sa.String),  # who came in with it
+)
+EVERYTHING = (rooms, questions, members, standing, jobs, paper, keeping, cards)

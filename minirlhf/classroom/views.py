@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from minirlhf.classroom import paper
+from minirlhf.classroom import cards, paper
 from minirlhf.classroom.rooms import (
     NO_SEAT,
     REMOVED,
@@ -48,7 +48,7 @@ def phone(connection: sa.Connection, code: str, voter: str) -> dict[str, Any]:
     Random(f"{code} {room.round} {voter}").shuffle(keys)
     mine = {row["question"]: row for row in standing_in(connection, code, voter) if row["question"] in asked}
     if not (seat := next(iter(members_of(connection, code, voter)), None)):
-        raise Refused(NO_SEAT, 403, join=True)
+        raise Refused(NO_SEAT, 403, helps="join")
     if seat["removed"]:
         raise Refused(REMOVED, 403)
     return {
@@ -135,6 +135,7 @@ def teacher(connection: sa.Connection, code: str) -> dict[str, Any]:
             _on_screen(row, counts) | {"hidden": row["hidden"], "paper": on_paper.get(row["key"])} for row in rows
         ],
         "hands": len(hands),
+        "cards": cards.used_and_made(connection, code),
         "members": [
             {
                 "voter": member["voter"],

@@ -112,7 +112,7 @@ function draw(told) {
   $("lock").hidden = told.phase === "over";
   $("lock").textContent = told.locked ? "Unlock the door" : "Lock the door";
   $("code").textContent = told.code;
-  show($("seats"), `${told.joined} of ${told.seats} seats are taken${told.locked ? ", and the door is locked" : ""}.`);
+  show($("seats"), `${told.joined} of ${told.seats} seats are taken${told.locked ? ", and the door is locked" : ""}.${cards(told)}`);
   $("screen-link").href = told.links.screen;
   $("join-link").href = told.links.join;
   $("here-only").hidden = !/^https?:\/\/(127\.|localhost|\[::1\])/.test(told.links.join);
@@ -124,6 +124,8 @@ function draw(told) {
   rows($("members"), told.members.filter((each) => !each.removed), "voter", memberRow);
   document.body.dataset.version = told.version;
 }
+
+const cards = ({ cards: [used, made] }) => (made ? ` Nobody joins without a seat card; ${used} of ${counted(made, "card")} used.` : "");
 
 // Somebody has deleted votes from which the model has learned already.
 function forgotten({ gone, phase }) {
@@ -292,7 +294,7 @@ $("ends").append(
     ["Erase every vote and every seat of this room? Export first what you want to keep.", "Yes, erase"],
     ["Really? What is erased cannot be brought back.", "Yes, erase everything"],
     () => act({ do: "erase" })));
-$("export-ids").append(sure("Export with voters' ids",
+$("export-ids").append(sure("The same, with voters' ids",
   ["With the random number of each voter, the file shows who gave which answers, and the list of names in the database says who that is. Export it so?", "Yes, with ids"],
   () => {
     const link = make("a", { href: `${$("export").href}?voters=ids`, download: "" });
