@@ -439,14 +439,14 @@ def test_nobody_votes_faster_than_a_hand(room, no_time_passes):
         assert other.post(f"{at}/vote", json={"question": key, "says": {"answer": "Tie"}, "id": uuid4().hex}).is_success
 
 
-POSTS = ("join", "vote", "undo", "guess", "forget", "teach/login", "teach/do", "teach/tally")
+POSTS = ("join", "vote", "undo", "guess", "forget", "teach/login", "teach/do", "teach/tally", "teach/cards")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
 FIELDS = st.sampled_from(
-    ["nickname", "question", "says", "id", "ms", "token", "do", "voter", "method", "simulated", "kind", "counts"]
+    "nickname question says id ms token do voter method simulated kind counts n card model".split()
 )
 
 

@@ -640,7 +640,7 @@ def test_the_pairs_can_be_printed(visitors, server, layout):
     page = visitors.visit("paper", room, context=context)
     expect(page.locator("#pairs li")).to_have_count(5)
     if layout == "cards":
-        page.get_by_text("Cards").click()
+        page.get_by_text("Cards to hold up").click()
     numbers = [text.rstrip(".") for text in page.locator(".number").all_inner_texts()]
     assert numbers == ["1", "2", "4", "5", "6"]  # the panel's, where one of them is hidden
     assert not Axe().run(page).response["violations"]
@@ -655,6 +655,38 @@ def test_the_pairs_can_be_printed(visitors, server, layout):
     if SCREENSHOTS:
         page.screenshot(path=f"{SCREENSHOTS}/paper-{layout}.png", full_page=True)
     assert page.get_by_text("both bad", exact=True).first.is_visible() == (layout == "sheet")
+
+
+def test_a_seat_card_is_printed_and_lets_one_phone_in(visitors, room):
+    context = visitors.context(size=DESK)
+    panel = visitors.visit("teach", room, context=context)
+    expect(panel.locator("#next")).to_be_visible()
+    page = visitors.visit("paper", room, context=context)
+    page.get_by_text("Seat cards").click()
+    page.get_by_label("How many cards").fill("2")
+    press(page, "Make new cards")
+    expect(page.locator("#seats li")).to_have_count(2)
+    expect(page.get_by_role("button", name="Print")).to_be_visible()
+    assert page.locator("#seats img").first.evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 0
+    assert not Axe().run(page).response["violations"]
+    if SCREENSHOTS:
+        page.screenshot(path=f"{SCREENSHOTS}/paper-seats.png", full_page=True)
+    first, second = [text.replace(" ", "") for text in page.locator("#seats b").all_inner_texts()]
+    expect(panel.locator("#seats")).to_contain_text("0 of 2")
+    scans = [visitors.context().new_page() for _ in range(2)]
+    for phone in scans:
+        phone.goto(f"{visitors.address}/j/{room.code}#{first}")
+        press(phone, "Join")
+    counts(scans[0], "0 of 6")
+    assert first not in scans[0].url
+    expect(scans[1].get_by_role("alert")).to_contain_text("card")
+    scans[1].get_by_label("letters on your seat card").fill(f" {second[:4].lower()} {second[4:]}")
+    assert not Axe().run(scans[1]).response["violations"]
+    press(scans[1], "Join")
+    counts(scans[1], "0 of 6")
+    press(page, "Let everybody in without a card")
+    expect(page.get_by_role("status")).to_contain_text("Everybody")
+    visitors.phone(room)
 
 
 def test_the_sheet_is_the_teachers(visitors, room):
@@ -687,7 +719,7 @@ def test_an_export_with_ids_asks_first(visitors, room):
     vote = somebodys(room)
     room.cast(vote)
     panel = visitors.visit("teach", room, size=DESK)
-    press(panel, "Export with voters' ids", "No", "Export with voters' ids")
+    press(panel, "The same, with voters' ids", "No", "The same, with voters' ids")
     with panel.expect_download() as download:
         press(panel, "Yes, with ids")
     assert vote.voter in download.value.path().read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from room import ADDRESS, OpenRoom, asked, ballot, served, serving
 from sqlalchemy.exc import IntegrityError
 
-from minirlhf.classroom import app, rooms, session, tables, tokens, views
+from minirlhf.classroom import app, cards, rooms, session, tables, tokens, views
 from minirlhf.classroom.desk import Desk
 from minirlhf.classroom.place import Place
 from minirlhf.classroom.rooms import Ballot, Refused
@@ -117,6 +117,51 @@ def test_a_teacher_is_told_of_whoever_does_not_read(tmp_path):
     found = {member["nickname"]: member["suspect"] for member in room.change(views.teacher)["members"]}
     assert {name for name, why in found.items() if why} == {"left", "neither", "hasty"}
     assert len({found[name] for name in ("left", "neither", "hasty")}) == 3 and "A" in found["left"]
+
+
+def test_a_seat_card_lets_one_in_once_and_nobody_joins_without(room):
+    early = room.sit()
+
+    def join(card="", voter=None, origin="human"):
+        return room.change(cards.join, nickname="", voter=voter, origin=origin, card=card)["voter"]
+
+    def why(card=""):
+        with pytest.raises(Refused) as refused:
+            join(card)
+        return refused.value.helps
+
+    first, second, _ = room.change(cards.make, n=3)
+    seated = room.change(views.screen)["joined"]
+    assert [why(card) for card in ("", "no such card", first[:-1])] == ["card"] * 3
+    assert room.change(views.screen)["joined"] == seated  # a seat that was refused is nobody's
+    voter = join(f"{first[:4].lower()}-{first[4:]}")
+    assert why(first) == "card" and join(voter=voter) == voter and join(voter=early) == early
+    assert join(origin="simulated")
+    assert room.change(views.teacher)["cards"] == (1, 3)
+    assert first.encode() not in room.store.path.read_bytes()
+    room.change(rooms.forget, voters=[voter])  # whose votes are gone may come again
+    voter = join(first)
+    room.do("remove", voter=voter)
+    assert why(first) == "card"
+    assert len(room.change(cards.make, n=1)) == 1 and why(second) == "card"
+    room.change(cards.make, n=0)
+    assert join() and room.change(views.teacher)["cards"] == (0, 0)
+    with pytest.raises(Refused, match="100 seats"):
+        room.change(cards.make, n=101)
+
+
+def test_cards_are_made_by_the_teacher_and_guessed_by_nobody(room):
+    with served(room) as phone:
+        at, teacher, pupil = f"/api/{room.code}", phone(), phone()
+        teacher.post(f"{at}/teach/login", json={"token": room.token})
+        assert pupil.post(f"{at}/teach/cards", json={"n": 1}).status_code == 403
+        for wrong in ({}, {"n": "3"}, {"n": True}, {"n": -1}):
+            assert teacher.post(f"{at}/teach/cards", json=wrong).status_code == 400
+        (card,) = teacher.post(f"{at}/teach/cards", json={"n": 1}).json()["cards"]
+        assert pupil.post(f"{at}/join", json={}).json()["card"] is True
+        assert pupil.post(f"{at}/join", json={"card": card}).status_code == 200
+        tried = [phone().post(f"{at}/join", json={"card": tokens.new_code()}).status_code for _ in range(100)]
+        assert tried[0] == 403 and tried[-1] == 429
 
 
 def test_the_screen_measures_agreement_as_a_notebook_does(room):

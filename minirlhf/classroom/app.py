@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from minirlhf.classroom import paper, rooms, tokens, views
+from minirlhf.classroom import cards, paper, rooms, tokens, views
 from minirlhf.classroom.desk import Desk
 from minirlhf.classroom.guard import Allowance, Guard, read_json
 from minirlhf.classroom.rooms import Ballot, Refused, Room
@@ -93,6 +93,7 @@ class Classroom:
             Route(f"{at}/teach/events", self.teach_events),
             Route(f"{at}/teach/do", self.do, methods=["POST"]),
             Route(f"{at}/teach/tally", self.tally, methods=["POST"]),
+            Route(f"{at}/teach/cards", self.make_cards, methods=["POST"]),
             Route(f"{at}/teach/export", self.export),
         ]
         handlers: Any = {Refused: self.refuse, StoreError: self.unkept, ValueError: self.malformed}
@@ -121,7 +122,8 @@ class Classroom:
         return Response(self.static[name], media_type=KINDS[name.rsplit(".")[-1]])
 
     async def send_qr(self, request: Request) -> Response:
-        code = segno.make(self.join_link(request.path_params["code"]), micro=False)
+        card = tokens.clean_code(request.query_params.get("card", ""))[: tokens.CODE_LENGTH]
+        code = segno.make(self.join_link(request.path_params["code"]) + (f"#{card}" if card else ""), micro=False)
         drawn = BytesIO()  # a picture of its own: what is meant to stand in a page lacks what an <img> needs
         code.save(drawn, kind="svg", scale=8, border=4, light="#fff")
         return Response(drawn.getvalue(), media_type="image/svg+xml")
@@ -140,10 +142,14 @@ class Classroom:
         if ghost:
             self.require_teacher(request, room)
         origin = "simulated" if ghost else "human"
-        voter = self.seat(request, room)
-        taken = await self.desk.change(
-            partial(rooms.join, code=room.code, nickname=nickname, voter=voter, origin=origin)
-        )
+        voter, card = self.seat(request, room), str(said.get("card") or "")
+        ask = partial(cards.join, code=room.code, nickname=nickname, voter=voter, origin=origin, card=card)
+        try:
+            taken = await self.desk.change(ask)
+        except Refused as refused:
+            if card and refused.helps == "card":
+                self.count_stranger()
+            raise
         answer = JSONResponse(taken)
         self.set_cookie(answer, request, f"seat-{room.code}", tokens.signed(taken["voter"], room.secret))
         return answer
@@ -235,6 +241,14 @@ class Classroom:
         await self.desk.change(count)
         return JSONResponse({"ok": True})
 
+    async def make_cards(self, request: Request) -> Response:
+        said, room = read_json(await request.body()), await self.room(request)
+        self.require_teacher(request, room)
+        n = said.get("n")
+        if type(n) is not int:
+            raise Refused("How many cards is a number. Load the page again.", 400)
+        return JSONResponse({"cards": await self.desk.change(partial(cards.make, code=room.code, n=n))})
+
     async def export(self, request: Request) -> Response:
         room = await self.room(request)
         self.require_teacher(request, room)
@@ -321,7 +335,7 @@ class Classroom:
     def require_seat(self, request: Request, room: Room) -> str:
         if voter := self.seat(request, room):
             return voter
-        raise Refused("You have no seat in this room yet. Join first.", 403, join=True)
+        raise Refused("You have no seat in this room yet. Join first.", 403, helps="join")
 
     def require_teacher(self, request: Request, room: Room) -> None:
         if tokens.unsigned(request.cookies.get(f"teach-{room.code}", ""), room.secret) != f"teacher {room.code}":
@@ -343,7 +357,7 @@ class Classroom:
 
     async def refuse(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)
-        return JSONResponse({"error": str(error)} | ({"join": True} if error.join else {}), error.status)
+        return JSONResponse({"error": str(error)} | ({error.helps: True} if error.helps else {}), error.status)
 
     async def unkept(self, request: Request, error: Exception) -> Response:
         who = "" if "/teach/" in request.url.path else "Tell the teacher: "

@@ -20,6 +20,7 @@ from minirlhf.classroom import clock, schools, tokens, values
 from minirlhf.classroom.kinds import KINDS, ORDINARY, SCHOOLS, VALUES, kind_of, trained_on, write_kind
 from minirlhf.classroom.tables import (
     EVERYTHING,
+    cards,
     guesses,
     jobs,
     keeping,
@@ -53,12 +54,12 @@ REMOVED = "The teacher has closed your seat in this room. Speak to them if that 
 class Refused(Exception):
     """What somebody asked for cannot be done; says why, and what to do.
 
-    `status` is HTTP's number for it; `join` says that it helps to join.
+    `status` is HTTP's number for it; `helps` names what would help, where a page offers it: to join, or a card.
     """
 
-    def __init__(self, words: str, status: int = 409, join: bool = False) -> None:
+    def __init__(self, words: str, status: int = 409, helps: str = "") -> None:
         super().__init__(words)
-        self.status, self.join = status, join
+        self.status, self.helps = status, helps
 
 
 @dataclass(frozen=True)
@@ -305,6 +306,7 @@ def forget(connection: sa.Connection, code: str, voters: Iterable[str]) -> None:
     for table in (standing, members, pupils, guesses, paper):
         connection.execute(table.delete().where(table.c.room == code, table.c.voter.in_(gone)))
     connection.execute(events.delete().where(events.c.voter.in_(gone)))
+    connection.execute(cards.update().where(cards.c.room == code, cards.c.voter.in_(gone)).values(voter=None))
 
 
 def _without(result: Mapping[str, Any], voters: Iterable[str]) -> dict[str, Any]:
@@ -360,7 +362,7 @@ def step(connection: sa.Connection, code: str, do: str, wish: Mapping[str, Any])
         case "erase":
             seats = connection.scalars(sa.select(members.c.voter).where(members.c.room == code)).all()
             forget(connection, code, seats)
-            for table in (questions, jobs, kinds, pupils, guesses):
+            for table in (questions, jobs, kinds, pupils, guesses, cards):
                 connection.execute(table.delete().where(table.c.room == code))
             change(connection, code, phase="over")
         case _ if do in STEPS:
@@ -591,7 +593,7 @@ def _owners(connection: sa.Connection, ids: set[str]) -> dict[str, str]:
 def _why_not(room: Room, seat: Any, asked: Any, ballot: Ballot) -> Refused | None:
     """Why an answer cannot be counted; None where it can."""
     if seat is None:
-        return Refused(NO_SEAT, 403, join=True)
+        return Refused(NO_SEAT, 403, helps="join")
     if seat["removed"]:
         return Refused(REMOVED, 403)
     if asked is None or asked["hidden"] or asked["round"] != room.round:

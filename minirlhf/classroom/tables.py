@@ -107,4 +107,11 @@ guesses = sa.Table(
     sa.Column("voter", sa.String, primary_key=True),
     sa.Column("model", sa.Integer, nullable=False),  # 1 or 2: which one this voter's school has made
 )
-EVERYTHING = (rooms, questions, members, standing, jobs, kinds, pupils, guesses, paper, keeping)
+cards = sa.Table(  # where there are any, each lets one in, once
+    "class_cards",
+    metadata,
+    sa.Column("room", sa.String, primary_key=True),
+    sa.Column("card", sa.String, primary_key=True),  # a digest
+    sa.Column("voter", sa.String),  # who came in with it
+)
+EVERYTHING = (rooms, questions, members, standing, jobs, kinds, pupils, guesses, paper, keeping, cards)

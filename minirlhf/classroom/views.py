@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from minirlhf.classroom import paper, schools, values
+from minirlhf.classroom import cards, paper, schools, values
 from minirlhf.classroom.kinds import ORDINARY, SCHOOLS, VALUES, kind_of
 from minirlhf.classroom.rooms import (
     NO_SEAT,
@@ -50,7 +50,7 @@ def phone(connection: sa.Connection, code: str, voter: str) -> dict[str, Any]:
     Random(f"{code} {room.round} {voter}").shuffle(keys)
     mine = {row["question"]: row for row in standing_in(connection, code, voter) if row["question"] in asked}
     if not (seat := next(iter(members_of(connection, code, voter)), None)):
-        raise Refused(NO_SEAT, 403, join=True)
+        raise Refused(NO_SEAT, 403, helps="join")
     if seat["removed"]:
         raise Refused(REMOVED, 403)
     kind, plan = kind_of(connection, code, room.round)
@@ -174,6 +174,7 @@ def teacher(connection: sa.Connection, code: str) -> dict[str, Any]:
             _on_screen(row, counts) | {"hidden": row["hidden"], "paper": on_paper.get(row["key"])} for row in rows
         ],
         "hands": len(hands),
+        "cards": cards.used_and_made(connection, code),
         "members": [
             {
                 "voter": member["voter"],

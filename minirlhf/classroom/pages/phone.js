@@ -119,9 +119,9 @@ class Phone {
     this.pump();
   }
 
-  async join(code, nickname) {
+  async join(code, nickname, card) {
     place.code = code;
-    await ask("join", { nickname });
+    await ask("join", { nickname, ...(card && { card }) });
     if (!location.pathname.includes("/j/")) history.replaceState(null, "", `${place.prefix}/j/${code}`);
     this.seated = true;
     this.gone = this.said = "";
@@ -423,6 +423,9 @@ class Phone {
 
 const phone = new Phone();
 
+// A seat card's link has its letters after the #, where no server sees them until they are sent.
+$("seat-card").value = location.hash.slice(1);
+if (location.hash) history.replaceState(null, "", location.pathname);
 $("code").value = place.code;
 $("code-field").hidden = Boolean(place.code);
 if (place.code) {
@@ -435,10 +438,13 @@ $("join").addEventListener("submit", async (event) => {
   pressed.setAttribute("aria-disabled", "true");
   show($("refused"), "");
   try {
-    await phone.join(cleanCode($("code").value), $("nickname").value.trim());
+    await phone.join(cleanCode($("code").value), $("nickname").value.trim(), cleanCode($("seat-card").value));
   } catch (fault) {
     show($("refused"), fault.message);
-    $("code-field").hidden = false; // perhaps it is the code that is wrong
+    if (fault.more.card) {
+      $("card-field").hidden = false;
+      $("seat-card").focus();
+    } else $("code-field").hidden = false; // perhaps it is the code that is wrong
   } finally {
     pressed.setAttribute("aria-disabled", "false");
   }

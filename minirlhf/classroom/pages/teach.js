@@ -139,7 +139,7 @@ function draw(told) {
   $("lock").hidden = told.phase === "over";
   $("lock").textContent = told.locked ? "Unlock the door" : "Lock the door";
   $("code").textContent = told.code;
-  show($("seats"), `${told.joined} of ${told.seats} seats are taken${told.locked ? ", and the door is locked" : ""}.`);
+  show($("seats"), `${told.joined} of ${told.seats} seats are taken${told.locked ? ", and the door is locked" : ""}.${cards(told)}`);
   $("screen-link").href = told.links.screen;
   $("join-link").href = told.links.join;
   $("here-only").hidden = !/^https?:\/\/(127\.|localhost|\[::1\])/.test(told.links.join);
@@ -173,6 +173,7 @@ function suggest({ round, kind }) {
   suggested = `${round} ${kind}`;
   document.querySelector(`[name=method][value=${kind === "schools" ? "DPO" : "PPO"}]`).checked = true;
 }
+const cards = ({ cards: [used, made] }) => (made ? ` Nobody joins without a seat card; ${used} of ${counted(made, "card")} used.` : "");
 
 // Somebody has deleted votes from which the model has learned already.
 function forgotten({ gone, phase }) {
@@ -349,7 +350,7 @@ $("ends").append(
     ["Erase every vote and every seat of this room? Export first what you want to keep.", "Yes, erase"],
     ["Really? What is erased cannot be brought back.", "Yes, erase everything"],
     () => act({ do: "erase" })));
-$("export-ids").append(sure("Export with voters' ids",
+$("export-ids").append(sure("The same, with voters' ids",
   ["With the random number of each voter, the file shows who gave which answers, and the list of names in the database says who that is. Export it so?", "Yes, with ids"],
   () => {
     const link = make("a", { href: `${$("export").href}?voters=ids`, download: "" });
