@@ -1,5 +1,6 @@
 """What every test shares: its threads, no hub, nothing of the learner's own, and in CI no silent skip."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -19,6 +20,9 @@ os.environ["MINIRLHF_OF_THIS_WORKER"] = tempfile.mkdtemp()
 os.environ["MINIRLHF_PROGRESS"] = str(Path(os.environ["MINIRLHF_OF_THIS_WORKER"]) / "progress.json")
 os.environ["MINIRLHF_VOTER"] = str(Path(os.environ["MINIRLHF_OF_THIS_WORKER"]) / "voter")
 os.environ["MINIRLHF_VOTES"] = str(Path(os.environ["MINIRLHF_OF_THIS_WORKER"]) / "votes.db")
+
+# While modules and tests are collected hardly anything is garbage, and to look for it a third of the time.
+gc.disable()
 
 import pytest
 from hypothesis import settings
@@ -77,6 +81,13 @@ def reader(chromium, lab):
 def pytest_collection_modifyitems(items):
     """What takes longest comes first, so that no worker sits idle while another ends with it."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_collection_finish():
+    """What is there by now stays: it is looked through no more, nor copied where a process forks and looks for it."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_sessionfinish(session):
