@@ -4,6 +4,7 @@ import gc
 import os
 import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
 
 # Before torch and the tokenizers are imported, and for the processes that tests start. One thread for each of several
@@ -21,15 +22,21 @@ os.environ["MINIRLHF_PROGRESS"] = str(Path(os.environ["MINIRLHF_OF_THIS_WORKER"]
 os.environ["MINIRLHF_VOTER"] = str(Path(os.environ["MINIRLHF_OF_THIS_WORKER"]) / "voter")
 os.environ["MINIRLHF_VOTES"] = str(Path(os.environ["MINIRLHF_OF_THIS_WORKER"]) / "votes.db")
 
-# While modules and tests are collected hardly anything is garbage, and to look for it a third of the time.
-gc.disable()
-
 import pytest
 from hypothesis import settings
 
 # A busy machine is no bug, so no deadline; 25 examples where the default is 100, for a set that stays quick.
 settings.register_profile("quick", deadline=None, max_examples=25)
 settings.load_profile("quick")
+
+
+def pytest_configure(config):
+    """The package is not loaded yet, and what `--jaxtyping-packages` makes of it is to be quick."""
+    if config.getoption("--jaxtyping-packages", default=None):
+        import jaxtyping
+        from shapes import checked
+
+        jaxtyping.jaxtyped = checked
 
 
 def pytest_unconfigure():
@@ -46,6 +53,21 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def shipped():
+    """The shipped models, loaded once, and customers that are read once. Who trains one trains a copy."""
+    from tiny import fingerprint
+
+    from minirlhf.recipes.pipeline import load_shipped
+
+    shipped = load_shipped()
+    vars(shipped)["prompts"] = cache(shipped.prompts)
+    models = (*shipped.models.values(), shipped.reward_model)
+    before = fingerprint(*models)
+    yield shipped
+    assert fingerprint(*models) == before, "a test has changed a model that others read"
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +105,15 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
-def pytest_collection_finish():
-    """What is there by now stays: it is looked through no more, nor copied where a process forks and looks for it."""
-    gc.collect()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Hardly anything is garbage meanwhile, and to look for it takes a third of the time. What is there then stays: it
+    is looked through no more, nor copied where a process forks and looks for garbage."""
+    gc.disable()
+    collected = yield
     gc.freeze()
     gc.enable()
+    return collected
 
 
 def pytest_sessionfinish(session):

@@ -16,9 +16,8 @@ import torch.nn.functional as F
 
 import minirlhf
 from minirlhf.advantages import gae
-from minirlhf.course.check import author, check, progress, show
+from minirlhf.course.check import author, check, diagnoses, progress, show
 from minirlhf.course.check import checking as checking_module
-from minirlhf.course.check import diagnoses
 from minirlhf.course.check import showing as showing_module
 from minirlhf.course.check.checking import examine, examine_here
 from minirlhf.course.check.deadline import Deadline, TimeUp

@@ -1,7 +1,7 @@
 """Find a symptom by the words that somebody has for it: shared words, the rarer the better, typing errors forgiven."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from functools import lru_cache
 from math import log
