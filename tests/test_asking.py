@@ -7,9 +7,16 @@ import pytest
 import torch
 
 from minirlhf.checkpoint import fingerprint
+from minirlhf.feedback import asking
 from minirlhf.feedback.asking import REPLIES, blind_test, drafts, preferred, write_questions
 from minirlhf.feedback.votes import MODES, Better, BothBad, Question, Skip, Thumb, Tie, Vote
 from minirlhf.worlds import helpdesk
+
+
+@pytest.fixture(autouse=True)
+def few_at_once(monkeypatch):
+    """Who asks seven questions need not have five hundred customers answered."""
+    monkeypatch.setattr(asking, "AT_ONCE", 64)
 
 
 @pytest.fixture(scope="module")
