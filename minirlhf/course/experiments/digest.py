@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
+from typing import no_type_check
 
 from minirlhf.course.imports import import_graph, needed_by, package_modules, syntax_tree
 from minirlhf.paths import REPOSITORY
@@ -38,6 +39,7 @@ def code_digest(path: Path) -> str:
     return short_digest([repr(_bare(tree))])
 
 
+@no_type_check  # called for every node: looked at each time, it would take far longer than what it does
 def _bare(node: object) -> object:
     """A tree as nested lists of what is in it. `ast.dump` would do, if every version of Python wrote the same."""
     if isinstance(node, ast.AST):
