@@ -446,7 +446,23 @@ JSON = st.recursive(
     max_leaves=8,
 )
 FIELDS = st.sampled_from(
-    "nickname question says id ms token do voter method simulated kind counts n card model".split()
+    [
+        "nickname",
+        "question",
+        "says",
+        "id",
+        "ms",
+        "token",
+        "do",
+        "voter",
+        "method",
+        "simulated",
+        "kind",
+        "counts",
+        "n",
+        "card",
+        "model",
+    ]
 )
 
 
