@@ -15,7 +15,7 @@ ANEW   := $(if $(ALL),MINIRLHF_MEASURE=all )
 REPORT := --durations 30 --junitxml .test-results
 
 .DEFAULT_GOAL := help
-.PHONY: help lessons classroom demo doctor bench data checkpoints sweeps bands book slides figures test check test-all passes kernels
+.PHONY: help lessons classroom demo doctor bench data checkpoints sweeps bands book slides figures test check test-all passes kernels hub
 .PHONY: lint clean
 
 help:
@@ -40,9 +40,9 @@ test: .venv/ready-to-test
 check: lint test
 
 # Everything: in parallel; then what is on a screen, and mostly waits for pages and kernels, so that two share what a
-# core does; and then what must have the machine to itself. Needs Chromium and PostgreSQL, and the network once. What is
+# core does; and then what must have the machine to itself. Needs Chromium, PostgreSQL and npm, and the network once. What is
 # measured, and lessons at full size, are run anew where they rest on something that changed; with ALL=1, all of it is.
-test-all: .venv/ready-to-test kernels
+test-all: .venv/ready-to-test kernels hub
 	$(ANEW)$(PYTEST) $(SHARED) -m "not (alone or browser)" $(REPORT)/shared.xml
 	$(PYTEST) $(SCREENS) -m browser $(REPORT)/browser.xml
 	$(ANEW)$(PYTEST) -m alone $(REPORT)/alone.xml
@@ -61,6 +61,15 @@ kernels: $(addprefix .kernels/,$(addsuffix /ready,6.31.0 7.3.0 7.4.0))
 	$(BIN)/python -m pip install --no-deps --target $(@D) ipykernel==$* $(if $(filter 6.%,$*),nest-asyncio==1.6.0)
 	@touch $@
 
+# What stands before a JupyterHub: tests/test_hub.py. It is a program of Node's, the last one that Debian's Node runs.
+hub: .hub/4.6.3/ready
+
+.hub/%/ready:
+	rm -rf $(@D)
+	npm install --prefix $(@D) --no-save --no-package-lock --no-audit --no-fund --loglevel error \
+	    configurable-http-proxy@$*
+	@touch $@
+
 lint: .venv/ready-to-test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -71,7 +80,7 @@ bench: .venv/ready-to-test
 
 # Removes what make made, and nothing that a learner made: my_lessons/ and runs/ stay.
 clean:
-	rm -rf .venv .kernels .bench *.egg-info .pytest_cache .ruff_cache .hypothesis .test-results
+	rm -rf .venv .kernels .hub .bench *.egg-info .pytest_cache .ruff_cache .hypothesis .test-results
 	find minirlhf tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The virtual environment: made once, brought up to date when one of the two lists changes.

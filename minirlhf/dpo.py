@@ -140,12 +140,13 @@ def ready_to_train(
 def pair_log_probs(model: CausalLM, comparisons: Comparisons) -> Float[Tensor, "2 N T"]:
     """log π of every chosen and every rejected response's tokens, each at its place; 0 elsewhere."""
     pad_id, n = model.trunk.config.pad_id, len(comparisons)
-    sides, width = (comparisons.chosen, comparisons.rejected), comparisons.batch(range(n), pad_id)[0].shape[1]
+    prompts, sides = comparisons.prompts, (comparisons.chosen, comparisons.rejected)
+    width = max((len(p) + len(r) for responses in sides for p, r in zip(prompts, responses, strict=True)), default=0)
     found = torch.zeros(2, n, width)
     for first in range(0, n, AT_ONCE):
         rows = range(first, min(first + AT_ONCE, n))
         for side, responses in zip(found, sides, strict=True):
-            tokens, mask = collate([comparisons.prompts[i] for i in rows], [responses[i] for i in rows], pad_id)
+            tokens, mask = collate([prompts[i] for i in rows], [responses[i] for i in rows], pad_id)
             side[first : first + len(rows), : tokens.shape[1]] = response_log_probs(model, tokens, mask)[0]
     return found
 

@@ -87,10 +87,11 @@ def pass_at_k(n: int, right: int, k: int) -> float:
 
     Unbiased, where 1 - (1 - c/n)^k is too low. (Chen et al., 2021, section 2.1.)
     """
-    if not 0 <= right <= n or not 1 <= k <= n:
+    whole = all(hasattr(number, "__index__") for number in (n, right, k))
+    if not whole or not 0 <= right <= n or not 1 <= k <= n:
         raise ValueError(
-            f"pass@{k} of {n} replies, {right} of them right: give 1 to {n} for k, and 0 to {n} right ones. "
-            "Draw more replies to ask about a larger k."
+            f"pass@{k} of {n} replies, {right} of them right: whole numbers are needed, 1 to {n} for k and 0 to {n} "
+            "right ones. Draw more replies to ask about a larger k."
         )
     return 1 - comb(n - right, k) / comb(n, k)
 

@@ -1,7 +1,10 @@
 """Where things are: the shipped data and notebooks, the learner's own folder and votes, and who the learner is."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
+
+from minirlhf.runtime import on_hub
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 IN_WHEEL = Path(__file__).with_name("shipped")  # where an installed package has data/ and notebooks/: setup.py
@@ -35,16 +38,17 @@ def notebooks_folder() -> Path:
 def lessons_folder() -> Path:
     """The learner's own folder; made when it is first asked for.
 
-    Beside notebooks/ in a repository. Elsewhere here, where `minirlhf lessons` was called; a lesson's kernel, which
-    starts in that very folder, knows it by its receipt.
+    Beside notebooks/ in a repository; on a hub, where many share one, at home. Elsewhere here, where `minirlhf lessons`
+    was called; a lesson's kernel, which starts in that very folder, knows it by its receipt.
     """
     if elsewhere := os.environ.get(LESSONS_ELSEWHERE):
         folder = Path(elsewhere).expanduser()
-    elif notebooks_folder().parent == REPOSITORY:
+    elif notebooks_folder().parent == REPOSITORY and not on_hub():
         folder = REPOSITORY / "my_lessons"
     else:
-        folder = Path.cwd() if Path(RECEIPT).is_file() else Path("my_lessons").absolute()
-    folder.mkdir(parents=True, exist_ok=True)
+        folder = Path.cwd() if Path(RECEIPT).is_file() else (Path.home() if on_hub() else Path.cwd()) / "my_lessons"
+    with suppress(OSError):  # whoever writes there says what to do
+        folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 

@@ -6,10 +6,9 @@ core that the other needs. With OMP_WAIT_POLICY=PASSIVE they sleep: everybody ge
 result changes. (Another number of threads does change the last bits, so the number follows the machine, never its
 load.) OpenMP reads the variable when torch is loaded; afterwards nobody does. Hence no torch at the top of this file.
 
-The commands set it for themselves and for the kernels that they start. Where a kernel starts otherwise it comes from
-outside: `make` writes it into the kernel's spec, `start` exports it on Binder, and a hub says, in its configuration,
-
-    c.Spawner.environment = {"OMP_WAIT_POLICY": "PASSIVE"}
+The commands set it for themselves and for the kernels that they start; on a hub, where `minirlhf lessons` starts a
+learner's server, one thread for each of them too. Where a kernel starts otherwise it comes from outside: `make` writes
+it into the kernel's spec, `start` exports it on Binder.
 """
 
 import ctypes
@@ -23,7 +22,9 @@ from pathlib import Path
 WAITING = "OMP_WAIT_POLICY"
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 FEW_TOKENS = 640  # in a model of 96 channels: beside sleeping threads, one is up to three times as quick below
+THREADS = "OMP_NUM_THREADS"
 ON_HUB = "JUPYTERHUB_USER"  # set by every JupyterHub, and so on Binder
+HUBS_OWN = (ON_HUB, "JUPYTERHUB_API_URL")  # a hub's service has no user
 
 
 def pin_threads(threads: int = 2) -> None:
@@ -71,29 +72,40 @@ def keep_freed_memory() -> None:
 
 def thread_count(most: int = 2, cpus: float | None = None) -> int:
     """As many threads as there are CPUs for them, at most `most` and what OMP_NUM_THREADS asks for; at least one."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
+    asked = os.environ.get(THREADS, "")
     limit = int(asked) if asked.isdigit() and int(asked) > 0 else most
     return min(most, limit, max(1, int((cpus or usable_cpus()) + 0.5)))  # a second one from 1.5 CPUs on
 
 
 def wait_policy(cpus: float, threads: int, environment: Mapping[str, str] = os.environ) -> str | None:
     """PASSIVE where a second training would want the same cores: few of them, or a hub. None: spinning is quicker."""
-    return "PASSIVE" if cpus <= 2 * threads or ON_HUB in environment else None
+    return "PASSIVE" if cpus <= 2 * threads or on_hub(environment) else None
 
 
 def set_wait_policy() -> None:
     """Let waiting threads sleep where that is fairer, here and in what is started from here; before torch is loaded.
 
-    Whoever has set OMP_WAIT_POLICY keeps what they chose.
+    On a hub say there too how many threads are this learner's. Whoever has set either variable keeps what they chose.
     """
     if policy := wait_policy(usable_cpus(), thread_count()):
         os.environ.setdefault(WAITING, policy)
+    if on_hub():
+        os.environ.setdefault(THREADS, str(thread_count()))
+
+
+def on_hub(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether a JupyterHub has started this: the machine is a class's, not one learner's."""
+    return any(name in environment for name in HUBS_OWN)
 
 
 def usable_cpus(root: Path = Path("/")) -> float:
-    """How many CPUs this process may keep busy: the cores it may run on, or its quota where that is less."""
+    """How many CPUs this process may keep busy: the cores it may run on, or its quota where that is less.
+
+    One on a hub that sets no quota, for the other cores are the other learners'.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min([float(cores), *quotas(root)])
+    own = min(quotas(root), default=inf)
+    return min(float(cores), 1.0 if on_hub() and own == inf else own)
 
 
 def quotas(root: Path = Path("/")) -> Iterator[float]:

@@ -1,8 +1,10 @@
 """What every test shares: its threads, no hub, nothing of the learner's own, and in CI no silent skip."""
 
+import gc
 import os
 import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
 
 # Before torch and the tokenizers are imported, and for the processes that tests start. One thread for each of several
@@ -28,6 +30,15 @@ settings.register_profile("quick", deadline=None, max_examples=25)
 settings.load_profile("quick")
 
 
+def pytest_configure(config):
+    """The package is not loaded yet, and what `--jaxtyping-packages` makes of it is to be quick."""
+    if config.getoption("--jaxtyping-packages", default=None):
+        import jaxtyping
+        from shapes import checked
+
+        jaxtyping.jaxtyped = checked
+
+
 def pytest_unconfigure():
     """Tests leave no folder behind."""
     shutil.rmtree(os.environ["MINIRLHF_OF_THIS_WORKER"], ignore_errors=True)
@@ -42,6 +53,21 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def shipped():
+    """The shipped models, loaded once, and customers that are read once. Who trains one trains a copy."""
+    from tiny import fingerprint
+
+    from minirlhf.recipes.pipeline import load_shipped
+
+    shipped = load_shipped()
+    vars(shipped)["prompts"] = cache(shipped.prompts)
+    models = (*shipped.models.values(), shipped.reward_model)
+    before = fingerprint(*models)
+    yield shipped
+    assert fingerprint(*models) == before, "a test has changed a model that others read"
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +103,17 @@ def reader(chromium, lab):
 def pytest_collection_modifyitems(items):
     """What takes longest comes first, so that no worker sits idle while another ends with it."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Hardly anything is garbage meanwhile, and to look for it takes a third of the time. What is there then stays: it
+    is looked through no more, nor copied where a process forks and looks for garbage."""
+    gc.disable()
+    collected = yield
+    gc.freeze()
+    gc.enable()
+    return collected
 
 
 def pytest_sessionfinish(session):

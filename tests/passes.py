@@ -166,6 +166,7 @@ def rests_on(notebooks: Iterable[Path], root: Path = REPOSITORY) -> dict[Path, R
     data = data_digests(root / "data")
     words = {name: _words(tree) for name, tree in trees.items()}
     runs = {path.stem: path for path in sorted((root / "data" / "recorded").glob("*.json"))}
+    always = [*pins(root / "constraints.txt"), code_digest(Path(__file__))]
     found = {}
     for notebook in notebooks:
         cells = [cell.source for cell in code_cells(notebook)]
@@ -175,8 +176,7 @@ def rests_on(notebooks: Iterable[Path], root: Path = REPOSITORY) -> dict[Path, R
         named = {f"recorded/{name}.json": file_digest(path) for name, path in runs.items() if name in texts}
         lines = [*(repr(source) for source in cells), *(f"{name} {code[name]}" for name in sorted(needed))]
         lines += [f"{file.relative_to(root).as_posix()} {file_digest(file)}" for file in _beside(needed, sources, root)]
-        lines += [*data, *(f"{name} {digest}" for name, digest in named.items())]
-        lines += [*pins(root / "constraints.txt"), code_digest(Path(__file__))]
+        lines += [*data, *(f"{name} {digest}" for name, digest in named.items()), *always]
         found[notebook] = Rests(needed, lines, {line.rpartition(" ")[0] for line in data} | named.keys())
     return found
 

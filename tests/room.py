@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from starlette.testclient import TestClient
 
-from minirlhf.classroom import rooms
+from minirlhf.classroom import rooms, schools
 from minirlhf.classroom.app import Classroom
 from minirlhf.classroom.rooms import Ballot
 from minirlhf.feedback.store import FeedbackStore
@@ -26,14 +26,15 @@ def asked(n=6, round=1):
 
 
 class OpenRoom:
-    """One room on a store, whose first round is open for votes."""
+    """One room on a store, whose first round is open for votes, if nothing else is said."""
 
-    def __init__(self, where, seats=100, questions=None):
+    def __init__(self, where, seats=100, questions=None, opens=True, hours=4.0):
         self.store = FeedbackStore(where)
-        self.code, self.token = rooms.open_room(self.store, "Which is better?", seats=seats)
+        self.code, self.token = rooms.open_room(self.store, "Which is better?", hours, seats)
         self.questions = questions or asked()
         self.change(rooms.write_down, round=1, written=self.questions)
-        self.do("open")
+        if opens:
+            self.do("open")
 
     def change(self, what, **arguments):
         with self.store.connect() as connection:
@@ -61,6 +62,19 @@ def take_back(voter, question, id=None):
     return Ballot(voter, question.key, None, id or uuid4().hex)
 
 
+TWO_ANSWERS = tuple({"prompt": "My hat?", "first": f"Yes {n}.", "second": f"No {n}."} for n in range(2))
+TWO_WEIGHTS = ([["one", 1.0]], [["two", 2.0]])
+
+
+def two_models(room, round=1, answers=TWO_ANSWERS, weights=TWO_WEIGHTS):
+    """As the learner leaves a room with two schools: answers, words and receipts that tell nobody's rule."""
+    with room.store.connect() as connection:
+        pupils = schools.pupils_of(connection, room.code, round)
+    result = {"apart": True, "answers": answers, "weights": weights, "receipts": {each: [6, 2, 5] for each in pupils}}
+    room.change(rooms.update_job, round=round, status="done", result=result)
+    room.change(rooms.change, phase="trained")
+
+
 @contextmanager
 def served(room, prefix=""):
     """A way to ask for a page of a room: a client for each phone, all on one server, which runs in this process."""
@@ -76,9 +90,9 @@ def served(room, prefix=""):
 
 
 @contextmanager
-def serving(where, port=0, prefix=""):
-    """A server on a store in a process of its own: gives the process and its address."""
-    command = [sys.executable, "-m", "minirlhf.classroom.server"]
+def serving(where, port=0, prefix="", first=""):
+    """A server on a store in a process of its own, which does something first: gives the process and its address."""
+    command = [sys.executable, "-c", f"{first}\nfrom minirlhf.classroom.server import main; main()"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         process.stdin.write(json.dumps({"store": str(where), "port": port, "prefix": prefix}) + "\n")

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minirlhf.course.check import diagnoses
 from minirlhf.course.check.checking import examine
 from minirlhf.course.exercises import EXERCISES
 from minirlhf.feedback.agreement import (
@@ -557,8 +558,9 @@ def test_what_is_no_number_is_named(returned):
     assert verdict.outcome == "wrong" and "number" in str(verdict)
 
 
-def test_a_whole_number_that_is_off_by_one_is_off():
+def test_a_whole_number_that_is_off_by_one_is_off(monkeypatch):
     """Positions are compared exactly, however large the numbers beside them are."""
+    monkeypatch.setattr(diagnoses, "LONGEST_SEARCH", 0.1)  # it is not the thought that this is about
 
     def my_chosen_and_rejected(shown, side):
         chosen, rejected, preference = chosen_and_rejected(shown, side)

@@ -13,9 +13,8 @@ import pytest
 import torch
 
 from minirlhf.course.check import checking, diagnoses
-from minirlhf.course.check.checking import examine
+from minirlhf.course.check.checking import examine_here
 from minirlhf.course.check.comparing import UNKNOWN
-from minirlhf.course.check.mutants import of_exercise
 from minirlhf.course.exercises import EXERCISES
 
 FILES = sorted(Path(__file__).with_name("answers").glob("*.py"))
@@ -37,7 +36,7 @@ def answers_of(path, right=False):
 
 def outcome(answer, pattern, exercise):
     """One of: named, helped, misled, nothing, accepted."""
-    verdict = examine(answer, exercise)
+    verdict = examine_here(answer, exercise)
     said = " ".join(str(verdict).split())
     if verdict.outcome != "wrong":
         return verdict.outcome, said
@@ -53,7 +52,6 @@ def held_to_the_rates(path, answers, monkeypatch):
     monkeypatch.setattr(diagnoses, "LONGEST_SEARCH", 0.1)
     monkeypatch.setattr(checking, "FORGIVEN", ())  # a fault of the search shows itself here
     exercise = EXERCISES[path.stem]
-    of_exercise(exercise)  # made once, for all
     found = {answer.__name__: outcome(answer, pattern, exercise) for answer, pattern in answers}
     kinds = [kind for kind, _ in found.values()]
     report = "\n".join(f"{kind:9}{name}: {said[:900]}" for name, (kind, said) in found.items() if kind != "named")
@@ -78,7 +76,7 @@ def test_most_wrong_answers_get_their_thought_and_each_something_to_work_with(pa
 def test_right_answers_in_other_styles_are_never_refused(path):
     exercise = EXERCISES[path.stem]
     for answer, _ in answers_of(path, right=True):
-        verdict = examine(answer, exercise)
+        verdict = examine_here(answer, exercise)
         assert verdict.outcome in ("right", "slow"), f"{answer.__name__}: {verdict}"
 
 

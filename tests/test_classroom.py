@@ -8,12 +8,17 @@ from uuid import uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from room import ADDRESS, HOSTILE, OpenRoom, asked, ballot, served, take_back
+from room import ADDRESS, HOSTILE, OpenRoom, asked, ballot, served, take_back, two_models
 from sqlalchemy.event import listen, remove
 
-from minirlhf.classroom import guard, rooms, tokens, views
+from minirlhf.classroom import guard, kinds, paper, rooms, schools, tables, tokens, values, views
 from minirlhf.classroom.rooms import Refused
+from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Better, BothBad, Skip, Stars, Tie, sides
+from minirlhf.paths import data_folder
+from minirlhf.recipes.pipeline import CONTEXT
+from minirlhf.tokenizer import Tokenizer
+from minirlhf.worlds import helpdesk
 
 
 @pytest.fixture
@@ -167,6 +172,16 @@ def test_the_room_goes_its_way_and_no_other(room):
         room.do("dance")
 
 
+def test_a_training_that_failed_is_said_to_the_teacher_until_there_is_another(room):
+    room.cast(ballot(room.sit(), room.questions[0]))
+    room.do("train")
+    room.change(rooms.update_job, round=1, status="failed", words="It did not work: no room on the disk.")
+    room.change(rooms.change, phase="closed")
+    assert room.change(views.teacher)["training"]["words"] == "It did not work: no room on the disk."
+    room.do("train")
+    assert room.change(views.teacher)["training"]["status"] == "asked"
+
+
 def test_a_room_is_full_or_locked_for_newcomers_alone(tmp_path):
     room = OpenRoom(tmp_path / "votes.db", seats=2)
     first, _ = room.sit("Ada"), room.sit()
@@ -190,6 +205,91 @@ def test_the_projector_counts_what_stands_and_shows_what_divides(room):
         (agreed.key, [4, 0, 0, 0]),
     ]
     assert -1 <= seen["alpha"] < 1
+
+
+# Paper.
+
+
+HANDS = st.lists(st.integers(0, 3), min_size=4, max_size=4)
+
+
+def on_paper(room, question):
+    """How many votes stand on a question, in the order in which a sheet names the answers."""
+    cast = [vote.answer for vote in room.votes() if vote.question.key == question.key]
+    return [cast.count(answer) for answer in (Better(0), Better(1), Tie(), BothBad())]
+
+
+@given(typed=st.lists(st.tuples(st.integers(0, 2), HANDS), max_size=6))
+def test_hands_on_paper_are_votes_and_typed_again_they_are_corrected(typed, tmp_path_factory):
+    room = OpenRoom(tmp_path_factory.mktemp("paper") / "votes.db", questions=asked(3))
+    counts = {question.key: [0, 0, 0, 0] for question in room.questions}
+    for which, hands in typed:
+        counts[room.questions[which].key] = hands
+        room.change(paper.count_hands, question=room.questions[which].key, counts=hands)
+    assert [on_paper(room, question) for question in room.questions] == list(counts.values())
+    assert all(vote.origin == "human" and vote.shown == (0, 1) for vote in room.votes())
+    assert len({(vote.voter, vote.question.key) for vote in room.votes()}) == len(room.votes())
+    assert {vote.id for vote in room.store.votes()} == {
+        vote.id for vote in room.votes()
+    }  # the store alone says the same
+    assert room.change(views.screen)["joined"] == max(map(sum, counts.values()))  # who was typed in error has left
+    room.store.close()
+
+
+def test_a_correction_leaves_alone_what_was_right(room):
+    question = room.questions[0].key
+    room.change(paper.count_hands, question=question, counts=[5, 3, 1, 0])
+    before = {vote.id for vote in room.votes()}
+    room.change(paper.count_hands, question=question, counts=[5, 4, 0, 0])
+    assert len(before & {vote.id for vote in room.votes()}) == 8
+
+
+def test_paper_is_counted_while_it_can_be_and_up_to_the_seats(tmp_path):
+    room = OpenRoom(tmp_path / "votes.db", seats=10)
+    first, second = room.questions[:2]
+    room.sit()
+
+    def count(question, *counts):
+        room.change(paper.count_hands, question=question.key, counts=counts)
+
+    with pytest.raises(Refused, match="9 hands"):
+        count(first, 5, 5, 0, 0)
+    assert not room.votes() and room.change(views.screen)["joined"] == 1
+    count(first, 5, 4, 0, 0)
+    for wrong in ([1, 2, 3], [1, 2, 3, -1], [1, 2, 3, 0.5], [True, 0, 0, 0], ["1", 0, 0, 0]):
+        with pytest.raises(Refused) as refused:
+            count(second, *wrong)
+        assert refused.value.status == 400
+    room.do("lock")
+    room.do("close")
+    count(first, 4, 5, 0, 0)  # sheets are counted when they have been collected
+    with pytest.raises(Refused):
+        count(asked(1, round=2)[0], 1, 0, 0, 0)
+    room.do("train")
+    with pytest.raises(Refused):
+        count(first, 9, 0, 0, 0)
+    assert on_paper(room, first) == [4, 5, 0, 0]
+
+
+def test_a_room_is_led_by_paper_alone(room):
+    """As the panel does; a pupil's phone cannot."""
+    with served(room) as phone:
+        at, teacher, pupil = f"/api/{room.code}/teach", phone(), phone()
+        teacher.post(f"{at}/login", json={"token": room.token})
+        pupil.post(f"/api/{room.code}/join", json={})
+        typed = {"question": room.questions[0].key, "counts": [12, 9, 2, 1]}
+        assert pupil.post(f"{at}/tally", json=typed).status_code == 403
+        assert teacher.post(f"{at}/tally", json=typed).json() == {"ok": True}
+        assert teacher.post(f"{at}/tally", json={"question": "?", "counts": [1, 0, 0, 0]}).status_code == 409
+        assert teacher.post(f"{at}/tally", json={"counts": {"a": 1}}).status_code == 400
+        seen = teacher.get(at).json()
+        assert (seen["hands"], seen["questions"][0]["paper"]) == (24, [12, 9, 2, 1])
+        assert [member["votes"] for member in seen["members"]] == [0]  # hands are nobody whom one could remove
+        assert seen["pairs"][0]["counts"] == [12, 9, 2, 1] and seen["voted"] == 24
+        for step in ("close", "train"):
+            assert teacher.post(f"{at}/do", json={"do": step}).json() == {"ok": True}
+    room.do("erase")
+    assert not room.store.events()
 
 
 def test_every_phone_is_asked_everything_in_an_order_of_its_own(room):
@@ -339,13 +439,31 @@ def test_nobody_votes_faster_than_a_hand(room, no_time_passes):
         assert other.post(f"{at}/vote", json={"question": key, "says": {"answer": "Tie"}, "id": uuid4().hex}).is_success
 
 
-POSTS = ("join", "vote", "undo", "forget", "teach/login", "teach/do")
+POSTS = ("join", "vote", "undo", "guess", "forget", "teach/login", "teach/do", "teach/tally", "teach/cards")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-FIELDS = st.sampled_from(["nickname", "question", "says", "id", "ms", "token", "do", "voter", "method", "simulated"])
+FIELDS = st.sampled_from(
+    [
+        "nickname",
+        "question",
+        "says",
+        "id",
+        "ms",
+        "token",
+        "do",
+        "voter",
+        "method",
+        "simulated",
+        "kind",
+        "counts",
+        "n",
+        "card",
+        "model",
+    ]
+)
 
 
 @pytest.fixture(scope="module")
@@ -423,3 +541,316 @@ def test_hostile_text_is_data(room):
     seen = room.change(views.teacher)
     assert len(seen["members"][0]["nickname"]) <= rooms.NICKNAME and seen["members"][0]["voter"] == voter
     assert HOSTILE.strip() in {reply for question in seen["questions"] for reply in question["replies"]}
+
+
+# Two schools.
+
+
+def told(room, voter):
+    """The rule that a phone shows."""
+    return room.change(views.phone, voter=voter)["rule"]
+
+
+def schooled(where, before=0, **more):
+    """A room whose first round has two schools, with so many who were there when it opened."""
+    room = OpenRoom(where, opens=False, **more)
+    voters = [room.sit() for _ in range(before)]
+    room.do("kind", kind="schools")
+    room.do("open")
+    return room, voters
+
+
+@pytest.fixture(scope="module")
+def waiting(tmp_path_factory):
+    """A store for rooms that wait to begin."""
+    return FeedbackStore(tmp_path_factory.mktemp("schools") / "votes.db")
+
+
+@given(before=st.integers(0, 9), later=st.integers(0, 9), data=st.data())
+def test_schools_are_as_large_as_each_other_and_nobody_changes(waiting, before, later, data):
+    """Whoever comes late joins the smaller one, also after somebody was removed or has left."""
+    code, _ = rooms.open_room(waiting, "Schools", seats=20)
+    with waiting.connect() as connection:  # one transaction for all: it is promised to the disk once
+
+        def sit(voter=None):
+            return rooms.join(connection, code, "", voter)["voter"]
+
+        def school(voter):
+            return schools.school_of(connection, code, 1, voter)
+
+        def sizes():
+            there = [school(voter) for voter in voters]
+            assert None not in there
+            return sorted([there.count(0), there.count(1)])
+
+        voters = [sit() for _ in range(before)]
+        rooms.write_down(connection, code, 1, asked(1))
+        for do in ("kind", "open"):
+            rooms.step(connection, code, do, {"kind": "schools"})
+        assert sizes()[1] - sizes()[0] <= 1
+        for voter in data.draw(st.lists(st.sampled_from(voters), unique=True)) if voters else ():
+            if data.draw(st.booleans()):
+                rooms.forget(connection, code, [voter])
+            else:
+                rooms.step(connection, code, "remove", {"voter": voter})
+            voters.remove(voter)
+        assigned = {voter: school(voter) for voter in voters}
+        for _ in range(later):
+            small, large = sizes()
+            voters.append(sit())
+            assert sizes() == sorted([small + 1, large])
+        for do in ("close", "open"):
+            rooms.step(connection, code, do, {})
+        assert {sit(voter): school(voter) for voter in assigned} == assigned
+
+
+def test_a_rule_is_drawn_by_lot_and_the_rules_of_a_round_are_opposed():
+    drawn = [schools.draw(tokens.new_token(), round=1) for _ in range(200)]
+    pairs = {frozenset(rule.says for rule in pair) for pair in schools.RULES.values()}
+    assert {frozenset(plan["rules"]) for plan in drawn} == pairs
+    assert {(plan["rules"][0], plan["left"]) for plan in drawn} == {
+        (rule, left) for rule in schools.BY_WORDS for left in (0, 1)
+    }
+    secret = tokens.new_token()
+    in_turn = [frozenset(schools.draw(secret, round)["rules"]) for round in range(len(pairs))]
+    assert set(in_turn) == pairs  # none comes again before all have come
+    for one, other in schools.RULES.values():
+        assert (one.taste, one.sign) == (other.taste, -other.sign)
+
+
+def test_a_rule_is_told_to_its_own_school_and_to_nobody_else_until_all_is_shown(tmp_path):
+    room, voters = schooled(tmp_path / "votes.db", before=6)
+    rules = {told(room, voter) for voter in voters}
+    assert len(rules) == 2 and rules <= schools.BY_WORDS.keys()
+    with served(room) as phone:
+        at, teacher, phones = f"/api/{room.code}", phone(), [phone() for _ in range(6)]
+        teacher.post(f"{at}/teach/login", json={"token": room.token})
+        for each in phones:
+            each.post(f"{at}/join", json={})
+
+        def look():
+            """What everybody sees; who of the phones knows which rule."""
+            shared = [teacher.get(f"{at}/{path}").text for path in ("screen", "teach", "teach/export")]
+            mine = [each.get(f"{at}/me").text for each in phones]
+            return "".join(shared), [{rule for rule in rules if rule in text} for text in mine]
+
+        first = look()[1]
+        assert sorted(map(len, first)) == [1] * 6 and set.union(*first) == rules
+        for each in phones:
+            seen = each.get(f"{at}/me").json()
+            says = {"answer": "Better", "winner": 0}
+            vote = {"question": seen["questions"][0]["key"], "says": says, "id": uuid4().hex}
+            assert each.post(f"{at}/vote", json=vote).is_success
+        for do in ("pause", "resume", "close", "train"):
+            room.do(do)
+            shared, mine = look()
+            assert not any(rule in shared for rule in rules) and mine == first, do
+        two_models(room)
+        for _ in range(3):
+            room.do("reveal")
+            shared, mine = look()
+            assert not any(rule in shared for rule in rules) and mine == first
+            assert not re.search(r"was model [12]", "".join(each.get(f"{at}/me").text for each in phones))
+        room.do("reveal")
+        shown = teacher.get(f"{at}/screen").json()["schools"]["models"]
+        assert {model["rule"] for model in shown} == rules and sum(model["people"] for model in shown) == 6
+        for each, known in zip(phones, first, strict=True):  # and each phone says which model was its own
+            number = int(re.search(r"was model ([12])", each.get(f"{at}/me").text)[1])
+            assert {shown[number - 1]["rule"]} == known
+
+
+def test_a_guess_counts_while_it_is_asked_and_is_right_for_one_school_alone(tmp_path):
+    room, voters = schooled(tmp_path / "votes.db", before=4)
+
+    def guess(voter, model):
+        """What a guess is refused with; None where it is not."""
+        try:
+            room.change(rooms.guess, voter=voter, model=model)
+        except Refused as refused:
+            return refused.status
+
+    room.cast(*[ballot(voter, room.questions[0]) for voter in voters])
+    for do in ("close", "train"):
+        assert guess(voters[0], 1) == 409
+        room.do(do)
+    two_models(room)
+    for _ in range(3):
+        assert guess(voters[0], 1) == 409 and room.change(views.phone, voter=voters[0])["guess"] is None
+        room.do("reveal")
+    assert [guess(voters[0], wrong) for wrong in (0, 3, None, "1", True, [1])] == [400] * 6
+    assert guess("person-nobody", 1) == 403
+    state = room.change(rooms.find).state
+    assert [guess(voter, 2) for voter in voters] == [guess(voter, 1) for voter in voters] == [None] * 4
+    assert room.change(rooms.find).state == state  # no other phone has anything to learn from it
+    assert {room.change(views.phone, voter=voter)["guess"] for voter in voters} == {1}
+    seen = room.change(views.screen)["schools"]
+    assert (seen["guessed"], seen["right"], seen["models"]) == (4, None, None)
+    room.do("remove", voter=voters[3])
+    room.change(rooms.forget, voters=voters[2:3])
+    room.do("reveal")
+    assert guess(voters[0], 2) == 409
+    seen = room.change(views.screen)["schools"]
+    of_model_1 = [
+        voter for voter in voters[:2] if "was model 1" in room.change(views.phone, voter=voter)["receipt"]["sentence"]
+    ]
+    assert (seen["guessed"], seen["right"]) == (2, len(of_model_1))
+
+
+def test_each_school_must_have_voted_before_two_models_learn(tmp_path):
+    room, voters = schooled(tmp_path / "votes.db", before=2)
+    room.cast(ballot(voters[0], room.questions[0]))
+    with pytest.raises(Refused, match="school"):
+        room.do("train")
+    room.cast(ballot(voters[1], room.questions[0]))
+    room.do("train")
+    with room.store.connect() as connection:
+        assert rooms.latest_job(connection, rooms.find(connection, room.code))["method"] == "DPO"
+
+
+def test_votes_under_a_secret_rule_never_go_into_the_rooms_own_model(tmp_path):
+    room, voters = schooled(tmp_path / "votes.db", before=2)
+    room.cast(*[ballot(voter, room.questions[0]) for voter in voters])
+    room.do("train")
+    two_models(room)
+    room.change(rooms.write_down, round=2, written=asked(round=2))
+    room.do("next")
+    room.do("train", method="PPO")
+    with room.store.connect() as connection:
+        assert kinds.trained_on(connection, room.code) == {2: "PPO"}
+        assert kinds.trained_on(connection, room.code, done=True) == {}
+
+
+def test_who_was_in_which_school_goes_with_the_votes(tmp_path):
+    room, voters = schooled(tmp_path / "votes.db", before=4)
+    room.change(rooms.forget, voters=voters[:1])
+    with room.store.connect() as connection:
+        assert sorted(schools.pupils_of(connection, room.code, 1)) == sorted(voters[1:])
+    room.do("erase")
+    with room.store.connect() as connection:
+        assert not schools.pupils_of(connection, room.code, 1)
+        assert kinds.kind_of(connection, room.code, 1)[0] == "ordinary"
+
+
+# What a room values.
+
+
+def test_no_phone_says_what_value_a_reply_stands_for(tmp_path):
+    room = OpenRoom(tmp_path / "votes.db")
+    room.change(rooms.change, phase="trained")
+    room.do("next", kind="values")
+    with served(room) as phone:
+        client = phone()
+        client.post(f"/api/{room.code}/join", json={})
+        text = client.get(f"/api/{room.code}/me").text
+        seen = client.get(f"/api/{room.code}/me").json()
+    assert len(seen["questions"]) == len(values.TRADE_OFFS)
+    for each in values.TRADE_OFFS:
+        assert not any(json.dumps(value)[1:-1] in text for value in (*each.values, *each.chosen))
+
+
+def test_what_is_written_for_a_value_can_be_read_asked_and_learned_from():
+    tokenizer = Tokenizer.load(data_folder() / "checkpoints" / "sft" / "tokenizer.json")
+    assert 10 <= len(values.TRADE_OFFS) == len(values.BY_PAIR)
+    for question in values.questions(1):
+        assert helpdesk.read(question.prompt).text in question.prompt
+        for reply in question.replies:
+            assert len(tokenizer.encode(question.prompt + reply)) < CONTEXT
+    for each in values.TRADE_OFFS:
+        said = " ".join(each.replies).lower()
+        assert not any(value.lower() in said for value in each.values)
+        assert len({*each.replies}) == len({*each.values}) == len({*each.chosen}) == 2
+
+
+COUNTS = st.tuples(*[st.integers(0, 40)] * 4)
+
+
+@given(counts=COUNTS)
+def test_a_room_is_said_to_choose_what_most_of_it_chose_or_to_be_torn(counts):
+    first, second, tie, bad = counts
+    (each, *_) = values.TRADE_OFFS
+    chosen = values.chose(counts)
+    mirrored = values.chose((second, first, tie, bad))
+    assert mirrored == (None if chosen is None else 1 - chosen)
+    assert chosen is None or counts[chosen] > counts[1 - chosen]
+    assert (values.verdict(each, counts) in each.chosen) == (chosen is not None)
+    if abs(first - second) >= 2 and min(first, second) == 0:
+        assert chosen == int(second > first)
+
+
+def test_trade_offs_are_shown_one_by_one_with_what_was_counted_and_train_nobody(room):
+    room.change(rooms.change, phase="trained")
+    room.do("next", kind="values")
+    with room.store.connect() as connection:
+        written = [rooms.question_of(row) for row in rooms.asked_in(connection, room.code, 2)]
+    voters = [room.sit() for _ in range(5)]
+    for i, voter in enumerate(voters):
+        for question in written:
+            first = sides(voter, question).index(0)
+            room.cast(ballot(voter, question, Tie() if i == 4 else Better(first if i else 1 - first)))
+    hidden = written[3]
+    room.do("hide", question=hidden.key)
+    assert room.change(views.screen)["values"] is None and not room.change(views.screen)["pairs"]
+    with pytest.raises(Refused):
+        room.do("reveal")
+    room.do("close")
+    shown = [each for each in values.TRADE_OFFS if each.question(2).key != hidden.key]
+    for n in range(len(shown) + 2):
+        seen = room.change(views.screen)["values"]
+        assert [each["values"] for each in seen["items"]] == [each.values for each in shown[:n]]
+        assert (seen["shown"], seen["all"]) == (min(n, len(shown)), n > len(shown))
+        if n <= len(shown):
+            room.do("reveal")
+    assert {tuple(each["counts"]) for each in seen["items"]} == {(3, 1, 1, 0)}
+    assert [each["sentence"] for each in seen["items"]] == [each.chosen[0] for each in shown]
+    with pytest.raises(Refused):
+        room.do("reveal")
+    with room.store.connect() as connection:
+        assert not kinds.trained_on(connection, room.code)
+    room.do("train", method="DPO")  # unless the teacher wants it
+    with room.store.connect() as connection:
+        assert kinds.trained_on(connection, room.code) == {2: "DPO"}
+
+
+def test_a_values_round_needs_no_training_before_the_next_one(room):
+    room.change(rooms.change, phase="trained")
+    room.do("next", kind="values")
+    with pytest.raises(Refused):
+        room.do("next")
+    room.do("close")
+    room.do("next", kind="schools")
+    assert room.change(views.phone, voter=room.sit())["rule"]
+
+
+def test_a_kind_is_chosen_before_a_round_opens_and_can_be_taken_back(tmp_path):
+    room = OpenRoom(tmp_path / "votes.db", opens=False)
+    for kind in ("exam", None, ["schools"], {}):
+        with pytest.raises(Refused):
+            room.do("kind", kind=kind)
+    room.do("kind", kind="values")
+    with room.store.connect() as connection:
+        assert len(rooms.asked_in(connection, room.code, 1)) == len(values.TRADE_OFFS)
+    room.do("kind", kind="ordinary")
+    with pytest.raises(Refused):  # the learner has to write the others first
+        room.do("open")
+    room.change(rooms.write_down, round=1, written=room.questions)
+    room.do("kind", kind="schools")
+    room.do("open")
+    assert told(room, room.sit())
+    with pytest.raises(Refused):
+        room.do("kind", kind="ordinary")
+
+
+def test_a_room_that_was_opened_before_there_were_kinds_goes_on(room):
+    voter = room.sit()
+    room.cast(ballot(voter, room.questions[0]))
+    with room.store.connect() as connection:
+        for table in (tables.kinds, tables.pupils):
+            table.drop(connection)
+    with served(room) as phone:  # a server that starts anew finds them missing, and makes them
+        teacher = phone()
+        teacher.post(f"/api/{room.code}/teach/login", json={"token": room.token})
+        seen = teacher.get(f"/api/{room.code}/teach").json()
+        assert (seen["kind"], seen["votes"]) == ("ordinary", 1)
+    room.change(rooms.change, phase="trained")
+    room.do("next", kind="schools")
+    assert told(room, voter) and len(room.votes()) == 1

@@ -10,17 +10,19 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from lab import OWN
 from playwright.sync_api import expect
-from room import HOSTILE, OpenRoom, ballot, serving
+from room import HOSTILE, OpenRoom, ballot, serving, two_models
+from room import asked as hats
 
-from minirlhf.classroom import rooms
-from minirlhf.classroom.learning import CURVES
-from minirlhf.feedback.votes import Better, BothBad, Question, Skip, Tie
+from minirlhf.classroom import rooms, schools
+from minirlhf.classroom.learning import APART, CURVES
+from minirlhf.feedback.votes import Better, BothBad, Question, Skip, Tie, sides
 
 pytestmark = pytest.mark.browser
 
 SCREENSHOTS = os.environ.get("SCREENSHOTS")  # a folder, for people who want to look
 PHONE, PROJECTOR, DESK = (360, 740), (1280, 720), (1100, 800)
 PAGES = {"j": PHONE, "screen": PROJECTOR, "teach": PHONE}
+SHEET = (680, 960)  # pixels between the margins of a page
 RTL = "مرحبا بالعالم " * 40
 LONG = "W" * 500
 MOST_KB = 40  # of the phone's page, as it is sent
@@ -162,6 +164,52 @@ def phases(room):
     yield "over"
 
 
+def through_schools(room):
+    """Bring a room whose first round has two schools through all it can be."""
+    yield "waiting"
+    for do in ("kind", "open"):
+        room.do(do, kind="schools")
+        yield do
+    room.cast(*[ballot(room.sit(), room.questions[0]) for _ in range(4)])
+    for do in ("pause", "resume", "close", "train"):
+        room.do(do)
+        yield do
+    records = [{"first": n / 10, "second": n / 50} for n in range(9)] + [{"second": 0.3}]
+    room.change(rooms.update_job, round=1, status="running", total=12, records=records, words="Two models learn.")
+    yield "running"
+    texts = [(HOSTILE, LONG, RTL), ("My hat?", "No.", "line\n" * 30)]
+    answers = [{"prompt": prompt, "first": first, "second": second} for prompt, first, second in texts]
+    words = [LONG, "(ten more words)", "<b>!", "please", ".", "no", "مرحبا", "sorry"]
+    weights = [[word, 1.25 - i / 3] for i, word in enumerate(words)]
+    two_models(room, answers=answers, weights=[weights, weights[:1]])
+    yield "trained"
+    for n in range(4):
+        room.do("reveal")
+        yield f"reveal {n + 1}"
+
+
+def through_values(room):
+    """Bring a room whose first round is about values through all it can be."""
+    room.do("kind", kind="values")
+    room.do("open")
+    yield "voting"
+    with room.store.connect() as connection:
+        written = [rooms.question_of(row) for row in rooms.asked_in(connection, room.code, 1)]
+    for n in range(5):
+        voter = room.sit()
+        room.cast(*[ballot(voter, each, [Better(n % 2), Tie(), BothBad()][i % 3]) for i, each in enumerate(written)])
+    for do in ("pause", "resume", "close"):
+        room.do(do)
+        yield do
+    for n in range(len(written) + 1):
+        room.do("reveal")
+        if n in (0, 1, len(written) - 1, len(written)):
+            yield f"reveal {n + 1}"
+
+
+THROUGH = [through_schools, through_values]
+
+
 def settled(page, room):
     """Wait until a page shows what the room is now; a phone that wakes asks at once."""
     state = room.change(rooms.find).state
@@ -170,6 +218,12 @@ def settled(page, room):
     if SCREENSHOTS:
         page.screenshot(path=f"{SCREENSHOTS}/{page.url.split('/')[3]}-{state}.png")
 
+
+# What is cut off although it is no text that shortens itself: whole elements beyond the frame that holds them.
+CUT_OFF = """() => [...document.querySelectorAll('#stage li, #stage p, #stage h2')].filter((each) => {
+    const box = each.getBoundingClientRect(), frame = (each.closest('.side') ?? document.body).getBoundingClientRect();
+    return box.height && (box.bottom > frame.bottom + 1 || box.top < frame.top - 1);
+}).map((each) => each.outerHTML.slice(0, 80))"""
 
 # A voter.
 
@@ -367,21 +421,42 @@ def test_votes_are_deleted_when_asked_twice(visitors, room):
     phone.get_by_text("About you").click()
     press(phone, "Delete my votes", "No, keep them", "Delete my votes")
     assert len(room.votes()) == 1
+    held = phone.evaluate("Object.keys(localStorage)")
+    assert held and all(name.startswith("minirlhf ") for name in held)
+    assert [cookie["name"] for cookie in phone.context.cookies()] == [f"seat-{room.code}"]
     press(phone, "Yes, delete them")
     expect(phone.get_by_role("button", name="Join")).to_be_visible()
+    assert not phone.evaluate("localStorage.length") and not phone.context.cookies()
     expect(phone.get_by_role("alert")).to_contain_text("deleted")
     assert not room.votes() and not room.change(rooms.members_of)
     press(phone, "Join")
     counts(phone, "0 of 6")
 
 
-def test_whoever_is_removed_is_told(visitors, room):
+@pytest.mark.parametrize("votes", [True, False], ids=["votes on", "only looks"])
+def test_whoever_is_removed_is_told(visitors, room, votes):
     phone = visitors.phone(room)
     (member,) = room.change(rooms.members_of)
     room.do("remove", voter=member["voter"])
-    press(phone, "Tie")
-    expect(phone.get_by_role("alert").or_(phone.locator("#sentence")).filter(has_text="teacher")).to_be_visible()
+    if votes:
+        press(phone, "Tie")
+    expect(phone.locator("#sentence")).to_contain_text("teacher")
+    expect(phone.get_by_role("button", name="Join")).to_be_hidden()
+    expect(phone.locator("#voting")).to_be_hidden()
+    phone.reload()
+    expect(phone.locator("#sentence")).to_contain_text("teacher")
     assert not room.votes()
+
+
+def test_what_is_kept_can_be_read_before_joining_and_prints_on_one_page(visitors, room):
+    phone = visitors.visit("j", room)
+    with phone.context.expect_page() as opened:
+        phone.get_by_role("link", name="What is kept").click()
+    page = opened.value
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    assert page.evaluate(OUTSIDE) == [] and not Axe().run(page).response["violations"]
+    for paper in ("A4", "Letter"):
+        assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format=paper))) == 1
 
 
 def test_a_phone_loads_little():
@@ -412,6 +487,21 @@ def test_the_screen_follows_the_room(visitors, room):
     before = screen.evaluate("getComputedStyle(document.body).backgroundColor")
     screen.keyboard.press("d")
     assert screen.evaluate("getComputedStyle(document.body).backgroundColor") != before
+
+
+def test_the_screen_draws_two_models_side_by_side_on_one_scale(visitors, server):
+    room = OpenRoom(server[0], opens=False)
+    for _, phase in zip(range(7), through_schools(room), strict=False):
+        assert phase
+    records = [{name: step / 10 * (i + 1) for i, name in enumerate(APART)} for step in range(5)]
+    room.change(rooms.update_job, round=1, status="running", total=5, records=records)
+    drawn = visitors.visit("screen", room).locator("figure")
+    expect(drawn).to_have_count(2)
+    for i, last in enumerate(["0.4", "0.8"]):
+        expect(drawn.nth(i).locator("polyline")).to_have_attribute("points", re.compile(r"^(\S+ ){4}\S+$"))
+        expect(drawn.nth(i).locator("figcaption")).to_contain_text([f"Model {i + 1} {last}"])
+    scales = [drawn.nth(i).locator("text").all_inner_texts() for i in range(2)]
+    assert scales[0] == scales[1]
 
 
 @pytest.mark.parametrize("method", ["PPO", "DPO"])
@@ -508,6 +598,103 @@ def test_the_panel_leads_a_room_by_the_keyboard_alone(visitors, room):
     assert not room.votes()
 
 
+def test_hands_on_paper_are_typed_in_by_the_keyboard(visitors, room):
+    panel = visitors.visit("teach", room)
+    panel.get_by_text("Type in what was counted").click()
+    panel.get_by_role("spinbutton").first.focus()
+    for typed in ("12", "9", "", "1"):
+        panel.keyboard.type(typed)
+        panel.keyboard.press("Tab")
+    panel.keyboard.press("Enter")
+    expect(panel.get_by_role("status")).to_contain_text("22 hands")
+    assert panel.evaluate("document.activeElement.closest('li').dataset.id") == room.questions[1].key
+    panel.keyboard.type("3")
+    room.cast(ballot(room.sit(), room.questions[0], Tie()))  # a phone that came in after all: a new snapshot comes
+    expect(panel.locator("#questions li").first).to_contain_text("A 12 · B 9 · tie 1")
+    expect(panel.locator("#members li")).to_have_count(1)
+    first, second = panel.locator("#tallies li").nth(0), panel.locator("#tallies li").nth(1)
+    assert [each.input_value() for each in first.get_by_role("spinbutton").all()] == ["12", "9", "0", "1"]
+    assert second.get_by_role("spinbutton").first.input_value() == "3", "what is being typed stays"
+    first.get_by_role("spinbutton").first.fill("120")
+    panel.keyboard.press("Enter")
+    expect(panel.get_by_role("alert")).to_contain_text("seats")
+    first.get_by_role("spinbutton").first.fill("11")
+    panel.keyboard.press("Enter")
+    expect(first).to_contain_text("21 hands")
+    assert len(room.votes()) == 22
+    press(panel, panel.locator("#next").inner_text(), "Train now with PPO")
+    expect(panel.locator("#next")).to_contain_text("Learning")
+    expect(panel.locator("#counting")).to_be_hidden()
+
+
+@pytest.mark.parametrize("layout", ["sheet", "cards"])
+def test_the_pairs_can_be_printed(visitors, server, layout):
+    texts = [HOSTILE, RTL, LONG, "A hat. " * 80]
+    questions = [
+        Question("pair", f"Customer: {prompt}\nAgent:", (f" {prompt} yes", f" {prompt} no")) for prompt in texts
+    ]
+    room = OpenRoom(server[0], questions=[*hats(2), *questions])
+    room.do("hide", question=questions[0].key)
+    context = visitors.context(size=DESK)
+    visitors.visit("teach", room, context=context).locator("#next").wait_for()
+    page = visitors.visit("paper", room, context=context)
+    expect(page.locator("#pairs li")).to_have_count(5)
+    if layout == "cards":
+        page.get_by_text("Cards to hold up").click()
+    numbers = [text.rstrip(".") for text in page.locator(".number").all_inner_texts()]
+    assert numbers == ["1", "2", "4", "5", "6"]  # the panel's, where one of them is hidden
+    assert not Axe().run(page).response["violations"]
+    page.set_viewport_size({"width": SHEET[0], "height": SHEET[1]})
+    page.emulate_media(media="print")
+    expect(page.locator("#how")).to_be_hidden()
+    assert page.evaluate(OUTSIDE) == []
+    tall = [pair.bounding_box()["height"] for pair in page.locator("#pairs li").all()]
+    assert max(tall) <= SHEET[1], "a pair fits a page"
+    least = page.locator("#pairs li").first.evaluate("(pair) => parseFloat(getComputedStyle(pair).fontSize)")
+    assert least >= (44 if layout == "cards" else 16)
+    if SCREENSHOTS:
+        page.screenshot(path=f"{SCREENSHOTS}/paper-{layout}.png", full_page=True)
+    assert page.get_by_text("both bad", exact=True).first.is_visible() == (layout == "sheet")
+
+
+def test_a_seat_card_is_printed_and_lets_one_phone_in(visitors, room):
+    context = visitors.context(size=DESK)
+    panel = visitors.visit("teach", room, context=context)
+    expect(panel.locator("#next")).to_be_visible()
+    page = visitors.visit("paper", room, context=context)
+    page.get_by_text("Seat cards").click()
+    page.get_by_label("How many cards").fill("2")
+    press(page, "Make new cards")
+    expect(page.locator("#seats li")).to_have_count(2)
+    expect(page.get_by_role("button", name="Print")).to_be_visible()
+    assert page.locator("#seats img").first.evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 0
+    assert not Axe().run(page).response["violations"]
+    if SCREENSHOTS:
+        page.screenshot(path=f"{SCREENSHOTS}/paper-seats.png", full_page=True)
+    first, second = [text.replace(" ", "") for text in page.locator("#seats b").all_inner_texts()]
+    expect(panel.locator("#seats")).to_contain_text("0 of 2")
+    scans = [visitors.context().new_page() for _ in range(2)]
+    for phone in scans:
+        phone.goto(f"{visitors.address}/j/{room.code}#{first}")
+        press(phone, "Join")
+    counts(scans[0], "0 of 6")
+    assert first not in scans[0].url
+    expect(scans[1].get_by_role("alert")).to_contain_text("card")
+    scans[1].get_by_label("letters on your seat card").fill(f" {second[:4].lower()} {second[4:]}")
+    assert not Axe().run(scans[1]).response["violations"]
+    press(scans[1], "Join")
+    counts(scans[1], "0 of 6")
+    press(page, "Let everybody in without a card")
+    expect(page.get_by_role("status")).to_contain_text("Everybody")
+    visitors.phone(room)
+
+
+def test_the_sheet_is_the_teachers(visitors, room):
+    page = visitors.visit("paper", room, size=PHONE)
+    expect(page.get_by_role("alert")).to_contain_text("panel")
+    expect(page.locator("#pairs li")).to_have_count(0)
+
+
 def test_erasing_asks_twice(visitors, room):
     room.cast(somebodys(room))
     panel = visitors.visit("teach", room)
@@ -526,6 +713,35 @@ def test_an_export_names_nobody(visitors, room):
         panel.get_by_text("Export").click()
     text = download.value.path().read_text(encoding="utf-8")
     assert len(text.splitlines()) == 1 and vote.voter not in text
+
+
+def test_an_export_with_ids_asks_first(visitors, room):
+    vote = somebodys(room)
+    room.cast(vote)
+    panel = visitors.visit("teach", room, size=DESK)
+    press(panel, "The same, with voters' ids", "No", "The same, with voters' ids")
+    with panel.expect_download() as download:
+        press(panel, "Yes, with ids")
+    assert vote.voter in download.value.path().read_text(encoding="utf-8")
+
+
+def test_the_model_learns_again_without_what_somebody_deleted(visitors, room):
+    stays, leaves = somebodys(room), somebodys(room)
+    room.cast(stays, leaves)
+    room.do("train")
+    learned(room)
+    result = {"answers": [], "weights": [], "receipts": {}, "learned_from": {stays.voter: 1, leaves.voter: 1}}
+    room.change(rooms.finish_job, round=1, result=result)
+    panel = visitors.visit("teach", room)
+    again = panel.get_by_role("button", name="Learn again without them")
+    expect(panel.locator("#next")).to_contain_text("Show")
+    expect(again).to_be_hidden()
+    room.change(rooms.forget, voters=[leaves.voter])
+    expect(panel.locator("#gone")).to_contain_text("1 vote")
+    assert not Axe().run(panel).response["violations"]
+    again.click()
+    expect(panel.locator("#next")).to_contain_text("Learning")
+    expect(panel.locator("#gone")).to_be_hidden()
 
 
 def test_a_refusal_is_read_out_and_stays(visitors, room):
@@ -589,6 +805,116 @@ def test_nobody_is_shut_out(visitors, room, kind, dark):
     for _ in phases(room):
         settled(page, room)
         check()
+
+
+@pytest.mark.parametrize("through", THROUGH)
+@pytest.mark.parametrize("kind", PAGES)
+def test_a_round_of_any_kind_fits_and_can_be_read_from_the_last_row(visitors, server, kind, through):
+    room = OpenRoom(server[0], opens=False)
+    page = visitors.phone(room, LONG[:24]) if kind == "j" else visitors.visit(kind, room)
+    for phase in through(room):
+        settled(page, room)
+        assert page.locator("img:not(#qr), script:not([src])").count() == 0
+        assert page.evaluate(OUTSIDE) == [], phase
+        sideways, down = page.evaluate(SCROLLS)
+        assert sideways <= 0 and (kind != "screen" or down <= 0), phase
+        if kind == "screen":
+            assert min(page.evaluate(LETTERS)) >= LAST_ROW, phase
+            assert page.evaluate(CUT_OFF) == [], phase
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("through", THROUGH)
+@pytest.mark.parametrize("kind", PAGES)
+def test_a_round_of_any_kind_shuts_nobody_out(visitors, server, kind, through, dark):
+    room, axe = OpenRoom(server[0], opens=False), Axe()
+    page = visitors.phone(room, dark=dark) if kind == "j" else visitors.visit(kind, room, dark=dark)
+    for phase in through(room):
+        settled(page, room)
+        found = axe.run(page)
+        assert not found.response["violations"], (phase, found.generate_report())
+
+
+def test_two_schools_go_from_the_panel_to_the_phones_and_to_the_screen(visitors, server):
+    """The teacher chooses, each phone learns one rule and no screen does, and at the end everybody does."""
+    room = OpenRoom(server[0], opens=False)
+    panel, screen = visitors.visit("teach", room), visitors.visit("screen", room)
+    phones = [visitors.phone(room) for _ in range(2)]
+    press(panel, "Two schools")
+    expect(panel.get_by_role("button", name="Two schools")).to_have_attribute("aria-pressed", "true")
+    expect(phones[0].locator("#rule")).to_be_hidden()
+    press(panel, "Open the vote")
+    rules = []
+    for phone in phones:
+        expect(phone.locator("#rule-text")).to_have_text(re.compile("Vote"))
+        rules.append(phone.locator("#rule-text").inner_text())
+        with sent(phone, "vote"):
+            press(phone, "A is better")
+        phone.reload()
+        expect(phone.locator("#rule-text")).to_have_text(rules[-1])
+    assert set(rules) == {rule.says for rule in schools.RULES[rule_pair(rules)]}
+    expect(screen.locator("#voted")).to_have_text("2")
+    press(panel, "Close the vote (2 of 2 have voted)")
+    expect(panel.get_by_label("DPO")).to_be_checked()
+    press(panel, "Train now with DPO")
+    expect(panel.locator("#next")).to_contain_text("Learning")
+    two_models(room)
+    for name in ("Show the first pair", "Show pair 2 of 2", "Ask the room which is whose"):
+        assert not any(rule in page.content() for rule in rules for page in (panel, screen))
+        press(panel, name)
+    expect(screen.locator(".asking li")).to_have_count(2)
+    with sent(phones[0], "guess", "guess"):
+        press(phones[0], "Model 2", "Model 1")
+    with sent(phones[1], "guess"):
+        press(phones[1], "Model 1")
+    phones[1].reload()
+    expect(phones[1].get_by_role("button", name="Model 1")).to_have_attribute("aria-pressed", "true")
+    expect(screen.locator(".progress")).to_contain_text("2 people")
+    press(panel, "Show whose they are")
+    expect(screen.locator(".side")).to_have_count(2)
+    expect(screen.locator("#step")).to_contain_text("1 of 2")  # they are in two schools, and said the same
+    expect(phones[0].locator("#guess")).to_be_hidden()
+    assert sorted(screen.locator(".side .rule").all_inner_texts()) == sorted(rules)
+    for phone, rule in zip(phones, rules, strict=True):
+        number = int(re.search(r"was model ([12])", phone.locator("#receipt", has_text="was model").inner_text())[1])
+        assert screen.locator(".side").nth(number - 1).locator(".rule").inner_text() == rule
+    screen.keyboard.press("ArrowLeft")
+    expect(screen.locator(".asking li")).to_have_count(2)
+    panel.get_by_role("button", name="Values", exact=True).press("Enter")
+    expect(panel.locator("#phase")).to_contain_text("round 2, about values")
+    expect(panel.locator("#next")).to_be_focused()
+    for phone in phones:
+        expect(phone.locator("#rule")).to_be_hidden()
+        counts(phone, "0 of 12")
+
+
+def rule_pair(rules):
+    """The name of the opposed rules of which one of these is."""
+    return next(name for name, pair in schools.RULES.items() if rules[0] in {rule.says for rule in pair})
+
+
+def test_the_bars_of_a_trade_off_grow_from_the_middle_as_far_as_was_voted(visitors, server):
+    room = OpenRoom(server[0], opens=False)
+    room.do("kind", kind="values")
+    room.do("open")
+    with room.store.connect() as connection:
+        question = rooms.question_of(rooms.asked_in(connection, room.code, 1)[0])
+    for says in [0, 0, 0, 0, 0, 1, Tie(), Tie()]:
+        voter = room.sit()
+        says = Better(sides(voter, question).index(says)) if isinstance(says, int) else says
+        room.cast(ballot(voter, question, says))
+    panel, screen = visitors.visit("teach", room), visitors.visit("screen", room)
+    press(panel, "Close the vote (8 of 8 have voted)", "Show the first trade-off")
+    expect(screen.locator(".split .number")).to_have_text(["5", "1"])
+    boxes = {name: screen.locator(f".diverging .{name}").bounding_box() for name in ("first", "tie", "second")}
+    middle, whole = (screen.locator(".diverging").bounding_box()[key] for key in ("x", "width"))
+    width = {name: 2 * box["width"] / whole * 8 for name, box in boxes.items()}
+    assert [round(width[name]) for name in ("first", "tie", "second")] == [5, 2, 1]
+    assert abs(boxes["tie"]["x"] + boxes["tie"]["width"] / 2 - middle - whole / 2) < 2
+    assert boxes["first"]["x"] < boxes["tie"]["x"] < boxes["second"]["x"]
+    expect(panel.locator("#next")).to_contain_text("2 of 12")
+    press(panel, "Open round 2 now")
+    expect(panel.locator("#phase")).to_contain_text("round 2")
 
 
 def test_behind_a_prefix_all_is_found(chromium, tmp_path):

@@ -15,7 +15,8 @@ import urllib.request
 import pytest
 
 from minirlhf import paths
-from minirlhf.course import cli, copies
+from minirlhf.course import cli, copies, hub
+from minirlhf.runtime import ON_HUB
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])
@@ -173,6 +174,19 @@ def test_no_browser_is_opened_without_a_screen(monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     assert not cli.can_open_browser()
+
+
+@pytest.mark.parametrize("inside", hub.OF_A_SERVER)
+def test_in_a_hubs_server_the_lessons_are_copied_and_no_second_server_is_started(tmp_path, monkeypatch, capsys, inside):
+    """In a terminal or a notebook; nobody outside could reach another one."""
+    for name in (ON_HUB, hub.WHERE_TO_SERVE):
+        monkeypatch.setenv(name, "of a hub")
+    assert hub.waits_for_a_server()
+    monkeypatch.setenv(inside, "of a server")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cli.main(["lessons"]) == 0
+    assert (tmp_path / "my_lessons" / copies.FIRST_LESSON).is_file()
+    assert f"my_lessons/{copies.FIRST_LESSON}" in capsys.readouterr().out
 
 
 @pytest.fixture

@@ -53,6 +53,7 @@ def changed(house, name, text):
         ("data/more.jsonl", '{"text": "once"}\n', {WORLD, LOSSES, MOODS}),
         ("data/checkpoints/base/model.safetensors", "other weights", {WORLD, LOSSES, MOODS}),
         ("constraints.txt", "# pinned\ntorch==2.13.1\n", {WORLD, LOSSES, MOODS}),
+        ("constraints.txt", "torch==2.13.0\npyarrow==25.0.0\n", {WORLD, LOSSES, MOODS}),  # which datasets brings
     ],
 )
 def test_it_changes_with_what_is_imported_however_far_off_with_data_and_with_pins(house, name, text, those):
@@ -69,6 +70,7 @@ def test_it_changes_with_what_is_imported_however_far_off_with_data_and_with_pin
         ("data/recorded/bands.json", '{"rows": []}'),
         ("data/README.md", "What is there."),
         ("constraints.txt", "# the pins\n\ntorch==2.13.0\n"),
+        ("constraints.txt", "torch==2.13.0\n# the tests'\npytest==9.2.0\nplaywright==1.65.2\n"),
     ],
 )
 def test_it_does_not_change_with_words_nor_with_what_nobody_reads(house, name, text):

@@ -7,7 +7,7 @@ import torch
 from matplotlib.figure import Figure
 from tiny import fingerprint
 
-from minirlhf import load_shipped, plots
+from minirlhf import plots
 from minirlhf.bandit import exact_optimum
 from minirlhf.course.experiments.lesson_11 import (
     BETA,
@@ -39,11 +39,6 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 ASKED = "Customer: My kettle is late.\nAgent:"
 QUICK = DirectConfig(steps=2)
 GOAL = exact_optimum(REFERENCE, REWARDS, BETA)
-
-
-@pytest.fixture(scope="module")
-def shipped():
-    return load_shipped()
 
 
 def vote(answer, *replies, mode="pair", prompt=ASKED):

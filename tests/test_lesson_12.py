@@ -23,19 +23,14 @@ from minirlhf.course.plots.style import said_of
 from minirlhf.feedback.agreement import Share
 from minirlhf.groups import centred_advantages, dead_groups, group_advantages, standardised_advantages
 from minirlhf.grpo import GRPOConfig, train_grpo
-from minirlhf.recipes.pipeline import load_shipped
 from minirlhf.rollout import collect
 from minirlhf.verifiers import right_remedy, score_by
 from minirlhf.worlds.helpdesk import PROBLEMS
 from minirlhf.worlds.helpdesk_gold import words
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 KETTLE = "Customer: My kettle is broken.\nAgent:"
-
-
-@pytest.fixture(scope="module")
-def shipped():
-    torch.set_num_threads(1)
-    return load_shipped()
 
 
 @pytest.fixture(scope="module")

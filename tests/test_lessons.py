@@ -16,24 +16,16 @@ import torch.nn.functional as F
 
 import minirlhf
 from minirlhf.advantages import gae
-from minirlhf.course.check import author, check, progress, show
+from minirlhf.course.check import author, check, diagnoses, progress, show
 from minirlhf.course.check import checking as checking_module
 from minirlhf.course.check import showing as showing_module
-from minirlhf.course.check.checking import examine
+from minirlhf.course.check.checking import examine, examine_here
 from minirlhf.course.check.deadline import Deadline, TimeUp
 from minirlhf.course.exercises import EXERCISES
 from minirlhf.losses import bradley_terry_loss, sft_loss
 from minirlhf.ops import masked_mean, token_log_probs
 
 EACH = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
-EVERY_MISTAKE = pytest.mark.parametrize(
-    ("exercise", "mistake"),
-    [
-        pytest.param(exercise, mistake, id=f"{name}: {mistake.name}")
-        for name, exercise in EXERCISES.items()
-        for mistake in exercise.mistakes
-    ],
-)
 GAE = EXERCISES["gae"]
 
 
@@ -79,16 +71,19 @@ def test_every_exercise_knows_four_mistakes_and_its_cases_end_with_a_large_one(e
     assert [case.large for case in exercise.cases()] == [False] * (len(exercise.cases()) - 1) + [True]
 
 
-@EVERY_MISTAKE
-def test_a_known_mistake_gets_its_own_hint(exercise, mistake):
+@EACH
+def test_a_known_mistake_gets_its_own_hint(exercise):
     """Each gets its own, so no two are mistaken for one another."""
-    verdict = examine(mistake.wrong, exercise)
-    assert (verdict.outcome, verdict.mistake) == ("wrong", mistake.name)
-    assert verdict.messages[0].startswith("✗")
-    assert verdict.messages[1].startswith("What fails: ")
-    assert verdict.messages[2].startswith("Where: ")
-    assert verdict.messages[3] == f"The thought: {mistake.hint}"
-    assert verdict.messages[-1].endswith(f"show({exercise.name}) shows it.")
+    for mistake in exercise.mistakes:
+        verdict = examine_here(mistake.wrong, exercise)
+        assert (verdict.outcome, verdict.mistake) == ("wrong", mistake.name)
+        assert verdict.messages[0].startswith("✗")
+        assert verdict.messages[1].startswith("What fails: ")
+        assert verdict.messages[2].startswith("Where: ")
+        assert verdict.messages[3] == f"The thought: {mistake.hint}"
+        assert verdict.messages[-1].endswith(f"show({exercise.name}) shows it.")
+    last = exercise.mistakes[-1]
+    assert examine(last.wrong, exercise) == examine_here(last.wrong, exercise), "as it comes out of the copy"
 
 
 def test_a_mistake_is_recognised_even_if_an_empty_row_is_treated_differently():
@@ -98,7 +93,9 @@ def test_a_mistake_is_recognised_even_if_an_empty_row_is_treated_differently():
     assert examine(my_masked_mean, EXERCISES["masked_mean"]).mistake == "mean of the rows means"
 
 
-def test_where_the_answers_part_is_shown_side_by_side(capsys):
+def test_where_the_answers_part_is_shown_side_by_side(capsys, monkeypatch):
+    monkeypatch.setattr(diagnoses, "LONGEST_SEARCH", 0.1)  # it is not the thought that this is about
+
     def my_gae(rewards, values, mask, gamma, lam):
         advantages, returns = gae(rewards, values, mask, gamma, lam)
         advantages[min(1, len(mask) - 1), 4] = 77.0
@@ -310,6 +307,7 @@ TROUBLES = {
 @pytest.mark.parametrize(("body", "word"), TROUBLES.values(), ids=TROUBLES)
 def test_nothing_a_learner_writes_stops_the_lesson(body, word, capsys, monkeypatch):
     monkeypatch.setattr(checking_module, "PATIENCE", 0.2)
+    monkeypatch.setattr(diagnoses, "LONGEST_SEARCH", 0.1)
     assert check(from_source(HEAD + body, "my_gae")) is gae
     said = " ".join(capsys.readouterr().out.split())
     assert said.startswith("✗ my_gae is not right yet.") and said.endswith("show(gae) shows it.")
@@ -369,7 +367,7 @@ def test_the_right_value_without_a_gradient_trains_nothing(exercise):
         result = exercise.solution(*inputs)
         return (result[0] if exercise.stats else result).detach()
 
-    verdict = examine(detached, exercise)
+    verdict = examine_here(detached, exercise)
     assert verdict.outcome == "wrong"
     assert "no gradient comes through it" in str(verdict).replace("\n    ", " ")
 

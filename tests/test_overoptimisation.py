@@ -26,8 +26,9 @@ from minirlhf.data import Prompts
 from minirlhf.evaluate import exact_kl
 from minirlhf.model import ValueModel
 from minirlhf.ppo import PPOConfig, train_ppo
-from minirlhf.recipes.pipeline import load_shipped
 from minirlhf.rollout import sample
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 DISTANCES = [0.0, 0.5, 1.0, 2.0, 3.0, 5.0]
 
@@ -120,12 +121,6 @@ def test_recorded_rows_become_runs_that_start_at_nothing_gained():
         ]
     ]
     assert recorded_runs(rows, "PPO") == [[(0, 0), (2, 0.5)], [(0, 0), (3, pytest.approx(-0.5))]]
-
-
-@pytest.fixture(scope="module")
-def shipped():
-    torch.set_num_threads(1)
-    return load_shipped()
 
 
 def length(tokens, response_mask):

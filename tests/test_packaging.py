@@ -97,7 +97,8 @@ def test_the_repository_names_no_registry_and_no_machine():
     hosts = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("download", "pytorch", "org"))]
     hosts += [".".join(parts) for parts in (("anaconda", "org"), ("npmjs", "org"), ("debian", "org"))]
     paths = [f"/{folder}/" for folder in ("home", "Users", "root", "work", "opt")]
-    unwanted = re.compile("|".join([*map(re.escape, hosts), *(rf"(?<![\w.}}*)]){path}\w" for path in paths)]))
+    # The Littlest JupyterHub is in one place on every machine that has it: notebooks/teaching/hub.md.
+    unwanted = re.compile("|".join([*map(re.escape, hosts), *(rf"(?<![\w.}}*)]){path}(?!tljh/)\w" for path in paths)]))
     found = []
     for path in tracked_files():
         content = path.read_bytes()

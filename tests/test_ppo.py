@@ -105,7 +105,8 @@ def test_it_finds_the_exact_optimum_of_an_enumerable_problem(seed):
     assert 0.5 * (log_p.exp() - optimum).abs().sum().item() < 0.1
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+# One seed is quick and kills what three do: it is the same run. All three are measured where everything is.
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_the_yardstick_is_reached_by_update_20(seed):
     """Number of one token in 12, as TRL's PPO was measured on it: 7.34 at update 20 (same sizes, rate and β)."""
     policy = CausalLM(trunk(seed, GPTConfig(vocab_size=15, context=16, layers=2, heads=2, channels=64)))

@@ -14,7 +14,17 @@ import torch
 from tiny import trunk
 
 from minirlhf.model import CausalLM
-from minirlhf.runtime import ON_HUB, WAITING, pin_threads, quotas, thread_count, usable_cpus, wait_policy
+from minirlhf.runtime import (
+    HUBS_OWN,
+    ON_HUB,
+    THREADS,
+    WAITING,
+    pin_threads,
+    quotas,
+    thread_count,
+    usable_cpus,
+    wait_policy,
+)
 from minirlhf.training import new_state, optimizer_step
 
 ROOT = Path(__file__).parents[1]
@@ -74,6 +84,21 @@ def test_files_that_say_something_else_set_no_limit(machine):
     assert min(quotas(machine("0::/", **{"sys/fs/cgroup/cpu.max": "soon"}))) == inf
 
 
+@pytest.mark.parametrize("variable", HUBS_OWN)
+@pytest.mark.parametrize("quota, threads", [(None, 1), ("max", 1), ("100000", 1), ("200000", 2), ("1600000", 2)])
+def test_on_a_hub_everybody_has_one_thread_unless_a_quota_gives_them_more(
+    machine, monkeypatch, variable, quota, threads
+):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8), raising=False)
+    monkeypatch.delenv(THREADS, raising=False)
+    monkeypatch.setenv(variable, "of a hub")
+    root = machine("0::/", **({"sys/fs/cgroup/cpu.max": f"{quota} 100000"} if quota else {}))
+    assert thread_count(2, usable_cpus(root)) == threads
+    assert usable_cpus(root) <= 8
+    monkeypatch.delenv(variable)
+    assert thread_count(2, usable_cpus(root)) == (1 if quota == "100000" else 2)
+
+
 def test_every_thread_has_most_of_a_core_and_there_is_one_at_least(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert [thread_count(2, cpus) for cpus in (0.1, 1.0, 1.4, 1.5, 2.0, 64.0)] == [1, 1, 1, 2, 2, 2]
@@ -107,8 +132,8 @@ def test_waiting_threads_sleep_where_two_trainings_cannot_have_cores_of_their_ow
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Python code in a process of its own, where nobody has chosen how threads wait."""
-    own = {name: value for name, value in os.environ.items() if name != WAITING} | environment
+    """Python code in a process of its own, where nobody has chosen how many threads there are, and how they wait."""
+    own = {name: value for name, value in os.environ.items() if name not in (WAITING, THREADS)} | environment
     return subprocess.run([sys.executable, "-c", code], env=own, capture_output=True, text=True, check=True)
 
 
@@ -118,19 +143,22 @@ def test_openmp_itself_has_heard_it():
     assert re.search(r"OMP_WAIT_POLICY ?= ?'PASSIVE'", said)
 
 
-@pytest.mark.parametrize("own, found", [({}, "PASSIVE"), ({WAITING: "ACTIVE"}, "ACTIVE")])
-def test_every_command_says_so_before_torch_is_there_and_leaves_what_somebody_chose(own, found):
+@pytest.mark.parametrize("own, found", [({}, ["PASSIVE", None]), ({WAITING: "ACTIVE", THREADS: "3"}, ["ACTIVE", "3"])])
+def test_every_command_says_so_before_torch_is_there_and_leaves_what_somebody_chose(monkeypatch, own, found):
     code = """
 import os, sys
 from minirlhf.course import cli
 
 def command():
-    print(os.environ["OMP_WAIT_POLICY"], "torch" in sys.modules)
+    print(os.environ["OMP_WAIT_POLICY"], os.environ["OMP_NUM_THREADS"], "torch" in sys.modules)
 
 cli.COMMANDS["doctor"] = command
 cli.main(["doctor"])
 """
-    assert run(code, **{ON_HUB: "ada"}, **own).stdout.split() == [found, "False"]
+    monkeypatch.setenv(ON_HUB, "ada")
+    monkeypatch.delenv(THREADS, raising=False)
+    *said, loaded = run(code, **own).stdout.split()
+    assert said == [each or str(thread_count()) for each in found] and loaded == "False"
 
 
 def test_a_kernels_spec_takes_what_the_makefile_gives_it(tmp_path):

@@ -15,11 +15,11 @@ from minirlhf.course.experiments import ten_tastes as tastes
 from minirlhf.course.experiments.ten_tastes import TasteRow, let_vote, taste_table, verdict
 from minirlhf.data import Prompts
 from minirlhf.feedback.asking import write_questions
-from minirlhf.feedback.simulated import CARELESS, TEN_TASTES
+from minirlhf.feedback.simulated import CARELESS, TEN_TASTES, simulate
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Better, BothBad, Question, Text, Thumb, Tie, Vote
 from minirlhf.ppo import PPOConfig, PPORecord
-from minirlhf.recipes.pipeline import MAX_NEW_TOKENS, load_shipped, normalise_on
+from minirlhf.recipes.pipeline import MAX_NEW_TOKENS, normalise_on
 from minirlhf.recipes.taste import LEAST_SPREAD, Reading, Taste, TasteConfig, learn_taste, weigh_votes
 from minirlhf.rollout import sample
 
@@ -31,8 +31,9 @@ ASKED = "Customer: My kettle is late.\nAgent:"
 
 
 @pytest.fixture(scope="module")
-def shipped():
-    return load_shipped()
+def untouched(shipped):
+    """The shipped model as it was before anything was learned."""
+    return fingerprint(shipped.sft)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def learned(shipped, votes, config=QUICK):
 
 
 @pytest.fixture(scope="module")
-def once(shipped, votes):
+def once(shipped, votes, untouched):
     """A taste that has learned from the votes, and the records of it: to look at, not to train on."""
     return learned(shipped, votes)
 
@@ -67,7 +68,7 @@ def test_the_first_record_is_the_reading_and_the_rest_are_updates(once):
     assert updates[0].kl == pytest.approx(0.0, abs=1e-4) and updates[0].first_ratio == pytest.approx(1.0, abs=1e-5)
 
 
-def test_a_reading_counts_what_was_said():
+def test_a_reading_counts_what_was_said(shipped):
     said = [
         vote(Better(0), "So kind!", "So rude."),
         vote(Better(1), "Rude.", "Kind!"),
@@ -75,7 +76,7 @@ def test_a_reading_counts_what_was_said():
         vote(Thumb(True), "Kind!", mode="thumbs"),
         vote(BothBad(), "Rude.", "Rude rude."),
     ]
-    taste = Taste.shipped()
+    taste = Taste.shipped(shipped)
     reading = next(learn_taste(taste, said, QUICK))
     assert (reading.votes, reading.ties, reading.choices, reading.explained) == (5, 1, 5, 5)
     assert reading.weights["kind"] > 0 > reading.weights["rude"]
@@ -87,15 +88,15 @@ def test_a_reading_counts_what_was_said():
 
 
 def test_choices_by_lot_are_explained_but_not_foreseen(shipped, votes):
-    by_lot = let_vote(shipped, CARELESS, 60, seed=0)
+    by_lot = simulate([cast.question for cast in votes], CARELESS, 0)
     torn, sure = (next(learn_taste(Taste.shipped(shipped), cast, QUICK)) for cast in (by_lot, votes))
     assert torn.explained / torn.choices > 0.85 and sure.explained / sure.choices > 0.85
     assert torn.foreseen / torn.choices < 0.7 < sure.foreseen / sure.choices
 
 
-def test_nobody_foresees_a_choice_from_the_same_customers_other_choice():
+def test_nobody_foresees_a_choice_from_the_same_customers_other_choice(shipped):
     asked = [vote(Better(0), "Kind!", "Rude.")] * 6  # one customer: kept back, nothing is left to learn from
-    reading = next(learn_taste(Taste.shipped(), asked, QUICK))
+    reading = next(learn_taste(Taste.shipped(shipped), asked, QUICK))
     assert (reading.choices, reading.explained, reading.foreseen) == (6, 6, 0)
 
 
@@ -110,11 +111,10 @@ def test_scores_are_in_deviations_of_the_references_replies(shipped, once):
 # ---- what moves, and what must not
 
 
-def test_the_reference_never_moves_and_the_shipped_model_stays_as_it_is(shipped, votes):
-    before = fingerprint(shipped.sft)
-    taste, _ = learned(shipped, votes)
-    assert taste.reference is shipped.sft and fingerprint(shipped.sft) == before != fingerprint(taste.policy)
-    assert fingerprint(Taste.shipped(shipped).policy) == before
+def test_the_reference_never_moves_and_the_shipped_model_stays_as_it_is(shipped, once, untouched):
+    taste, _ = once
+    assert taste.reference is shipped.sft and fingerprint(shipped.sft) == untouched != fingerprint(taste.policy)
+    assert fingerprint(Taste.shipped(shipped).policy) == untouched
 
 
 def test_the_models_are_usable_at_every_record_and_looking_changes_nothing(shipped, votes, once):
@@ -135,8 +135,8 @@ def test_who_stops_early_keeps_what_was_learned_and_can_go_on(shipped, votes):
             break
     stopped = fingerprint(taste.policy)
     assert stopped != fingerprint(shipped.sft)
-    _, first, *_ = learn_taste(taste, votes, QUICK)
-    assert first.kl > 0.01  # not back at the reference
+    again = learn_taste(taste, votes, QUICK)
+    assert isinstance(next(again), Reading) and next(again).kl > 0.01  # not back at the reference
     assert fingerprint(taste.policy) != stopped
 
 
@@ -166,7 +166,8 @@ def test_a_store_is_read_as_its_standing_votes_and_the_time_machine_is_an_argume
     for cast in votes[:9]:
         store.append(cast)
     store.undo(votes[8])
-    whole, listed = (learned(shipped, source)[1] for source in (store, store.votes()))
+    once = replace(QUICK, updates=1)
+    whole, listed = (learned(shipped, source, once)[1] for source in (store, store.votes()))
     assert whole == listed and whole[0].votes == 8
     then = next(learn_taste(Taste.shipped(shipped), store.votes(first=5), QUICK))
     assert then == next(learn_taste(Taste.shipped(shipped), votes[:5], QUICK)) and then.votes == 5
@@ -268,8 +269,9 @@ def test_a_rise_is_clear_when_it_is_sure_and_large():
     assert "not so: soon" in verdict([row, replace(row, seed=1, after=0.3)])
 
 
-def test_the_simulated_votes_are_called_simulated_and_are_the_seeds(shipped):
-    one, same, other = (let_vote(shipped, CHEERFUL, 8, seed) for seed in (0, 0, 1))
+def test_the_simulated_votes_are_called_simulated_and_are_the_seeds(shipped, votes):
+    one, other = (let_vote(shipped, CHEERFUL, 8, seed) for seed in (0, 1))
+    same = simulate([cast.question for cast in votes[:8]], CHEERFUL, 0)  # the first of those that were asked before
     assert {cast.origin for cast in one} == {"simulated"} and {cast.voter for cast in one} == {CHEERFUL.name}
     assert [(v.question, v.answer) for v in one] == [(v.question, v.answer) for v in same]
     assert [v.question for v in one] != [v.question for v in other]

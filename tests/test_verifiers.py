@@ -7,18 +7,13 @@ import pytest
 import torch
 
 from minirlhf.groups import dead_groups
-from minirlhf.recipes.pipeline import load_shipped
 from minirlhf.rollout import sample
 from minirlhf.verifiers import mentions_remedy, right_remedy, score_by, well_formed
 from minirlhf.worlds.helpdesk import PROBLEMS, gold_parts
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 KETTLE = "Customer: My kettle is broken.\nAgent:"
-
-
-@pytest.fixture(scope="module")
-def shipped():
-    torch.set_num_threads(1)
-    return load_shipped()
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from minirlhf.classroom import rooms, tokens, views
+from minirlhf.classroom import cards, paper, rooms, tokens, views
 from minirlhf.classroom.desk import Desk
 from minirlhf.classroom.guard import Allowance, Guard, read_json
 from minirlhf.classroom.rooms import Ballot, Refused, Room
@@ -26,14 +26,20 @@ from minirlhf.feedback.identity import pseudonym
 from minirlhf.feedback.store import FeedbackStore, StoreError
 from minirlhf.feedback.votes import Answer, Vote, answer_from_row, vote_to_row
 
-PAGES = {"": "phone.html", "j": "phone.html", "screen": "screen.html", "teach": "teach.html"}
+PAGES = {"": "phone.html", "j": "phone.html", "screen": "screen.html", "teach": "teach.html", "paper": "paper.html"}
+PRIVACY = "privacy.html"
 KINDS = {"js": "text/javascript", "css": "text/css"}
-STATIC = ("room.js", "phone.js", "phone.css", "screen.js", "screen.css", "teach.js", "teach.css")
+STATIC = (
+    "room.js",
+    *(f"{name}.{kind}" for name in ("phone", "screen", "teach", "paper") for kind in KINDS),
+    "privacy.css",
+)
 CARD = ("card.js", "card.css")  # the notebook's own
 ID = re.compile(r"[0-9a-f]{32}")
 LOOK = 0.25  # seconds between two looks at what changed
+MOST_STREAMS = 200  # open at once: a projector or two for each room; whoever comes later has to ask
 CHEAP = 1.0  # seconds for which a projector's view is good enough, while votes come in
-WEEK = 7 * 24 * 3600
+COOKIE_DAYS = 7
 
 
 class Classroom:
@@ -43,17 +49,25 @@ class Classroom:
         self.store, self.address, self.prefix, self.desk = store, address, prefix, Desk(store)
         self.strangers = Allowance(at_once=60.0, a_second=5.0)
         self.seats = Allowance(at_once=40.0, a_second=4.0)
+        self.streams = 0
         self.looked: dict[str, tuple[float, Room]] = {}
         self.asked_at = 0.0  # when somebody last wanted something, on the loop's clock
-        rooms.prepare(store)
-        self.pages = {name: self.page(name) for name in set(PAGES.values())}
+        self.asked: set[str] = set()  # for which rooms, since that was last written down
+        rooms.purge(store)
+        self.pages = {name: self.page(name) for name in {*PAGES.values(), PRIVACY}}
         self.static = {name: (files("minirlhf.classroom.pages") / name).read_bytes() for name in STATIC}
         self.static |= {name: (files("minirlhf.feedback.card") / name).read_bytes() for name in CARD}
 
     def page(self, name: str) -> str:
         """A page as it is served behind this prefix."""
         text = (files("minirlhf.classroom.pages") / name).read_text(encoding="utf-8")
-        return text.replace("{{prefix}}", self.prefix)
+        for what, value in (
+            ("prefix", self.prefix),
+            ("keep_days", f"{rooms.KEEP_DAYS:g}"),
+            ("cookie_days", COOKIE_DAYS),
+        ):
+            text = text.replace(f"{{{{{what}}}}}", str(value))
+        return text
 
     def app(self, hosts: tuple[str, ...]) -> Starlette:
         """The whole application, guarded."""
@@ -61,6 +75,8 @@ class Classroom:
         routes = [
             Route(f"{self.prefix}/", self.show_page),
             Route(f"{self.prefix}/healthz", self.healthy),
+            *(Route(f"{at_root}/favicon.ico", self.no_icon) for at_root in {"", self.prefix}),
+            Route(f"{self.prefix}/privacy", self.show_privacy),
             Route(f"{self.prefix}/static/{{name}}", self.send_static),
             Route(f"{self.prefix}/qr/{{code}}.svg", self.send_qr),
             *(Route(f"{self.prefix}/{kind}/{{code}}", self.show_page) for kind in PAGES if kind),
@@ -68,6 +84,7 @@ class Classroom:
             Route(f"{at}/me", self.me),
             Route(f"{at}/vote", self.vote, methods=["POST"]),
             Route(f"{at}/undo", self.vote, methods=["POST"]),
+            Route(f"{at}/guess", self.guess, methods=["POST"]),
             Route(f"{at}/forget", self.forget, methods=["POST"]),
             Route(f"{at}/screen", self.screen),
             Route(f"{at}/screen/events", self.screen_events),
@@ -75,6 +92,8 @@ class Classroom:
             Route(f"{at}/teach", self.teach),
             Route(f"{at}/teach/events", self.teach_events),
             Route(f"{at}/teach/do", self.do, methods=["POST"]),
+            Route(f"{at}/teach/tally", self.tally, methods=["POST"]),
+            Route(f"{at}/teach/cards", self.make_cards, methods=["POST"]),
             Route(f"{at}/teach/export", self.export),
         ]
         handlers: Any = {Refused: self.refuse, StoreError: self.unkept, ValueError: self.malformed}
@@ -87,6 +106,12 @@ class Classroom:
         kind = request.url.path.removeprefix(self.prefix).split("/")[1]
         return Response(self.pages[PAGES[kind]], media_type="text/html")
 
+    async def show_privacy(self, request: Request) -> Response:
+        return Response(self.pages[PRIVACY], media_type="text/html")
+
+    async def no_icon(self, request: Request) -> Response:
+        return Response(status_code=204)  # every browser asks
+
     async def healthy(self, request: Request) -> Response:
         return JSONResponse({"ok": True})
 
@@ -97,7 +122,8 @@ class Classroom:
         return Response(self.static[name], media_type=KINDS[name.rsplit(".")[-1]])
 
     async def send_qr(self, request: Request) -> Response:
-        code = segno.make(self.join_link(request.path_params["code"]), micro=False)
+        card = tokens.clean_code(request.query_params.get("card", ""))[: tokens.CODE_LENGTH]
+        code = segno.make(self.join_link(request.path_params["code"]) + (f"#{card}" if card else ""), micro=False)
         drawn = BytesIO()  # a picture of its own: what is meant to stand in a page lacks what an <img> needs
         code.save(drawn, kind="svg", scale=8, border=4, light="#fff")
         return Response(drawn.getvalue(), media_type="image/svg+xml")
@@ -116,10 +142,14 @@ class Classroom:
         if ghost:
             self.require_teacher(request, room)
         origin = "simulated" if ghost else "human"
-        voter = self.seat(request, room)
-        taken = await self.desk.change(
-            partial(rooms.join, code=room.code, nickname=nickname, voter=voter, origin=origin)
-        )
+        voter, card = self.seat(request, room), str(said.get("card") or "")
+        ask = partial(cards.join, code=room.code, nickname=nickname, voter=voter, origin=origin, card=card)
+        try:
+            taken = await self.desk.change(ask)
+        except Refused as refused:
+            if card and refused.helps == "card":
+                self.count_stranger()
+            raise
         answer = JSONResponse(taken)
         self.set_cookie(answer, request, f"seat-{room.code}", tokens.signed(taken["voter"], room.secret))
         return answer
@@ -146,6 +176,14 @@ class Classroom:
         await self.desk.cast(room.code, Ballot(voter, question, says, id, ms))
         return JSONResponse({"ok": True})
 
+    async def guess(self, request: Request) -> Response:
+        said, room = read_json(await request.body()), await self.room(request)
+        voter = self.require_seat(request, room)
+        if wait := self.seats.wait(voter):
+            return JSONResponse({"error": "Not so fast. Try again in a moment.", "retry_after": wait}, 429)
+        await self.desk.change(partial(rooms.guess, code=room.code, voter=voter, model=said.get("model")))
+        return JSONResponse({"ok": True})
+
     async def forget(self, request: Request) -> Response:
         read_json(await request.body())
         room = await self.room(request)
@@ -163,6 +201,8 @@ class Classroom:
 
     async def screen_events(self, request: Request) -> Response:
         room = await self.room(request)
+        if self.streams >= MOST_STREAMS:
+            raise Refused("Too many screens are open. This one asks now and then.", 503)
         return self.events(request, room.code, views.screen)
 
     async def login(self, request: Request) -> Response:
@@ -191,11 +231,30 @@ class Classroom:
         self.looked.pop(room.code, None)
         return JSONResponse({"ok": True})
 
+    async def tally(self, request: Request) -> Response:
+        said, room = read_json(await request.body()), await self.room(request)
+        self.require_teacher(request, room)
+        counts = said.get("counts")
+        if not isinstance(counts, list):
+            raise Refused("What was counted is four numbers. Load the panel again.", 400)
+        count = partial(paper.count_hands, code=room.code, question=str(said.get("question")), counts=counts)
+        await self.desk.change(count)
+        return JSONResponse({"ok": True})
+
+    async def make_cards(self, request: Request) -> Response:
+        said, room = read_json(await request.body()), await self.room(request)
+        self.require_teacher(request, room)
+        n = said.get("n")
+        if type(n) is not int:
+            raise Refused("How many cards is a number. Load the page again.", 400)
+        return JSONResponse({"cards": await self.desk.change(partial(cards.make, code=room.code, n=n))})
+
     async def export(self, request: Request) -> Response:
         room = await self.room(request)
         self.require_teacher(request, room)
         votes = await asyncio.to_thread(rooms.votes_of, self.store, room.code)
-        rows = (vote_to_row(vote) | {"voter": _unnamed(vote)} for vote in votes)
+        named = request.query_params.get("voters") == "ids"
+        rows = (vote_to_row(vote) | ({} if named else {"voter": _unnamed(vote)}) for vote in votes)
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         name = {"Content-Disposition": f'attachment; filename="votes-{room.code}.jsonl"'}
         return Response(lines, media_type="application/jsonl", headers=name)
@@ -215,7 +274,14 @@ class Classroom:
             self.count_stranger()
             raise
         self.looked[code] = (now, found)
+        self.asked.add(code)
         return found
+
+    async def note_asked(self) -> None:
+        """Write down for which rooms somebody is there."""
+        codes, self.asked = self.asked, set()
+        if codes:
+            await self.desk.change(partial(rooms.note_asked, codes=codes))
 
     def count_stranger(self) -> None:
         """Somebody guesses; Refused where too many do."""
@@ -234,25 +300,32 @@ class Classroom:
         return found | {"join": self.join_link(code)} | self.links(view, code)
 
     def links(self, view: Callable[..., Any], code: str) -> dict[str, Any]:
+        if view is not views.teacher:
+            return {}
         screen = f"{self.address}{self.prefix}/screen/{code}"
-        return {"links": {"join": self.join_link(code), "screen": screen}} if view is views.teacher else {}
+        trouble = self.desk.trouble and _remedy(self.desk.trouble)
+        return {"links": {"join": self.join_link(code), "screen": screen}, "trouble": trouble}
 
     def events(self, request: Request, code: str, view: Callable[..., dict[str, Any]]) -> Response:
         """A stream that says what changed, when it changes, and now and then that it is still there."""
 
         async def stream() -> AsyncIterator[str]:
-            loop, seen, sent = asyncio.get_running_loop(), "", 0.0
-            while not await request.is_disconnected():
-                now, room = loop.time(), await self.room(request)
-                version = f"{room.state}.{room.votes}"
-                if version != seen and (now - sent >= CHEAP or not seen or version.split(".")[0] != seen.split(".")[0]):
-                    found = await self.for_screen(view, code)
-                    seen, sent = found["version"], now
-                    yield f"data: {json.dumps(found)}\n\n"
-                elif now - sent > 15:
-                    sent = now
-                    yield ": still here\n\n"
-                await asyncio.sleep(LOOK)
+            loop, seen, sent = asyncio.get_running_loop(), ((-1, ""), -1), 0.0
+            self.streams += 1
+            try:
+                while not await request.is_disconnected():
+                    now, room = loop.time(), await self.room(request)
+                    is_now = ((room.state, self.desk.trouble), room.votes)  # what is shown at once, and what may wait
+                    if is_now[0] != seen[0] or (is_now != seen and now - sent >= CHEAP):
+                        found = await self.for_screen(view, code)
+                        seen, sent = is_now, now
+                        yield f"data: {json.dumps(found)}\n\n"
+                    elif now - sent > 15:
+                        sent = now
+                        yield ": still here\n\n"
+                    await asyncio.sleep(LOOK)
+            finally:
+                self.streams -= 1
 
         return StreamingResponse(stream(), media_type="text/event-stream")
 
@@ -262,7 +335,7 @@ class Classroom:
     def require_seat(self, request: Request, room: Room) -> str:
         if voter := self.seat(request, room):
             return voter
-        raise Refused("You have no seat in this room yet. Join first.", 403)
+        raise Refused("You have no seat in this room yet. Join first.", 403, helps="join")
 
     def require_teacher(self, request: Request, room: Room) -> None:
         if tokens.unsigned(request.cookies.get(f"teach-{room.code}", ""), room.secret) != f"teacher {room.code}":
@@ -271,18 +344,25 @@ class Classroom:
     def set_cookie(self, answer: Response, request: Request, name: str, value: str) -> None:
         safe = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
         answer.set_cookie(
-            name, value, max_age=WEEK, path=self.prefix or "/", httponly=True, samesite="strict", secure=safe
+            name,
+            value,
+            max_age=COOKIE_DAYS * 24 * 3600,
+            path=self.prefix or "/",
+            httponly=True,
+            samesite="strict",
+            secure=safe,
         )
 
     # What went wrong, in words.
 
     async def refuse(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)
-        more = {"join": True} if error.status == 403 and not request.url.path.count("/teach") else {}
-        return JSONResponse({"error": str(error)} | more, error.status)
+        return JSONResponse({"error": str(error)} | ({error.helps: True} if error.helps else {}), error.status)
 
     async def unkept(self, request: Request, error: Exception) -> Response:
-        return JSONResponse({"error": f"This could not be kept, so it was not counted. {_remedy(str(error))}"}, 503)
+        who = "" if "/teach/" in request.url.path else "Tell the teacher: "
+        told = f"The classroom's computer could not keep this, so it was not counted. {who}{_remedy(str(error))}"
+        return JSONResponse({"error": told}, 503)
 
     async def malformed(self, request: Request, error: Exception) -> Response:
         return JSONResponse({"error": str(error)}, 400)

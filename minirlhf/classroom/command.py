@@ -8,10 +8,14 @@ from typing import Annotated, Any
 
 import tyro
 
-from minirlhf.classroom import session
+from minirlhf.classroom import server, session
 from minirlhf.classroom.ghosts import haunt
 from minirlhf.classroom.leading import done, wait
+from minirlhf.classroom.place import Place, hubs_place
+from minirlhf.classroom.rooms import KEEP_DAYS, purge
 from minirlhf.classroom.session import PORT, Session
+from minirlhf.feedback.store import FeedbackStore
+from minirlhf.files.messages import counted
 
 GHOSTS = 12
 VOTING = 25  # seconds of the demo's first round
@@ -41,12 +45,34 @@ class Classroom:
     """what phones open, where a proxy or hub stands before the server: https://hub.example.org"""
     prefix: str = ""
     """what that proxy puts before every path: /services/classroom"""
+    keep_days: float = KEEP_DAYS
+    """how many days after the room's time its votes, seats and nicknames are deleted"""
+    purge: bool = False
+    """only delete the rooms of STORE whose days are over; each start does so too"""
+    serve: bool = False
+    """only the server, as a hub's service, and for as long as the hub runs: notebooks open rooms on it"""
     browser: bool = True
     """open the projector's page in a browser; the links are printed either way"""
 
     def run(self) -> None:
+        if self.purge:
+            store = FeedbackStore(self.store)
+            print(f"{counted(purge(store), 'room')} deleted in {store.where}, for their days were over.")
+            return
+        if self.serve:
+            store = session.kept_in(FeedbackStore(self.store), self.store)
+            address, prefix = (self.address, self.prefix) if self.address or self.prefix else hubs_place()
+            return server.run(Place(store, "127.0.0.1", self.port, address, prefix, stays=True))
         room = session.open(
-            self.title, self.lan, self.port, self.hours, self.seats, self.store, self.address, self.prefix
+            self.title,
+            self.lan,
+            self.port,
+            self.hours,
+            self.seats,
+            self.store,
+            self.address,
+            self.prefix,
+            keep_days=self.keep_days,
         )
         print(room, flush=True)
         try:

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from minirlhf.classroom.rooms import Ballot, count_ballots
-from minirlhf.feedback.store import FeedbackStore
+from minirlhf.feedback.store import FeedbackStore, StoreError
 
 Change = Callable[[sa.Connection], Any]
 AT_ONCE = 256  # in one transaction
@@ -26,6 +26,7 @@ class Desk:
         self.store = store
         self.waiting: asyncio.Queue[tuple[Change | tuple[str, Ballot], asyncio.Future]] = asyncio.Queue()
         self.clerk: asyncio.Task | None = None
+        self.trouble = ""  # why the last change could not be kept; nothing, where it was
 
     async def change(self, change: Change) -> Any:
         """What the change returns, once it is on disk; raises what it raises, and then nothing was changed."""
@@ -51,17 +52,26 @@ class Desk:
             for what, done in batch:
                 if isinstance(what, tuple):
                     casts.setdefault(what[0], []).append((what[1], done))
-                else:
-                    await self._settle([done], lambda connection, change=what: [change(connection)])
-            for code, some in casts.items():
-                ballots = [ballot for ballot, _ in some]
-                await self._settle([done for _, done in some], partial(count_ballots, code=code, ballots=ballots))
+                    continue
+                await self._count(casts)  # who voted before a door was closed has voted in time
+                await self._settle([done], lambda connection, change=what: [change(connection)])
+            await self._count(casts)
+
+    async def _count(self, casts: dict[str, list[tuple[Ballot, asyncio.Future]]]) -> None:
+        """Count what has come so far, each room's in one transaction."""
+        for code, some in casts.items():
+            ballots = [ballot for ballot, _ in some]
+            await self._settle([done for _, done in some], partial(count_ballots, code=code, ballots=ballots))
+        casts.clear()
 
     async def _settle(self, waiting: list[asyncio.Future], change: Callable[[sa.Connection], list[Any]]) -> None:
         try:
             outcomes = await asyncio.to_thread(self._in_one_transaction, change)
+            self.trouble = ""
         except Exception as error:  # each of them must hear of it, and the desk stays open
             outcomes = [error] * len(waiting)
+            if isinstance(error, StoreError):
+                self.trouble = str(error)
         for done, outcome in zip(waiting, outcomes, strict=True):
             if done.cancelled():
                 continue

@@ -1,7 +1,8 @@
 """A ghost class: simulated people who join and vote as phones do, so that one person alone sees a whole session.
 
 They are called simulated in the list of voters, and their votes are kept as simulated ones. Two thirds of them share a
-taste and the rest have others, so that there is something to learn and something to disagree about.
+taste and the rest have others, so that there is something to learn and something to disagree about. Where their phone
+shows a secret rule, they follow it.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from uuid import uuid4
 import httpx
 
 from minirlhf.classroom import rooms
+from minirlhf.classroom.schools import BY_WORDS
 from minirlhf.classroom.session import Session
 from minirlhf.feedback.simulated import PEOPLE, Person
 from minirlhf.feedback.store import FeedbackStore
@@ -27,6 +29,12 @@ def cast(n: int, seed: int = 0) -> list[Person]:
     """n simulated people: two of three alike, the others by turns."""
     most, others = PEOPLE[TASTE], [person for name, person in PEOPLE.items() if name != TASTE]
     return [others[i // 3 % len(others)] if i % 3 == 2 else most for i in range(n)]
+
+
+def follower(words: str) -> Person:
+    """A simulated person who votes by a secret rule, and clicks at random one time in ten."""
+    rule = BY_WORDS[words]
+    return Person("the obedient one (simulated)", words, {rule.taste: rule.sign}, temperature=0.1, lapse=0.1, tie=0.05)
 
 
 async def haunt(
@@ -88,7 +96,8 @@ class Ghost:
         if not self.busy:
             return True
         question = await asyncio.to_thread(self.question, open[0], seen["round"])
-        answer = answer_to_row(self.person.answer(question, self.rng))
+        person = follower(seen["rule"]) if seen["rule"] else self.person
+        answer = answer_to_row(person.answer(question, self.rng))
         says = rooms.says_on_screen(self.voter, question, answer)
         ballot = {"question": open[0], "says": says, "id": uuid4().hex, "ms": 1500}
         await self.phone.post("vote", json=ballot)

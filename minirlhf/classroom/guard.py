@@ -4,6 +4,7 @@ Pure ASGI, for a stream of events must not be held back. A classroom often share
 address: each seat has its own allowance, and wrong codes share one, since only strangers need many of them.
 """
 
+import asyncio
 import json
 from collections.abc import Mapping
 from time import monotonic
@@ -13,6 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BYTES = 4096  # of a body; a vote has some two hundred
+SLOWEST = 20.0  # seconds in which a body has to come
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -47,17 +49,19 @@ class Guard:
         why, status = self.why_not(scope["method"], headers)
         if why:
             return await JSONResponse({"error": why}, status)(scope, receive, send_strict)
-        body = b""
+        body: bytes | None = b""
         if scope["method"] == "POST":
-            more = True
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    return None
-                body, more = body + message.get("body", b""), message.get("more_body", False)
-                if len(body) > MOST_BYTES:
-                    long = f"This is longer than {MOST_BYTES} bytes, so it was not read."
-                    return await JSONResponse({"error": long}, 413)(scope, receive, send_strict)
+            try:
+                async with asyncio.timeout(SLOWEST):
+                    body = await _read(receive)
+            except TimeoutError:
+                slow = "This took too long to arrive, so it was not read. Send it again."
+                return await JSONResponse({"error": slow}, 408)(scope, receive, send_strict)
+            if body is None:
+                return None
+            if len(body) > MOST_BYTES:
+                long = f"This is longer than {MOST_BYTES} bytes, so it was not read."
+                return await JSONResponse({"error": long}, 413)(scope, receive, send_strict)
 
         async def receive_again() -> Message:
             nonlocal body
@@ -118,6 +122,17 @@ def read_json(body: bytes) -> Mapping[str, object]:
     if not isinstance(found, dict):
         raise ValueError("An answer is a JSON object. Load the page again.")
     return found
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """A body, or as much of it as shows that it is too long; None where whoever sent it has gone."""
+    body, more = b"", True
+    while more and len(body) <= MOST_BYTES:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    return body
 
 
 def _name(host: str) -> str:

@@ -10,19 +10,35 @@ twice has the id that it had before, and is one.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from minirlhf.classroom import tokens
-from minirlhf.classroom.tables import EVERYTHING, jobs, members, metadata, questions, rooms, standing
-from minirlhf.feedback.store import FeedbackStore, event_from_row, events, insert_events
+from minirlhf.classroom import clock, schools, tokens, values
+from minirlhf.classroom.kinds import KINDS, ORDINARY, SCHOOLS, VALUES, kind_of, trained_on, write_kind
+from minirlhf.classroom.tables import (
+    EVERYTHING,
+    cards,
+    guesses,
+    jobs,
+    keeping,
+    kinds,
+    members,
+    metadata,
+    paper,
+    pupils,
+    questions,
+    rooms,
+    standing,
+)
+from minirlhf.feedback.store import FeedbackStore, event_from_row, events, insert_events, insert_once
 from minirlhf.feedback.votes import Answer, Better, Question, Undo, Vote, answer_from_row, answer_to_row, sides
 from minirlhf.files.messages import counted
 
 NICKNAME = 24  # letters
+KEEP_DAYS = 30.0  # after a room's end, if nobody says otherwise
 SAYS = ("Better", "Tie", "BothBad", "Skip")  # what a phone's buttons say
 # What the teacher may do when, and what the room does then.
 STEPS: dict[str, tuple[tuple[str, ...], str]] = {
@@ -31,14 +47,19 @@ STEPS: dict[str, tuple[tuple[str, ...], str]] = {
     "train": (("voting", "closed"), "training"),
     "end": (("waiting", "voting", "closed", "training", "trained", "reveal"), "over"),
 }
+NO_SEAT = "You have no seat in this room any more. Join again."
+REMOVED = "The teacher has closed your seat in this room. Speak to them if that is a mistake."
 
 
 class Refused(Exception):
-    """What somebody asked for cannot be done; says why, and what to do. `status` is HTTP's number for it."""
+    """What somebody asked for cannot be done; says why, and what to do.
 
-    def __init__(self, words: str, status: int = 409) -> None:
+    `status` is HTTP's number for it; `helps` names what would help, where a page offers it: to join, or a card.
+    """
+
+    def __init__(self, words: str, status: int = 409, helps: str = "") -> None:
         super().__init__(words)
-        self.status = status
+        self.status, self.helps = status, helps
 
 
 @dataclass(frozen=True)
@@ -50,6 +71,8 @@ class Ballot:
     says: Answer | None
     id: str
     ms: int | None = None
+    sheet: tuple[int, ...] | None = None
+    """Which reply stood where on a sheet of paper, where there was no screen."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +98,7 @@ class Room:
     @property
     def over(self) -> bool:
         """Whether it has ended, or its time has."""
-        return self.phase == "over" or datetime.now(UTC) > datetime.fromisoformat(self.closes)
+        return self.phase == "over" or clock.now() > datetime.fromisoformat(self.closes)
 
 
 def prepare(store: FeedbackStore) -> None:
@@ -84,12 +107,19 @@ def prepare(store: FeedbackStore) -> None:
         metadata.create_all(connection, checkfirst=True)
 
 
-def open_room(store: FeedbackStore, title: str, hours: float = 4.0, seats: int = 500, seed: int = 0) -> tuple[str, str]:
-    """A new room: its code, and the teacher's token, of which only a digest is kept."""
+def open_room(
+    store: FeedbackStore, title: str, hours: float = 4.0, seats: int = 500, seed: int = 0, keep_days: float = KEEP_DAYS
+) -> tuple[str, str]:
+    """A new room: its code, and the teacher's token, of which only a digest is kept.
+
+    All of it is deleted `keep_days` after its time is over, when a classroom next looks; see `purge`.
+    """
     if not 0 < hours <= 7 * 24 or not 0 < seats <= 5000:
         raise ValueError(f"A room lasts up to a week and has up to 5000 seats; not {hours} hours and {seats} seats.")
+    if not 0 <= keep_days <= 3650:
+        raise ValueError(f"A room's votes are kept from 0 to 3650 days after it is over; not {keep_days}.")
     prepare(store)
-    code, token, now = tokens.new_code(), tokens.new_token(), datetime.now(UTC)
+    code, token, now = tokens.new_code(), tokens.new_token(), clock.now()
     room = Room(
         code=code,
         title=title,
@@ -109,7 +139,40 @@ def open_room(store: FeedbackStore, title: str, hours: float = 4.0, seats: int =
     )
     with store.connect() as connection:
         connection.execute(rooms.insert(), asdict(room))
+        until = now + timedelta(hours=hours, days=keep_days)
+        connection.execute(keeping.insert(), {"room": code, "until": until.isoformat(), "asked": 0})
     return code, token
+
+
+def purge(store: FeedbackStore) -> int:
+    """Delete every room whose date has come, with its votes, seats and nicknames; returns how many those were.
+
+    Nothing else is touched: not the votes of other rooms, nor those that were cast in notebooks.
+    """
+    prepare(store)
+    with store.connect() as connection:
+        due = sa.select(keeping.c.room).where(keeping.c.until <= clock.now().isoformat())
+        codes = list(connection.scalars(due))
+        for code in codes:
+            delete_room(connection, code)
+    return len(codes)
+
+
+def note_asked(connection: sa.Connection, codes: Iterable[str]) -> None:
+    """Note that somebody is there: whoever works for a room ends when nobody is for long."""
+    for code in codes:
+        connection.execute(insert_once(keeping, connection), {"room": code, "until": None, "asked": 0})
+        connection.execute(keeping.update().where(keeping.c.room == code).values(asked=keeping.c.asked + 1))
+
+
+def asked_for(connection: sa.Connection, code: str) -> int:
+    """A number that changes within a minute when somebody asks for a room."""
+    return connection.scalar(sa.select(keeping.c.asked).where(keeping.c.room == code)) or 0
+
+
+def kept_until(connection: sa.Connection, code: str) -> str | None:
+    """When all of a room is deleted; None where nobody has said so."""
+    return connection.scalar(sa.select(keeping.c.until).where(keeping.c.room == code))
 
 
 def count_change(connection: sa.Connection, code: str) -> Room:
@@ -144,7 +207,7 @@ def join(
     here = sa.and_(members.c.room == code, members.c.voter == voter)
     seat = voter and connection.execute(sa.select(members).where(here)).mappings().first()
     if seat and seat["removed"]:
-        raise Refused("The teacher has closed your seat in this room. Speak to them if that is a mistake.", 403)
+        raise Refused(REMOVED, 403)
     if seat and voter:
         connection.execute(members.update().where(here).values(nickname=nickname))
         return {"voter": voter, "nickname": nickname}
@@ -158,6 +221,8 @@ def join(
     voter = tokens.new_voter()
     row = {"room": code, "voter": voter, "nickname": nickname, "origin": origin, "removed": False}
     connection.execute(members.insert(), row)
+    if room.phase != "waiting":
+        _enrol(connection, room)
     return {"voter": voter, "nickname": nickname}
 
 
@@ -193,7 +258,7 @@ def count_ballots(connection: sa.Connection, code: str, ballots: Sequence[Ballot
         earlier = changed[place] if place in changed else stands.get(place)
         if ballot.says is None:
             if earlier:
-                happened.append(Undo(earlier["vote"], ballot.voter, id=ballot.id))
+                happened.append(Undo(earlier["vote"], ballot.voter, clock.now(), ballot.id))
             changed[place] = None
             continue
         vote = _vote(question_of(asked[ballot.question]), seats[ballot.voter]["origin"], ballot)
@@ -213,13 +278,46 @@ def count_ballots(connection: sa.Connection, code: str, ballots: Sequence[Ballot
     return outcomes
 
 
+def guess(connection: sa.Connection, code: str, voter: str, model: Any) -> None:
+    """Which of two models a voter takes for their own school's; Refused where nobody asks."""
+    room = count_change(connection, code)
+    seat = next(iter(members_of(connection, code, voter)), None)
+    if seat is None or seat["removed"]:
+        raise Refused("You have no seat in this room any more. Join again.", 403)
+    kind, _ = kind_of(connection, code, room.round)
+    job = latest_job(connection, room)
+    asked = kind == SCHOOLS and job is not None and job["result"] and schools.asks(job["result"], room.revealed)
+    if not asked or room.phase != "reveal" or schools.school_of(connection, code, room.round, voter) is None:
+        raise Refused("Nobody asks which model is whose just now. Look up at the screen.")
+    if type(model) is not int or model not in (1, 2):
+        raise Refused("There are model 1 and model 2. Load the page again.", 400)
+    schools.guess(connection, code, room.round, voter, model)
+
+
 def forget(connection: sa.Connection, code: str, voters: Iterable[str]) -> None:
     """Delete these voters' seats and every vote they cast, taken back or not."""
     gone = list(voters)
     count_change(connection, code)
-    for table in (standing, members):
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA secure_delete=ON")  # written over, where it would only be marked as free
+    for row in connection.execute(sa.select(jobs).where(jobs.c.room == code)).mappings().all():
+        if row["result"] and (result := _without(row["result"], gone)) != row["result"]:
+            connection.execute(jobs.update().where(_same_job(code, row["round"])).values(result=result))
+    for table in (standing, members, pupils, guesses, paper):
         connection.execute(table.delete().where(table.c.room == code, table.c.voter.in_(gone)))
     connection.execute(events.delete().where(events.c.voter.in_(gone)))
+    connection.execute(cards.update().where(cards.c.room == code, cards.c.voter.in_(gone)).values(voter=None))
+
+
+def _without(result: Mapping[str, Any], voters: Iterable[str]) -> dict[str, Any]:
+    """What came of a training, where it no longer says anything of these voters but how many votes are gone."""
+    gone, learned_from = set(voters), result.get("learned_from", {})
+    rest = {
+        name: {voter: value for voter, value in result.get(name, {}).items() if voter not in gone}
+        for name in ("receipts", "learned_from")
+    }
+    lost = sum(n for voter, n in learned_from.items() if voter in gone)
+    return {**result, **rest, "gone": result.get("gone", 0) + lost}
 
 
 # What the teacher does.
@@ -249,22 +347,36 @@ def step(connection: sa.Connection, code: str, do: str, wish: Mapping[str, Any])
             change(connection, code, votes=rooms.c.votes + 1)
         case "reveal":
             _reveal(connection, room)
+        case "kind":
+            if room.phase != "waiting":
+                raise Refused("This round has begun already. Choose what the next one is for when it is opened.")
+            _choose_kind(connection, room, wish.get("kind"))
+        case "relearn":
+            job = latest_job(connection, room)
+            if room.phase not in ("trained", "reveal") or not job or not gone_of(job):
+                raise Refused("The model knows no vote that is gone, so there is nothing to learn again.")
+            _ask_to_train(connection, room, job["method"])
+            change(connection, code, phase="training", revealed=0)
         case "next":
-            _next_round(connection, room)
+            _next_round(connection, room, wish.get("kind") or ORDINARY)
         case "erase":
             seats = connection.scalars(sa.select(members.c.voter).where(members.c.room == code)).all()
             forget(connection, code, seats)
-            for table in (questions, jobs):
+            for table in (questions, jobs, kinds, pupils, guesses, cards):
                 connection.execute(table.delete().where(table.c.room == code))
             change(connection, code, phase="over")
         case _ if do in STEPS:
             before, after = STEPS[do]
+            if do == "train" and shows_values(connection, room):  # or not at all: what was chosen can be seen without
+                before = (*before, "reveal")
             if room.phase not in before:
                 raise Refused(f"This room is {SAID[room.phase]}; {do!r} comes after it was {_or(before)}.")
             if do == "open" and not _asked(connection, room):
                 raise Refused("The questions are still being written. Try again in a few seconds.")
+            if do == "open":
+                _enrol(connection, room)
             if do == "train":
-                _ask_to_train(connection, room, str(wish.get("method") or "PPO"))
+                _ask_to_train(connection, room, str(wish.get("method") or ""))
             change(connection, code, phase=after)
         case _:
             raise Refused(f"There is no {do!r} to do. Load the panel again, to bring it up to date.", 400)
@@ -282,7 +394,37 @@ SAID = {
 METHODS = ("PPO", "DPO")
 
 
+def _choose_kind(connection: sa.Connection, room: Room, kind: Any) -> None:
+    """Say what the room's round is for, before anybody has voted in it."""
+    if kind not in KINDS:
+        raise Refused(f"There is no kind of round {kind!r}; there are {', '.join(KINDS)}.", 400)
+    earlier, _ = kind_of(connection, room.code, room.round)
+    plan = schools.draw(room.secret, room.round) if kind == SCHOOLS else {}
+    write_kind(connection, room.code, room.round, kind, plan)
+    if kind == VALUES:
+        write_down(connection, room.code, room.round, values.questions(room.round))
+    elif earlier == VALUES:  # the learner writes others
+        connection.execute(questions.delete().where(questions.c.room == room.code, questions.c.round == room.round))
+
+
+def _enrol(connection: sa.Connection, room: Room) -> None:
+    """Where this round has two schools, see that everybody is in one."""
+    if kind_of(connection, room.code, room.round)[0] == SCHOOLS:
+        schools.enrol(connection, room.code, room.secret, room.round)
+
+
+def shows_values(connection: sa.Connection, room: Room) -> bool:
+    """Whether what this round reveals is what the room has chosen, and not what a model has made of it."""
+    job = latest_job(connection, room)
+    trained = job is not None and job["round"] == room.round and job["status"] == "done"
+    return kind_of(connection, room.code, room.round)[0] == VALUES and not trained
+
+
 def _ask_to_train(connection: sa.Connection, room: Room, method: str) -> None:
+    kind, _ = kind_of(connection, room.code, room.round)
+    method = method or ("DPO" if kind == SCHOOLS else "PPO")
+    if kind == SCHOOLS and 0 in _voted_by_school(connection, room):
+        raise Refused("One of the schools has not voted yet, so its model has nothing to learn from. Open the vote.")
     if method not in METHODS:
         raise Refused(f"There is no method {method!r}; there are {' and '.join(METHODS)}.", 400)
     if not connection.scalar(sa.select(standing.c.vote).where(standing.c.room == room.code).limit(1)):
@@ -292,19 +434,36 @@ def _ask_to_train(connection: sa.Connection, room: Room, method: str) -> None:
     connection.execute(jobs.insert(), row | {"words": "", "result": None})
 
 
+def _voted_by_school(connection: sa.Connection, room: Room) -> list[int]:
+    asked = {row["key"] for row in asked_in(connection, room.code, room.round) if not row["hidden"]}
+    voters = [row["voter"] for row in standing_in(connection, room.code) if row["question"] in asked]
+    return schools.voted(schools.pupils_of(connection, room.code, room.round), voters)
+
+
 def _reveal(connection: sa.Connection, room: Room) -> None:
-    job = latest_job(connection, room)
-    if room.phase not in ("trained", "reveal") or not job or not job["result"]:
-        raise Refused("There is nothing to reveal yet: train first, and wait until it is done.")
-    if room.revealed > len(job["result"]["answers"]):
+    if shows_values(connection, room):
+        if room.phase not in ("closed", "reveal"):
+            raise Refused("The room still chooses: close the vote first.")
+        total = values.steps([row for row in asked_in(connection, room.code, room.round) if not row["hidden"]])
+    else:
+        job = latest_job(connection, room)
+        if room.phase not in ("trained", "reveal") or not job or not job["result"]:
+            raise Refused("There is nothing to reveal yet: train first, and wait until it is done.")
+        apart = kind_of(connection, room.code, room.round)[0] == SCHOOLS
+        total = schools.steps(job["result"]) if apart else len(job["result"]["answers"]) + 1
+    if room.revealed >= total:
         raise Refused("All of it is revealed. The next round comes next.")
     change(connection, room.code, phase="reveal", revealed=room.revealed + 1)
 
 
-def _next_round(connection: sa.Connection, room: Room) -> None:
-    if room.phase not in ("trained", "reveal"):
+def _next_round(connection: sa.Connection, room: Room, kind: Any) -> None:
+    before = ("closed", "trained", "reveal") if shows_values(connection, room) else ("trained", "reveal")
+    if room.phase not in before:
         raise Refused("The next round asks about the changed model: train first, and wait until it is done.")
-    change(connection, room.code, phase="voting", round=room.round + 1, revealed=0)
+    room = change(connection, room.code, phase="voting", round=room.round + 1, revealed=0)
+    if kind != ORDINARY:
+        _choose_kind(connection, room, kind)
+        _enrol(connection, room)
 
 
 # What is there.
@@ -314,6 +473,20 @@ def asked_in(connection: sa.Connection, code: str, round: int) -> list[dict[str,
     """The rows of a round's questions, in their order."""
     query = sa.select(questions).where(questions.c.room == code, questions.c.round == round)
     return [dict(row) for row in connection.execute(query.order_by(questions.c.place)).mappings()]
+
+
+def every_question(connection: sa.Connection, code: str) -> dict[str, Question]:
+    """All that was asked in a room, in every round, by key."""
+    rows = connection.execute(sa.select(questions).where(questions.c.room == code)).mappings()
+    return {row["key"]: question_of(dict(row)) for row in rows}
+
+
+def hasty_in(connection: sa.Connection, code: str, ms: int) -> dict[str, tuple[int, int]]:
+    """For each voter, how many standing votes say how long they took, and how many took less than `ms`."""
+    took = events.c.response_ms
+    query = sa.select(standing.c.voter, sa.func.count(took), sa.func.sum(sa.case((took < ms, 1), else_=0)))
+    query = query.join(events, standing.c.vote == events.c.id).where(standing.c.room == code, took.is_not(None))
+    return {voter: (n, hasty) for voter, n, hasty in connection.execute(query.group_by(standing.c.voter))}
 
 
 def write_down(connection: sa.Connection, code: str, round: int, written: Sequence[Question]) -> None:
@@ -363,9 +536,33 @@ def latest_job(connection: sa.Connection, room: Room) -> dict[str, Any] | None:
     return dict(row) if row else None
 
 
+def learned_before(connection: sa.Connection, room: Room) -> dict[str, Any] | None:
+    """The last training of an earlier round that has gone into the room's one model."""
+    earlier = [round for round in trained_on(connection, room.code, done=True) if round < room.round]
+    row = connection.execute(sa.select(jobs).where(_same_job(room.code, max(earlier, default=0)))).mappings().first()
+    return dict(row) if row else None
+
+
+def gone_of(job: Mapping[str, Any] | None) -> int:
+    """How many votes a training has learned from that were deleted since."""
+    return ((job and job["result"]) or {}).get("gone", 0)
+
+
+def finish_job(connection: sa.Connection, code: str, round: int, result: Mapping[str, Any]) -> None:
+    """Note what came of a training; whoever has left meanwhile is not in it."""
+    count_change(connection, code)
+    here = {row["voter"] for row in members_of(connection, code)}
+    result = _without(result, result.get("learned_from", {}).keys() - here)
+    update_job(connection, code, round, status="done", result=result)
+
+
+def _same_job(code: str, round: int) -> sa.ColumnElement[bool]:
+    return sa.and_(jobs.c.room == code, jobs.c.round == round)
+
+
 def update_job(connection: sa.Connection, code: str, round: int, **values: Any) -> None:
     """Note how far a training is."""
-    connection.execute(jobs.update().where(jobs.c.room == code, jobs.c.round == round).values(**values))
+    connection.execute(jobs.update().where(_same_job(code, round)).values(**values))
     change(connection, code)
 
 
@@ -396,14 +593,15 @@ def _owners(connection: sa.Connection, ids: set[str]) -> dict[str, str]:
 def _why_not(room: Room, seat: Any, asked: Any, ballot: Ballot) -> Refused | None:
     """Why an answer cannot be counted; None where it can."""
     if seat is None:
-        return Refused("You have no seat in this room any more. Join again.", 403)
+        return Refused(NO_SEAT, 403, helps="join")
     if seat["removed"]:
-        return Refused("The teacher has closed your seat in this room. Speak to them if that is a mistake.", 403)
+        return Refused(REMOVED, 403)
     if asked is None or asked["hidden"] or asked["round"] != room.round:
         return Refused("That question is no longer asked. Here is what is asked now.")
-    if room.over or room.phase != "voting":
+    # What is on paper is counted after the room has put down its pencils.
+    if room.over or room.phase not in (("voting", "closed") if ballot.sheet else ("voting",)):
         return Refused("This round is closed, so the answer was not counted. Look up at the screen.")
-    if room.paused:
+    if room.paused and not ballot.sheet:
         return Refused("The teacher has paused the room. Your answer waits on your phone.", 503)
     says, places = ballot.says, range(len(asked["question"]["replies"]))
     if says is not None and (
@@ -415,11 +613,11 @@ def _why_not(room: Room, seat: Any, asked: Any, ballot: Ballot) -> Refused | Non
 
 def _vote(question: Question, origin: str, ballot: Ballot) -> Vote:
     """A ballot as a vote: what was meant by a place on the phone, in positions of the question."""
-    shown, answer = sides(ballot.voter, question), ballot.says
+    shown, answer = ballot.sheet or sides(ballot.voter, question), ballot.says
     assert answer is not None
     if isinstance(answer, Better):
         answer = Better(shown[answer.winner])
-    return Vote(question, answer, shown, ballot.voter, origin, ballot.ms, id=ballot.id)
+    return Vote(question, answer, shown, ballot.voter, origin, ballot.ms, clock.now(), ballot.id)
 
 
 def _stand(connection: sa.Connection, code: str, changed: Mapping[tuple[str, str], dict[str, Any] | None]) -> None:

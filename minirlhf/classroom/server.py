@@ -9,24 +9,24 @@ import json
 import signal
 import socket
 import sys
-from datetime import UTC, datetime
 
 import sqlalchemy as sa
 import uvicorn
 
+from minirlhf.classroom import clock, rooms, tables
 from minirlhf.classroom.app import Classroom
 from minirlhf.classroom.place import Place
-from minirlhf.classroom.tables import rooms
-from minirlhf.feedback.store import FeedbackStore
+from minirlhf.feedback.store import FeedbackStore, StoreError
 
-IDLE = 3600  # seconds without a request
+LOOK, MINUTE, HOUR = 5, 60, 3600  # seconds
+IDLE = HOUR  # without a request
 LINGER = 60  # seconds in which phones may still read that it is over
 MOST_AT_ONCE = 3000  # connections
 BACKLOG = 1024
 
 
 async def serve(place: Place, listening: socket.socket) -> None:
-    """Serve until told to stop, or until nobody is there any more."""
+    """Serve until told to stop, or, unless it stays, until nobody is there any more."""
     port = listening.getsockname()[1]
     classroom = Classroom(FeedbackStore(place.store), place.address or f"http://{place.host}:{port}", place.prefix)
     config = uvicorn.Config(
@@ -42,34 +42,49 @@ async def serve(place: Place, listening: socket.socket) -> None:
         h11_max_incomplete_event_size=16_384,
     )
     server = uvicorn.Server(config)
-    watch = asyncio.create_task(stop_when_left(server, classroom))
+    watch = None if place.stays else asyncio.create_task(stop_when_left(server, classroom))
     print(json.dumps({"port": port}), flush=True)
     await server.serve(sockets=[listening])
-    watch.cancel()
+    if watch:
+        watch.cancel()
 
 
 async def stop_when_left(server: uvicorn.Server, classroom: Classroom) -> None:
     """End the server once every room is over, or nobody has asked for anything for so long."""
     loop = asyncio.get_running_loop()
-    classroom.asked_at = last_open = loop.time()
+    classroom.asked_at = last_open = noted = purged = loop.time()
     while not server.should_exit:
-        await asyncio.sleep(5)
+        await asyncio.sleep(LOOK)
         now = loop.time()
-        if await classroom.read(any_open):
+        try:
+            if await classroom.read(any_open):
+                last_open = now
+            if now - noted > MINUTE:
+                noted = now
+                await classroom.note_asked()
+            if now - purged > HOUR:
+                purged = now
+                await asyncio.to_thread(rooms.purge, classroom.store)
+        except StoreError:  # a full disk, a database that starts anew: whoever votes is told, and it may come back
             last_open = now
         server.should_exit = now - classroom.asked_at > IDLE or now - last_open > LINGER
 
 
 def any_open(connection: sa.Connection) -> bool:
     """Whether a room of this database is still open, by its time and by its teacher."""
-    now = datetime.now(UTC).isoformat()
-    query = sa.select(rooms.c.code).where(rooms.c.phase != "over", rooms.c.closes > now)
+    now = clock.now().isoformat()
+    room = tables.rooms.c
+    query = sa.select(room.code).where(room.phase != "over", room.closes > now)
     return connection.scalar(query.limit(1)) is not None
 
 
 def main() -> None:
-    """Read a Place from standard input, say on standard output where it listens, and serve."""
-    place = Place(**json.loads(sys.stdin.readline()))
+    """Read a Place from standard input, and serve there."""
+    run(Place(**json.loads(sys.stdin.readline())))
+
+
+def run(place: Place) -> None:
+    """Listen, say on standard output where, and serve; a word of why, and 1, where nothing can listen there."""
     listening = socket.socket(socket.AF_INET6 if ":" in place.host else socket.AF_INET)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

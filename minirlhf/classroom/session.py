@@ -22,8 +22,8 @@ import httpx
 import psutil
 
 from minirlhf import paths
-from minirlhf.classroom import rooms, views
-from minirlhf.classroom.place import Place
+from minirlhf.classroom import paper, rooms, views
+from minirlhf.classroom.place import Place, hubs_place
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Vote
 
@@ -82,9 +82,21 @@ class Session:
         return rooms.votes_of(self.store, self.code)
 
     def do(self, what: str, **wish: Any) -> None:
-        """What the teacher's panel does: open, close, train, reveal, next, pause, resume, lock, unlock, end."""
+        """What the panel does: open, close, train, reveal, next, relearn, pause, resume, lock, unlock, end.
+
+        `do("next", kind="schools")` or `kind="values"` opens another kind of round than an ordinary one; before the
+        first round, `do("kind", kind="schools")` chooses it.
+        """
         with self.store.connect() as connection:
             rooms.step(connection, self.code, what, wish)
+
+    def tally(self, pair: int, a: int, b: int, tie: int = 0, both_bad: int = 0) -> None:
+        """How many hands a pair of this round got on paper, by its number on the sheet; again, and it is corrected."""
+        with self.store.connect() as connection:
+            asked = rooms.asked_in(connection, self.code, rooms.find(connection, self.code).round)
+            if not 1 <= pair <= len(asked):
+                raise rooms.Refused(f"There is no pair {pair} on the sheet; it has 1 to {len(asked)}.", 404)
+            paper.count_hands(connection, self.code, asked[pair - 1]["key"], (a, b, tie, both_bad))
 
     def seen(self) -> dict[str, Any]:
         """What the projector shows."""
@@ -133,20 +145,25 @@ def open(
     address: str = "",
     prefix: str = "",
     seed: int = 0,
+    keep_days: float = rooms.KEEP_DAYS,
 ) -> Session:
     """Open a room and start what serves it; the links are in the Session.
 
-    Only this machine reaches it unless `lan` is given; `address` and `prefix` are a proxy's or hub's. `store` is where
-    the votes go, a file or a database's address: your own votes', if not said. The port is 8765, or what MINIRLHF_PORT
-    says, if not said. OSError where nothing can listen there.
+    Only this machine reaches it unless `lan` is given; `address` and `prefix` are a proxy's or hub's, and not needed
+    where a hub is configured for it. `store` is where the votes go, a file or a database's address: your own votes', if
+    not said. `keep_days` after the room's time its votes, seats and nicknames are deleted. The port is 8765, or what
+    MINIRLHF_PORT says, if not said. OSError where nothing can listen there.
     """
     port = int(os.environ.get(PORT_ELSEWHERE) or PORT) if port is None else port
     where = FeedbackStore(store)
-    kept = str(where.path) if where.path else str(store or paths.votes_file())
+    rooms.purge(where)
+    kept = kept_in(where, store)
+    if not (lan or address or prefix):
+        address, prefix = hubs_place()
     host = "0.0.0.0" if lan else "127.0.0.1"
     if lan and not address:
         address = f"http://{lan_address()}:{port}"
-    code, token = rooms.open_room(where, title, hours, seats, seed)
+    code, token = rooms.open_room(where, title, hours, seats, seed, keep_days)
     session = Session(Place(kept, host, port, address, prefix), code, token, 0, 0)
     _start(session)
     return session
@@ -182,6 +199,11 @@ def close_left_in(folder: Path) -> None:
         found = json.loads(note.read_text())
         Session(**found | {"place": Place(**found["place"])}).close()
         note.unlink(missing_ok=True)
+
+
+def kept_in(where: FeedbackStore, store: str | Path | None) -> str:
+    """What another process opens the same store by; unlike `where.where`, with a password if there is one."""
+    return str(where.path) if where.path else str(store or paths.votes_file())
 
 
 def phase_of(session: Session) -> str:

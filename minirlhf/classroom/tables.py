@@ -68,4 +68,50 @@ jobs = sa.Table(
     sa.Column("words", sa.String, nullable=False),
     sa.Column("result", sa.JSON),  # what is revealed: before and after, weights, receipts
 )
-EVERYTHING = (rooms, questions, members, standing, jobs)
+# What a round is for, where it is not an ordinary one. Tables of their own, for rooms that are open already lack them.
+kinds = sa.Table(
+    "class_kinds",
+    metadata,
+    sa.Column("room", sa.String, primary_key=True),
+    sa.Column("round", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("plan", sa.JSON, nullable=False),  # what was drawn for it by lot
+)
+pupils = sa.Table(
+    "class_pupils",
+    metadata,
+    sa.Column("room", sa.String, primary_key=True),
+    sa.Column("round", sa.Integer, primary_key=True),
+    sa.Column("voter", sa.String, primary_key=True),
+    sa.Column("school", sa.Integer, nullable=False),  # 0 or 1
+)
+paper = sa.Table(  # which of the members are hands that were counted, without a phone
+    "class_paper",
+    metadata,
+    sa.Column("room", sa.String, primary_key=True),
+    sa.Column("voter", sa.String, primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),
+)
+keeping = sa.Table(  # beside the rooms, of which an older database has some without it
+    "class_keeping",
+    metadata,
+    sa.Column("room", sa.String, primary_key=True),
+    sa.Column("until", sa.String),  # when all of the room is deleted; nothing: when somebody says so
+    sa.Column("asked", sa.Integer, nullable=False),  # counts the minutes in which somebody asked for the room
+)
+guesses = sa.Table(
+    "class_guesses",
+    metadata,
+    sa.Column("room", sa.String, primary_key=True),
+    sa.Column("round", sa.Integer, primary_key=True),
+    sa.Column("voter", sa.String, primary_key=True),
+    sa.Column("model", sa.Integer, nullable=False),  # 1 or 2: which one this voter's school has made
+)
+cards = sa.Table(  # where there are any, each lets one in, once
+    "class_cards",
+    metadata,
+    sa.Column("room", sa.String, primary_key=True),
+    sa.Column("card", sa.String, primary_key=True),  # a digest
+    sa.Column("voter", sa.String),  # who came in with it
+)
+EVERYTHING = (rooms, questions, members, standing, jobs, kinds, pupils, guesses, paper, keeping, cards)

@@ -1,31 +1,44 @@
 """What each page shows of a room, as plain values: the phone's, the projector's, the teacher's."""
 
 from collections import Counter
+from collections.abc import Mapping
 from math import isnan
 from random import Random
 from typing import Any
 
 import sqlalchemy as sa
 
+from minirlhf.classroom import cards, paper, schools, values
+from minirlhf.classroom.kinds import ORDINARY, SCHOOLS, VALUES, kind_of
 from minirlhf.classroom.rooms import (
+    NO_SEAT,
+    REMOVED,
+    Refused,
     Room,
     asked_in,
+    every_question,
     find,
+    gone_of,
+    hasty_in,
+    kept_until,
     latest_job,
     members_of,
     question_of,
     says_on_screen,
+    shows_values,
     standing_in,
 )
-from minirlhf.feedback.agreement import krippendorff_alpha
+from minirlhf.feedback.agreement import krippendorff_alpha, label_of, ratings_of
 from minirlhf.feedback.formats.conversation import to_messages
-from minirlhf.feedback.votes import Question, sides
+from minirlhf.feedback.votes import Answer, Better, BothBad, Question, Skip, Tie, answer_from_row, sides
 from minirlhf.files.messages import counted
 
 MOST_DIVIDED = 5  # pairs on the projector
 ENOUGH = 3  # votes, before a pair is said to divide anybody
-MANY = 12  # votes, before it is odd that somebody never chose
+MANY = 12  # votes, before it is odd that somebody never chose, or always the same side
+HASTY = 1000  # milliseconds in which nobody reads two replies
 COUNTED = ("Better 0", "Better 1", "Tie", "BothBad")
+CHOICES: tuple[Answer, ...] = (Better(0), Better(1), Tie(), BothBad())
 
 
 def phone(connection: sa.Connection, code: str, voter: str) -> dict[str, Any]:
@@ -36,19 +49,29 @@ def phone(connection: sa.Connection, code: str, voter: str) -> dict[str, Any]:
     keys = list(asked)
     Random(f"{code} {room.round} {voter}").shuffle(keys)
     mine = {row["question"]: row for row in standing_in(connection, code, voter) if row["question"] in asked}
-    seat = next(iter(members_of(connection, code, voter)), None)
+    if not (seat := next(iter(members_of(connection, code, voter)), None)):
+        raise Refused(NO_SEAT, 403, helps="join")
+    if seat["removed"]:
+        raise Refused(REMOVED, 403)
+    kind, plan = kind_of(connection, code, room.round)
+    job = latest_job(connection, room)
+    school = schools.school_of(connection, code, room.round, voter) if kind == SCHOOLS else None
     return {
         "version": str(room.state),
         "title": room.title,
         "round": room.round,
+        "kind": kind,
+        "rule": "" if school is None else rule(room, plan, school, job),
+        "guess": None if school is None else guess(connection, room, voter, job),
         "phase": phase(room),
-        "nickname": seat["nickname"] if seat else "",
+        "nickname": seat["nickname"],
+        "kept_until": kept_until(connection, code),
         "questions": [_on_phone(voter, asked[key], key) for key in keys] if room.phase != "waiting" else [],
         "answers": {
             key: {"id": row["vote"], "says": says_on_screen(voter, asked[key], row["says"])}
             for key, row in mine.items()
         },
-        "receipt": receipt(connection, room, voter),
+        "receipt": receipt(connection, room, voter, job),
     }
 
 
@@ -59,16 +82,41 @@ def phase(room: Room) -> str:
     return "paused" if room.paused and room.phase == "voting" else room.phase
 
 
-def receipt(connection: sa.Connection, room: Room, voter: str) -> dict[str, str] | None:
+def rule(room: Room, plan: dict[str, Any], school: int, job: dict[str, Any] | None) -> str:
+    """The secret rule of a school, from when the round has begun until everybody knows."""
+    own = own_result(room, job)
+    told = own is not None and room.revealed >= schools.steps(own)
+    return "" if room.phase == "waiting" or told else plan["rules"][school]
+
+
+def guess(connection: sa.Connection, room: Room, voter: str, job: dict[str, Any] | None) -> int | None:
+    """Which model this voter takes for their school's, 0 where they have not said; None where nobody asks."""
+    own = own_result(room, job)
+    if room.phase != "reveal" or own is None or not schools.asks(own, room.revealed):
+        return None
+    return schools.guesses_of(connection, room.code, room.round).get(voter, 0)
+
+
+def receipt(connection: sa.Connection, room: Room, voter: str, job: dict[str, Any] | None) -> dict[str, str] | None:
     """What became of this voter's own votes, once a model has learned from them; nobody else is told."""
-    job = latest_job(connection, room)
     found = ((job and job["result"]) or {}).get("receipts", {}).get(voter)
-    if not found or room.phase not in ("trained", "reveal", "voting", "closed"):
+    if not job or not found or room.phase not in ("trained", "reveal", "voting", "closed"):
+        return None
+    if room.phase == "reveal" and job["round"] != room.round:  # what is shown is not what that model learned
         return None
     choices, before, after = found
+    whose, told = "the model", ""
+    kind, plan = kind_of(connection, room.code, job["round"])
+    if kind == SCHOOLS:
+        whose = "your school's model"
+        school = schools.school_of(connection, room.code, job["round"], voter)
+        if school is not None and (room.round > job["round"] or room.revealed >= schools.steps(job["result"])):
+            own, guessed = schools.number(plan, school), schools.guesses_of(connection, room.code, job["round"])
+            said = {None: "", own: " You guessed it."}.get(guessed.get(voter), " You guessed the other one.")
+            told = f" It was model {own}.{said}"
     return {
-        "sentence": f"Of your {counted(choices, 'choice')}, the model leaned towards {before} before it learned, "
-        f"and towards {after} now."
+        "sentence": f"Of your {counted(choices, 'choice')}, {whose} leaned towards {before} before it learned, "
+        f"and towards {after} now.{told}"
     }
 
 
@@ -79,6 +127,7 @@ def screen(connection: sa.Connection, code: str) -> dict[str, Any]:
     votes = [row for row in standing_in(connection, code) if row["question"] in {each["key"] for each in rows}]
     counts = tally(votes)
     shown = [row for row in rows if not row["hidden"] and sum(counts.get(row["key"], [0])) >= ENOUGH]
+    kind, _ = kind_of(connection, code, room.round)
     job = latest_job(connection, room)
     return {
         "version": f"{room.state}.{room.votes}",
@@ -87,15 +136,19 @@ def screen(connection: sa.Connection, code: str) -> dict[str, Any]:
         "phase": phase(room),
         "locked": room.locked,
         "round": room.round,
+        "kind": kind,
         "joined": sum(not member["removed"] for member in members_of(connection, code)),
         "voted": len({row["voter"] for row in votes}),
         "votes": len(votes),
-        "alpha": alpha(votes),
+        "alpha": alpha(votes, {row["key"]: question_of(row) for row in rows}),
         "pairs": [
             _on_screen(row, counts)
             for row in sorted(shown, key=lambda row: -divided(counts[row["key"]]))[:MOST_DIVIDED]
+            if kind == ORDINARY  # bars would tell a rule, and lead whoever weighs two values
         ],
-        **learned(room, job),
+        **learned(room, own_job(room, job)),
+        **apart(connection, room, votes, own_result(room, job)),
+        **chosen(connection, room, rows, counts),
     }
 
 
@@ -105,11 +158,23 @@ def teacher(connection: sa.Connection, code: str) -> dict[str, Any]:
     rows = asked_in(connection, code, room.round)
     votes = standing_in(connection, code)
     counts, cast = tally(votes), Counter(row["voter"] for row in votes)
+    asked, hasty = every_question(connection, code), hasty_in(connection, code, HASTY)
+    by_voter: dict[str, list[dict[str, Any]]] = {}
+    for row in votes:
+        by_voter.setdefault(row["voter"], []).append(row)
+    hands, on_paper = set(paper.hands_of(connection, code)), tally(paper.standing_hands(connection, code))
     return seen | {
         "paused": room.paused,
         "seats": room.seats,
         "closes": room.closes,
-        "questions": [_on_screen(row, counts) | {"hidden": row["hidden"]} for row in rows],
+        "about": about_round(connection, room, votes),
+        "kept_until": kept_until(connection, code),
+        "gone": gone_of(latest_job(connection, room)),
+        "questions": [
+            _on_screen(row, counts) | {"hidden": row["hidden"], "paper": on_paper.get(row["key"])} for row in rows
+        ],
+        "hands": len(hands),
+        "cards": cards.used_and_made(connection, code),
         "members": [
             {
                 "voter": member["voter"],
@@ -117,9 +182,10 @@ def teacher(connection: sa.Connection, code: str) -> dict[str, Any]:
                 "simulated": member["origin"] == "simulated",
                 "votes": cast[member["voter"]],
                 "removed": member["removed"],
-                "suspect": suspect([row for row in votes if row["voter"] == member["voter"]]),
+                "suspect": suspect(by_voter.get(member["voter"], []), asked, *hasty.get(member["voter"], (0, 0))),
             }
             for member in members_of(connection, code)
+            if member["voter"] not in hands
         ],
     }
 
@@ -131,11 +197,71 @@ def learned(room: Room, job: dict[str, Any] | None) -> dict[str, Any]:
     training = {name: job[name] for name in ("method", "status", "total", "records", "words")}
     result, after = job["result"], room.phase in ("trained", "reveal")
     if not result or not after:
-        return {"training": training if room.phase == "training" else None, "reveal": None, "weights": None}
+        under_way = room.phase == "training" or job["status"] == "failed"
+        return {"training": training if under_way else None, "reveal": None, "weights": None}
+    if result.get("apart"):  # two models, which are revealed in another way
+        return {"training": training, "reveal": None, "weights": None}
     answers = result["answers"]
     reveal = {"shown": min(room.revealed, len(answers)), "total": len(answers), "items": answers[: room.revealed]}
     all_of_it = room.revealed > len(answers)
     return {"training": training, "reveal": reveal, "weights": result["weights"] if all_of_it else None}
+
+
+def own_job(room: Room, job: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What is or was learned in this very round; None where nothing is."""
+    return job if job and job["round"] == room.round else None
+
+
+def own_result(room: Room, job: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What came of what was learned in this very round."""
+    own = own_job(room, job)
+    return own["result"] if own else None
+
+
+def apart(
+    connection: sa.Connection, room: Room, votes: list[dict[str, Any]], result: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Of two schools, as much as is revealed: nothing while their models learn."""
+    kind, plan = kind_of(connection, room.code, room.round)
+    if kind != SCHOOLS or room.phase not in ("trained", "reveal") or not result:
+        return {"schools": None}
+    pupils = schools.pupils_of(connection, room.code, room.round)
+    people = schools.voted(pupils, (row["voter"] for row in votes))
+    right = {
+        voter: model == schools.number(plan, pupils[voter])
+        for voter, model in schools.guesses_of(connection, room.code, room.round).items()
+        if voter in pupils
+    }
+    return {"schools": schools.reveal(plan, result, room.revealed, people, right)}
+
+
+def chosen(
+    connection: sa.Connection, room: Room, rows: list[dict[str, Any]], counts: dict[str, list[int]]
+) -> dict[str, Any]:
+    """Of a values round, as many trade-offs as are revealed, and what the room made of them."""
+    if room.phase not in ("closed", "reveal") or not shows_values(connection, room):
+        return {"values": None}
+    asked = [question_of(row) for row in rows if not row["hidden"]]
+    return {"values": values.reveal(asked, counts, room.revealed, lambda prompt: _read(prompt)[0])}
+
+
+def about_round(connection: sa.Connection, room: Room, votes: list[dict[str, Any]]) -> str:
+    """What the teacher should know of a round that is no ordinary one, in a sentence or two."""
+    kind, _ = kind_of(connection, room.code, room.round)
+    if kind == SCHOOLS:
+        asked = {row["key"] for row in asked_in(connection, room.code, room.round)}
+        pupils = schools.pupils_of(connection, room.code, room.round)
+        first, second = schools.voted(pupils, (row["voter"] for row in votes if row["question"] in asked))
+        return (
+            f"Two schools: {first} and {second} have voted, by rules that only their phones show. Both models are put "
+            "away afterwards: the next round asks about the model from before, which never learns from these votes."
+        )
+    if kind == VALUES:
+        return (
+            "Each pair sets one value against another; the phones do not say which. No model learns from these votes, "
+            "unless you train on them."
+        )
+    return ""
 
 
 def tally(votes: list[dict[str, Any]]) -> dict[str, list[int]]:
@@ -153,20 +279,36 @@ def divided(counts: list[int]) -> float:
     return 2 * min(first, second) / max(1, sum(counts))
 
 
-def alpha(votes: list[dict[str, Any]]) -> float | None:
+def alpha(votes: list[dict[str, Any]], asked: Mapping[str, Question]) -> float | None:
     """Krippendorff's α of the room's answers; None where no two people answered the same question."""
-    labels = {(row["voter"], row["question"]): _label(row["says"]) for row in votes}
-    voters, asked = (list(dict.fromkeys(each)) for each in zip(*labels, strict=True)) if labels else ([], [])
-    rows = [[None if (label := labels.get((v, q))) == "Skip" else label for q in asked] for v in voters]
-    found = krippendorff_alpha(rows) if len(rows) > 1 else float("nan")
-    return None if isnan(found) else round(found, 3)
+    # Of each question once: a hall has thousands of votes on two dozen.
+    labels = {key: {answer: label_of(question, answer) for answer in CHOICES} for key, question in asked.items()}
+    pairs = {key: question.pair for key, question in asked.items()}
+    given = [(row, answer_from_row(row["says"])) for row in votes]
+    found = {
+        (row["voter"], pairs[row["question"]]): labels[row["question"]][answer]
+        for row, answer in given
+        if not isinstance(answer, Skip)
+    }
+    value = krippendorff_alpha(ratings_of(found).rows) if len({voter for voter, _ in found}) > 1 else float("nan")
+    return None if isnan(value) else round(value, 3)
 
 
-def suspect(votes: list[dict[str, Any]]) -> str | None:
-    """Why a teacher may want to look at somebody's votes; None where there is no reason to."""
-    sides_chosen = [row["says"].get("winner") for row in votes if row["says"]["answer"] == "Better"]
-    if len(votes) >= MANY and not sides_chosen:
+def suspect(votes: list[dict[str, Any]], asked: Mapping[str, Question], timed: int, hasty: int) -> str | None:
+    """Why a teacher may want to look at one voter's votes; None where there is no reason to.
+
+    Of `timed` votes it is known how long they took, and `hasty` took less than anybody needs to read.
+    """
+    chosen = [row for row in votes if row["says"]["answer"] == "Better" and row["question"] in asked]
+    if len(votes) >= MANY and not chosen:
         return "never chose either reply"
+    if timed >= MANY and 2 * hasty > timed:
+        return f"answered within {HASTY / 1000:g} second more often than not"
+    if len(chosen) >= MANY:
+        places = (sides(row["voter"], asked[row["question"]]).index(row["says"]["winner"]) for row in chosen)
+        first = next(places)
+        if all(place == first for place in places):  # which ends at the first other one, for nearly everybody
+            return f"always chose {'AB'[first]}, whichever reply stood there"
     return None
 
 

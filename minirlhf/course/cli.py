@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import tyro
 
 from minirlhf import paths, runtime
-from minirlhf.course import copies
+from minirlhf.course import copies, hub
 from minirlhf.course.workspace import laid_out
 
 SHOW_TRACEBACK = "MINIRLHF_TRACEBACK"  # set this environment variable to see where an error comes from
@@ -55,31 +55,41 @@ def run(arguments: Sequence[str]) -> int | None:
 def lessons(folder: Folder = None, port: int = 8888, browser: bool = True) -> None:
     """Copy the lessons into your folder (my_lessons/) and open the first one in JupyterLab.
 
+    Where a JupyterHub starts it, in place of its own command, that is the learner's server on the hub.
+
     Args:
         folder: where your copies live, if not in my_lessons/
         port: where JupyterLab listens on this machine; the next free one is taken if it is in use
         browser: open a browser; the address is printed either way
     """
-    from jupyterlab.labapp import LabApp
-
-    folder = (folder or paths.notebooks_folder().parent / "my_lessons").resolve()
+    folder = (folder or paths.lessons_folder()).resolve()
     print(f"Your lessons are in {folder}")
     for copy in copies.copy_lessons(target=folder):
-        print(f"  {copy}")
+        print(f"  {copy}", flush=True)
+    settings = [
+        f"--ServerApp.allow_root={hasattr(os, 'geteuid') and os.geteuid() == 0}",
+        f"--LabApp.workspaces_dir={laid_out(folder)}",
+        f"--LabApp.app_settings_dir={Path(copies.__file__).with_name('lab_settings')}",  # does not ask about news
+        "--LabApp.news_url=None",  # and fetches none
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--Application.log_level=WARN",  # so that the address is not lost among the reports of its parts
+    ]
+    if hub.waits_for_a_server():
+        hub.serve(folder, settings)
+    if hub.runs_around_us():
+        print(f"JupyterLab runs already: open {folder.name}/{copies.FIRST_LESSON} in its list of files.")
+        return
+    from jupyterlab.labapp import LabApp
+
     print("Starting JupyterLab. To stop it, press Ctrl-C here twice.", flush=True)
     LabApp.launch_instance(
         [
+            *settings,
             f"--ServerApp.root_dir={folder}",
             f"--LabApp.default_url=/lab/tree/{copies.FIRST_LESSON}",
             "--ServerApp.ip=127.0.0.1",
             f"--ServerApp.port={port}",
             f"--ServerApp.open_browser={browser and can_open_browser()}",
-            f"--ServerApp.allow_root={hasattr(os, 'geteuid') and os.geteuid() == 0}",
-            f"--LabApp.workspaces_dir={laid_out(folder)}",
-            f"--LabApp.app_settings_dir={Path(copies.__file__).with_name('lab_settings')}",  # does not ask about news
-            "--LabApp.news_url=None",  # and fetches none
-            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-            "--Application.log_level=WARN",  # so that the address is not lost among the reports of its parts
         ]
     )
 

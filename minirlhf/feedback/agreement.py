@@ -10,7 +10,7 @@ Left out: significance tests, and weights for some disagreements being worse tha
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import combinations, pairwise
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from minirlhf.feedback.identity import YOU, own_voter
-from minirlhf.feedback.votes import Better, Skip, Tie, Vote
+from minirlhf.feedback.votes import Answer, Better, Question, Skip, Tie, Vote
 from minirlhf.files.messages import counted
 from minirlhf.intervals import wilson_interval
 
@@ -169,7 +169,12 @@ def as_ratings(votes: Iterable[Vote]) -> Ratings:
     """
     labels: dict[tuple[str, str], str] = {}
     for vote in _judged(votes):
-        labels.setdefault((vote.voter, vote.question.pair), _label(vote))
+        labels.setdefault((vote.voter, vote.question.pair), label_of(vote.question, vote.answer))
+    return ratings_of(labels)
+
+
+def ratings_of(labels: Mapping[tuple[str, str], str]) -> Ratings:
+    """What each (voter, pair) was labelled, as a table with gaps."""
     voters = tuple(dict.fromkeys(voter for voter, _ in labels))
     pairs = tuple(dict.fromkeys(pair for _, pair in labels))
     return Ratings(voters, pairs, tuple(tuple(labels.get((v, p)) for p in pairs) for v in voters))
@@ -197,7 +202,9 @@ def self_agreement(votes: Iterable[Vote], voter: str) -> Share:
     names = (YOU, own_voter()) if voter == YOU else (voter,)
     for vote in _judged(votes):
         if vote.voter in names:
-            answers.setdefault(vote.question.pair, {}).setdefault(vote.question.key, _label(vote))
+            answers.setdefault(vote.question.pair, {}).setdefault(
+                vote.question.key, label_of(vote.question, vote.answer)
+            )
     return _share(x == y for given in answers.values() for x, y in pairwise(given.values()))
 
 
@@ -222,17 +229,16 @@ def _judged(votes: Iterable[Vote]) -> list[Vote]:
     return sorted((v for v in judged if not isinstance(v.answer, Skip)), key=lambda v: v.time)
 
 
-def _label(vote: Vote) -> str:
-    """A vote's label, in words that do not depend on the order in which the replies were listed or shown.
+def label_of(question: Question, answer: Answer) -> str:
+    """The label of an answer to a pair, in words that do not depend on the order of the replies, listed or shown.
 
     The alphabet would not do to order them: "Hello" stands before "You again?", so everybody who likes good manners
     would keep saying "first", and κ and α take off what looks like a habit.
     """
-    if not isinstance(vote.answer, Better):
-        return "tie" if isinstance(vote.answer, Tie) else "both bad"
-    question = vote.question
+    if not isinstance(answer, Better):
+        return "tie" if isinstance(answer, Tie) else "both bad"
     lots = [sha256(dumps([question.prompt, reply]).encode()).digest() for reply in question.replies]
-    return "first" if lots[vote.answer.winner] == min(lots) else "second"
+    return "first" if lots[answer.winner] == min(lots) else "second"
 
 
 def _share(outcomes: Iterable[bool]) -> Share:

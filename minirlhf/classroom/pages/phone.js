@@ -3,7 +3,7 @@
 // what still waits to be sent; so a reload, a tunnel or an hour's sleep loses nothing.
 
 import card from "./card.js";
-import { ask, backoff, cleanCode, counted, Fault, jitter, kept, make, newId, place, show } from "./room.js";
+import { ask, backoff, cleanCode, counted, day, Fault, jitter, kept, make, newId, place, show } from "./room.js";
 
 const STEADY_MS = 2500;
 const HIDDEN_MS = 20_000;
@@ -18,6 +18,17 @@ const SENTENCES = {
   trained: "The model has learned from the room's votes. Look up at the screen.",
   reveal: "The model answers anew. Look up at the screen: before and after, side by side.",
   over: "The room is over. Thank you for your votes. Look up at the screen once more.",
+};
+// Where a round is no ordinary one, and its sentences are others.
+const IN_SCHOOLS = {
+  closed: "The vote is closed. Keep your rule a secret, and look up at the screen.",
+  training: "Two models are learning, one from each half of the room. Look up at the screen.",
+  trained: "Two models have learned. Look up at the screen: which is whose?",
+  reveal: "Two models answer. Look up at the screen, and guess.",
+};
+const OF_VALUES = {
+  closed: "The vote is closed. Look up at the screen: what did the room choose?",
+  reveal: "Look up at the screen: each pair set one value against another.",
 };
 const NOTHING_ASKED = "Nothing is asked just now. Look up at the screen.";
 const REMOVED = "You are no longer in this room.";
@@ -108,9 +119,9 @@ class Phone {
     this.pump();
   }
 
-  async join(code, nickname) {
+  async join(code, nickname, card) {
     place.code = code;
-    await ask("join", { nickname });
+    await ask("join", { nickname, ...(card && { card }) });
     if (!location.pathname.includes("/j/")) history.replaceState(null, "", `${place.prefix}/j/${code}`);
     this.seated = true;
     this.gone = this.said = "";
@@ -128,6 +139,19 @@ class Phone {
     this.seated = false;
     this.said = "Your votes are deleted, and nothing of you is kept. You may join again.";
     this.draw();
+  }
+
+  // Which of two models their own school's is. It is asked while all look at one another, so it need not wait its turn.
+  async guess(model) {
+    show($("guessed"), "");
+    try {
+      const told = await ask("guess", { model });
+      if (!told.ok) throw new Fault("That was not heard. Press it again.");
+      this.me.guess = model;
+      this.draw();
+    } catch (fault) {
+      show($("guessed"), fault.message);
+    }
   }
 
   // What the server knows.
@@ -302,7 +326,7 @@ class Phone {
     const [question] = pending;
     return {
       title: `Round ${round}`,
-      task: question ? "Which reply is better?" : "",
+      task: !question ? "" : this.me.rule ? "Which reply fits your rule?" : "Which reply is better?",
       mode: question ? "pair" : "",
       question: question?.key ?? "",
       prompt: question?.prompt ?? "",
@@ -339,9 +363,15 @@ class Phone {
     if (me?.title) document.title = me.title;
     show($("title"), me?.title || "Classroom vote");
     $("who").textContent = me?.nickname || "nobody in particular";
+    const rule = (!asking && !this.gone && me?.rule) || "";
+    $("rule-text").textContent = rule;
+    $("rule").hidden = !rule;
+    $("rule-tie").hidden = !voting;
+    $("until").textContent = me?.kept_until ? `, until ${day(me.kept_until)}` : "";
     if (asking) show($("refused"), this.said);
     if (!$("message").hidden) {
       show($("sentence"), sentence);
+      this.drawGuess();
       show($("receipt"), (!this.gone && me?.receipt?.sentence) || "");
       show($("own"), this.gone ? "" : this.ownCount());
       show($("word"), this.said);
@@ -357,11 +387,20 @@ class Phone {
     document.body.dataset.version = me?.version ?? "";
   }
 
+  drawGuess() {
+    const guess = this.gone ? null : (this.me?.guess ?? null);
+    $("guess").hidden = guess === null;
+    for (const model of [1, 2]) $(`guess-${model}`).setAttribute("aria-pressed", String(guess === model));
+    if (guess) show($("guessed"), `You say model ${guess}. You may still change it.`);
+    else if (guess === null) show($("guessed"), "");
+  }
+
   sentence() {
     if (this.gone) return this.gone;
     if (!this.me) return "";
     if (this.me.phase === "voting") return this.me.questions.length ? "" : NOTHING_ASKED;
-    return SENTENCES[this.me.phase] ?? NOTHING_ASKED;
+    const { kind, phase } = this.me;
+    return { schools: IN_SCHOOLS, values: OF_VALUES }[kind]?.[phase] ?? SENTENCES[phase] ?? NOTHING_ASKED;
   }
 
   ownCount() {
@@ -384,6 +423,9 @@ class Phone {
 
 const phone = new Phone();
 
+// A seat card's link has its letters after the #, where no server sees them until they are sent.
+$("seat-card").value = location.hash.slice(1);
+if (location.hash) history.replaceState(null, "", location.pathname);
 $("code").value = place.code;
 $("code-field").hidden = Boolean(place.code);
 if (place.code) {
@@ -396,14 +438,19 @@ $("join").addEventListener("submit", async (event) => {
   pressed.setAttribute("aria-disabled", "true");
   show($("refused"), "");
   try {
-    await phone.join(cleanCode($("code").value), $("nickname").value.trim());
+    await phone.join(cleanCode($("code").value), $("nickname").value.trim(), cleanCode($("seat-card").value));
   } catch (fault) {
     show($("refused"), fault.message);
-    $("code-field").hidden = false; // perhaps it is the code that is wrong
+    if (fault.more.card) {
+      $("card-field").hidden = false;
+      $("seat-card").focus();
+    } else $("code-field").hidden = false; // perhaps it is the code that is wrong
   } finally {
     pressed.setAttribute("aria-disabled", "false");
   }
 });
+
+for (const model of [1, 2]) $(`guess-${model}`).addEventListener("click", () => phone.guess(model));
 
 function askOnceMore(on) {
   $("sure").hidden = !on;

@@ -1,12 +1,12 @@
-// What the three pages share: where they are, how they ask the server, and how they put words on the page.
+// What the pages share: where they are, how they ask the server, and how they put words on the page.
 // What people and models wrote is only ever put in as text, so nothing in it can run.
 
 const PATIENCE_MS = 8000; // after that long an answer is taken for lost
 const QUIET_MS = 3000; // so long without an event, and a page asks: some proxies hold events back
 const STEADY_MS = 2000;
 
-// A page knows no address but its own: all before /j/, /screen/ or /teach/ is the way to the server.
-const found = /^(.*)\/(?:j|screen|teach)\/([^/]*)\/?$/.exec(location.pathname);
+// A page knows no address but its own: all before /j/, /screen/, /teach/ or /paper/ is the way to the server.
+const found = /^(.*)\/(?:j|screen|teach|paper)\/([^/]*)\/?$/.exec(location.pathname);
 export const place = {
   prefix: found ? found[1] : location.pathname.replace(/\/[^/]*$/, ""),
   code: found ? cleanCode(found[2]) : "",
@@ -36,6 +36,11 @@ export function decimal(value) {
 
 export function counted(n, thing, things = `${thing}s`) {
   return `${n} ${n === 1 ? thing : things}`;
+}
+
+// The date of a moment, as people here write it.
+export function day(moment) {
+  return new Date(moment).toLocaleDateString(undefined, { day: "numeric", month: "long", year: "numeric" });
 }
 
 export function newId() {

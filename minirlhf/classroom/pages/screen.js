@@ -16,14 +16,14 @@ let looked = null; // what of the revealed the keys went back to; null: the newe
 
 function draw(told = snapshot) {
   if (!told) return;
-  if (JSON.stringify(told.reveal?.shown) !== JSON.stringify(snapshot?.reveal?.shown) || told.weights?.length !== snapshot?.weights?.length) looked = null;
+  if (slides(told).length !== slides(snapshot ?? {}).length) looked = null;
   snapshot = told;
   document.title = told.title;
   show($("title"), told.title);
   $("joined").textContent = told.joined;
   $("voted").textContent = told.voted;
   drawDoor(told);
-  const [view, step] = VIEWS[told.phase] ?? VIEWS.waiting;
+  const [view, step] = (KINDS[told.kind] ?? {})[told.phase] ?? VIEWS[told.phase] ?? VIEWS.waiting;
   show($("step"), typeof step === "function" ? step(told) : step);
   document.body.dataset.view = view;
   document.body.dataset.phase = told.phase;
@@ -55,6 +55,26 @@ const VIEWS = {
   over: ["over", ""],
 };
 
+// And where a round is no ordinary one.
+const KINDS = {
+  schools: {
+    voting: ["task", ({ round }) => `Round ${round}: two schools`],
+    paused: ["task", "A short pause"],
+    closed: ["task", ({ round }) => `Round ${round}: two schools`],
+    training: ["training", "Two models learn, one from each school"],
+    trained: ["training", "Which is whose?"],
+  },
+  values: {
+    voting: ["task", ({ round }) => `Round ${round}: which reply would you want?`],
+    paused: ["task", "A short pause"],
+    closed: ["task", ({ round }) => `Round ${round}: what did the room choose?`],
+  },
+};
+const TASKS = {
+  schools: ["Half of you vote by one secret rule, half by another.", "Yours is on your phone. Tell nobody."],
+  values: ["No reply is right here, and none is wrong.", "Whoever votes decides what the model holds dear."],
+};
+
 const DRAWN = {
   waiting() {
     $("stage").replaceChildren(
@@ -72,13 +92,20 @@ const DRAWN = {
     if (told.phase === "closed") agreed.append(`${told.alpha === null ? "" : ". "}${counted(told.votes, "vote")} of ${counted(told.voted, "person", "people")}`);
     stage(hint, list, agreed);
   },
+  task(told) {
+    const [lead, more] = TASKS[told.kind];
+    const cast = `${counted(told.votes, "vote")} of ${counted(told.voted, "person", "people")}`;
+    stage(
+      make("p", { class: "lead" }, lead),
+      make("p", { class: "more" }, told.phase === "closed" ? `The vote is closed, after ${cast}.` : more));
+  },
   training(told) {
     const { training } = told;
     const records = training?.records ?? [];
     const figures = keep("div", "charts");
     const look = ["score", "kl"]; // blue, and vermilion with dots
-    figures.replaceChildren(...(CURVES[training?.method] ?? CURVES.PPO).map(([name, title, meant], i) =>
-      chart(title, meant, records.map((each) => each[name]), training?.total, look[i])));
+    figures.replaceChildren(...(CURVES[told.kind] ?? CURVES[training?.method] ?? CURVES.PPO).map(([name, title, meant], i) =>
+      chart(title, meant, records.map((each) => each[name]), training?.total, look[i], told.kind === "schools" ? records.flatMap(Object.values) : [])));
     const bar = keep("p", "progress");
     const words = keep("p", "told");
     show(words, training?.words ?? "");
@@ -89,20 +116,10 @@ const DRAWN = {
     stage(bar, words, figures);
   },
   reveal(told) {
-    const { items, total } = told.reveal;
-    const all = items.length + (told.weights ? 1 : 0);
-    const at = Math.min(looked ?? all - 1, all - 1);
+    const all = slides(told);
+    const at = Math.min(looked ?? all.length - 1, all.length - 1);
     if (at < 0) return stage(make("p", { class: "lead ask" }, "What does it say now?"));
-    if (at === items.length) return weights(told.weights);
-    const { prompt, before, after } = items[at];
-    show($("step"), `Before and after: ${at + 1} of ${total}`);
-    const side = (name, text) => make("section", { class: `side ${name.toLowerCase()}` },
-      make("h2", {}, name), make("p", { class: "said", dir: "auto" }, text.trim()));
-    const asked = make("p", { class: "asked", dir: "auto" }, prompt);
-    const sides = make("div", { class: "sides" }, side("Before", before), side("After", after));
-    stage(asked, sides);
-    if (fit(asked, 1) === "cut") cut(asked);
-    fitAlike([...sides.querySelectorAll(".said")]);
+    return all[at]();
   },
   over(told) {
     stage(
@@ -111,6 +128,37 @@ const DRAWN = {
       make("p", { class: "quiet" }, "Your votes can still be deleted on your phone."));
   },
 };
+
+// What has been revealed, from the first to the newest: each draws itself.
+function slides({ reveal, weights, schools, values }) {
+  if (schools) {
+    return [
+      ...schools.items.map((item, i) => () => answers(item, ["Model 1", "Model 2"], `Two models: ${i + 1} of ${schools.total}`)),
+      ...(schools.ask ? [() => whose(schools)] : []),
+      ...(schools.models ? [() => models(schools)] : []),
+    ];
+  }
+  if (values) {
+    return [...values.items.map((item, i) => () => tradeOff(item, i + 1, values.total)), ...(values.all ? [() => tradeOffs(values.items)] : [])];
+  }
+  return [
+    ...(reveal?.items ?? []).map((item, i) => () => answers(item, ["Before", "After"], `Before and after: ${i + 1} of ${reveal.total}`)),
+    ...(weights ? [() => wordWeights(weights)] : []),
+  ];
+}
+
+// One customer, answered by two models.
+function answers({ prompt, before, after, first, second }, names, step) {
+  show($("step"), step);
+  const side = (name, look, text) => make("section", { class: `side ${look}` },
+    make("h2", {}, name), make("p", { class: "said", dir: "auto" }, text.trim()));
+  const asked = make("p", { class: "asked", dir: "auto" }, prompt);
+  const looks = before === undefined ? ["one", "other"] : ["before", "after"];
+  const sides = make("div", { class: "sides" }, side(names[0], looks[0], before ?? first), side(names[1], looks[1], after ?? second));
+  stage(asked, sides);
+  if (fit(asked, 1) === "cut") cut(asked);
+  fitAlike([...sides.querySelectorAll(".said")]);
+}
 
 // One pair: its customer, both replies, and how the room is split. Kept from one snapshot to the next, so bars can grow.
 function drawPair(list, { key, prompt, replies, counts }) {
@@ -145,10 +193,14 @@ function meaning(alpha) {
   return alpha < 1 ? "nearly always alike" : "always alike";
 }
 
-function weights(words) {
+function wordWeights(words) {
   show($("step"), "What did we pay for?");
+  stage(make("p", { class: "quiet" }, "What one more of a word is worth to the reward model that your votes have made:"), beams(words));
+}
+
+function beams(words) {
   const most = Math.max(...words.map(([, weight]) => Math.abs(weight)), 1e-9);
-  const list = make("ol", { class: "words" }, ...words.map(([word, weight]) => {
+  return make("ol", { class: "words" }, ...words.map(([word, weight]) => {
     const part = make("span", { class: weight < 0 ? "minus" : "plus" });
     part.style.width = `${(50 * Math.abs(weight)) / most}%`;
     return make("li", {},
@@ -156,7 +208,64 @@ function weights(words) {
       make("span", { class: "beam", "aria-hidden": "true" }, part),
       make("span", { class: "weight" }, `${weight < 0 ? "" : "+"}${decimal(weight)}`));
   }));
-  stage(make("p", { class: "quiet" }, "What one more of a word is worth to the reward model that your votes have made:"), list);
+}
+
+// Two schools: the question to the room, and then the answer.
+function whose({ guessed }) {
+  show($("step"), "Which is whose?");
+  stage(
+    make("p", { class: "lead ask" }, "Which model is yours?"),
+    make("ol", { class: "asking" },
+      make("li", {}, "Say it on your phone, or by a show of hands."),
+      make("li", {}, "What was the other school told to vote for?")),
+    make("p", { class: "progress" }, guessed ? `${counted(guessed, "person has", "people have")} guessed.` : ""));
+}
+
+function models({ models: both, guessed, right }) {
+  show($("step"), guessed ? `Whose they are: ${right} of ${guessed} guessed it` : "Whose they are");
+  stage(make("div", { class: "sides" }, ...both.map(({ rule, people, weights }, i) =>
+    make("section", { class: `side ${["one", "other"][i]}` },
+      make("h2", {}, `Model ${i + 1}: ${counted(people, "voter")}`),
+      make("p", { class: "rule" }, rule),
+      beams(weights)))));
+}
+
+// A values round: one trade-off, and then all of them.
+function tradeOff({ prompt, values, replies, counts, sentence }, n, total) {
+  show($("step"), `What did the room choose? ${n} of ${total}`);
+  const side = (i) => make("section", { class: `side ${["one", "other"][i]}` },
+    make("h2", {}, values[i]), make("p", { class: "said", dir: "auto" }, replies[i]));
+  const asked = make("p", { class: "asked", dir: "auto" }, prompt);
+  const sides = make("div", { class: "sides" }, side(0), side(1));
+  const [first, second, tie, bad] = counts;
+  const neither = [tie && `tie ${tie}`, bad && `both bad ${bad}`].filter(Boolean).join(" · ");
+  stage(asked, sides, make("p", { class: "verdict" }, sentence),
+    make("div", { class: "split" }, make("span", { class: "number a" }, first), diverging(counts), make("span", { class: "number b" }, second)),
+    make("p", { class: "neither" }, neither || "no ties"));
+  if (fit(asked, 2) === "cut") cut(asked);
+  fitAlike([...sides.querySelectorAll(".said")]);
+}
+
+function tradeOffs(items) {
+  show($("step"), "What this room holds dear");
+  stage(make("ol", { class: "trades" }, ...items.map(({ values, counts, chose }) => {
+    const [first, second] = counts;
+    const name = (i) => make("span", { class: `value ${["a", "b"][i]}${chose === i ? " ahead" : ""}` }, values[i]);
+    return make("li", {}, name(0), make("span", { class: "number a" }, first), diverging(counts), make("span", { class: "number b" }, second), name(1));
+  })));
+}
+
+// Who chose the left value grows to the left, who chose the right one to the right; ties lie across the middle.
+function diverging([first, second, tie, bad]) {
+  const all = Math.max(1, first + second + tie + bad);
+  const bar = make("span", { class: "diverging", "aria-hidden": "true" });
+  for (const [name, from, n] of [["first", -(tie + bad) / 2 - first, first], ["tie", -(tie + bad) / 2, tie + bad], ["second", (tie + bad) / 2, second]]) {
+    const part = make("span", { class: name });
+    part.style.left = `${50 + (50 * from) / all}%`;
+    part.style.width = `${(50 * n) / all}%`;
+    bar.append(part);
+  }
+  return bar;
 }
 
 // A line over the steps of a training, with its axes named. Letters are as large as the page's, whatever the screen.
@@ -164,12 +273,13 @@ function weights(words) {
 const CURVES = {
   PPO: [["score", "Score", "how much your votes like it"], ["kl", "KL", "how far it has moved"]],
   DPO: [["margin", "Margin", "how far what you chose is ahead"], ["accuracy", "Accuracy", "pairs ordered as you did"]],
+  schools: [["first", "Model 1", "how well it keeps its rule"], ["second", "Model 2", "how well it keeps its own"]],
 };
 
-function chart(title, meant, values, total, name) {
+function chart(title, meant, values, total, name, beside = []) {
   const known = values.map((y, x) => [x + 1, y]).filter(([, y]) => Number.isFinite(y));
   const [width, height, left, bottom, top, right] = [600, 400, 96, 84, 20, 24];
-  const ys = known.map(([, y]) => y);
+  const ys = [...known.map(([, y]) => y), ...beside]; // two models are compared on one scale
   const low0 = Math.min(0, ...ys);
   const marks = ticks(low0, Math.max(low0 + 0.1, ...ys));
   const [low, high] = [marks[0], marks[marks.length - 1]];
@@ -272,7 +382,7 @@ document.addEventListener("keydown", (event) => {
     if (document.fullscreenElement) document.exitFullscreen();
     else root.requestFullscreen?.();
   } else if (["arrowleft", "arrowright", "pageup", "pagedown"].includes(key) && snapshot?.phase === "reveal") {
-    const all = snapshot.reveal.items.length + (snapshot.weights ? 1 : 0);
+    const all = slides(snapshot).length;
     const by = key === "arrowleft" || key === "pageup" ? -1 : 1;
     looked = Math.max(0, Math.min(all - 1, (looked ?? all - 1) + by));
     draw();

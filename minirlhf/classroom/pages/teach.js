@@ -1,7 +1,7 @@
 // The teacher's panel: one large button for what comes next, and below it everything else. What it shows is the last
 // snapshot; what it does is asked of the server, whose words say what came of it.
 
-import { ask, counted, decimal, Fault, follow, make, place, show } from "./room.js";
+import { ask, counted, day, decimal, Fault, follow, make, place, show } from "./room.js";
 
 const $ = (id) => document.getElementById(id);
 const PHASES = {
@@ -26,20 +26,25 @@ const DONE = {
   remove: "Removed, and their votes no longer count.",
   train: "The model begins to learn.",
   reveal: "Shown on the screen.",
+  kind: "Chosen for this round.",
   next: "The next round begins.",
+  relearn: "The model learns again, from the beginning.",
   end: "The room is over.",
   erase: "Every vote of this room is deleted.",
 };
+const SHOWING = { schools: "Showing two models", values: "Showing what the room chose" };
+const KINDS = { ordinary: "an ordinary one", schools: "for two schools", values: "about values" };
 let snapshot = null;
 
 // What is done.
 
-async function act(wish, after = DONE[wish.do]) {
+async function act(wish, after = DONE[wish.do], path = "teach/do") {
   show($("error"), "");
   try {
-    const told = await ask("teach/do", wish);
+    const told = await ask(path, wish);
     if (!told.ok) throw new Fault("The server did not say that it was done. Look at the screen.");
     $("result").textContent = after;
+    return true;
   } catch (fault) {
     $("result").textContent = "";
     complain(fault);
@@ -57,19 +62,23 @@ function complain(fault) {
 const method = () => document.querySelector("[name=method]:checked").value;
 
 // The one thing that comes next, in each phase: what the button says, and what it asks for; null: wait.
-function nextStep({ phase, training, reveal, round, voted, joined, paused }) {
+function nextStep(told) {
+  const { phase, training, reveal, round, voted, joined, paused } = told;
   if (paused && (phase === "paused" || phase === "voting")) return ["Go on voting", { do: "resume" }];
   switch (phase) {
     case "waiting": return ["Open the vote", { do: "open" }];
     case "voting": return [`Close the vote (${voted} of ${joined} have voted)`, { do: "close" }];
     case "paused": return ["Go on voting", { do: "resume" }];
-    case "closed": return [`Train now with ${method()}`, () => ({ do: "train", method: method() })];
+    case "closed":
+      if (told.values) return ["Show the first trade-off", { do: "reveal" }];
+      return [`Train now with ${method()}`, () => ({ do: "train", method: method() })];
     case "training":
       if (training?.status === "failed") return ["Train again", () => ({ do: "train", method: method() })];
       if (training?.status === "done") return ["Show the first pair", { do: "reveal" }];
       return [`Learning${training?.total ? `: ${training.records.length} of ${training.total} steps` : " …"}`, null];
     case "trained": return ["Show the first pair", { do: "reveal" }];
     case "reveal": {
+      if (told.schools || told.values) return nextShown(told) ?? [`Open round ${round + 1}`, { do: "next" }];
       const { shown, total } = reveal ?? { shown: 0, total: 0 };
       if (shown < total) return [`Show pair ${shown + 1} of ${total}`, { do: "reveal" }];
       if (!snapshot.weights) return ["Show what we paid for", { do: "reveal" }];
@@ -79,11 +88,29 @@ function nextStep({ phase, training, reveal, round, voted, joined, paused }) {
   }
 }
 
+// What a round that is no ordinary one shows next; nothing, where all is shown.
+function nextShown({ schools, values }) {
+  const what = schools ? "pair" : "trade-off";
+  const { shown, total, ask, models, all } = schools ?? values;
+  const step = (label) => [label, { do: "reveal" }];
+  if (shown < total) return step(`Show ${what} ${shown + 1} of ${total}`);
+  if (values) return all ? null : step("Show all trade-offs at once");
+  if (!ask) return step("Ask the room which is whose");
+  return models ? null : step("Show whose they are");
+}
+
 // What else may be wanted at that point.
-function otherSteps({ phase, round, training }) {
+function otherSteps({ phase, round, training, schools, values, gone }) {
+  const anew = gone ? [["Learn again without them", { do: "relearn" }]] : [];
+  if (schools?.models) return anew;
+  if (values && (phase === "closed" || phase === "reveal")) {
+    const again = phase === "closed" ? [["Open the vote again", { do: "open" }]] : [];
+    const train = [`Train on them with ${method()}`, () => ({ do: "train", method: method() })];
+    return [...again, train, ...(values.all ? [] : [[`Open round ${round + 1} now`, { do: "next" }]])];
+  }
   if (phase === "closed") return [["Open the vote again", { do: "open" }]];
   if (phase === "training" && training?.status === "failed") return [["Open the vote again", { do: "open" }]];
-  if (phase === "trained" || phase === "reveal") return [[`Open round ${round + 1} now`, { do: "next" }]];
+  if (phase === "trained" || phase === "reveal") return [...anew, [`Open round ${round + 1} now`, { do: "next" }]];
   return [];
 }
 
@@ -95,39 +122,80 @@ function draw(told) {
   $("panel").hidden = false;
   document.title = `Teacher's panel: ${told.title}`;
   show($("title"), told.title);
-  show($("phase"), `${PHASES[told.phase] ?? told.phase} · round ${told.round} · ${told.joined} joined, ${told.voted} voted`);
+  const shows = told.values || told.schools ? SHOWING[told.kind] : PHASES.reveal;
+  show($("phase"), `${told.phase === "reveal" ? shows : (PHASES[told.phase] ?? told.phase)} · round ${told.round}${told.kind === "ordinary" ? "" : `, ${KINDS[told.kind]}`} · ${told.joined} joined, ${told.voted} voted`);
+  show($("unkept"), told.trouble ? `Nothing can be kept just now; votes wait on the phones, and none is lost. ${told.trouble}` : "");
   drawNext(told);
+  drawKinds(told);
   const agreed = told.alpha === null ? "no agreement to measure yet" : `agreement α = ${decimal(told.alpha)}`;
   show($("numbers"), [counted(told.votes, "vote"), agreed, told.training?.words].filter(Boolean).join(" · "));
+  show($("about"), told.about);
   show($("failed"), told.training?.status === "failed" ? `The training did not work. ${told.training.words}` : "");
+  show($("gone"), told.gone ? forgotten(told) : "");
+  show($("until"), told.kept_until ? `All of this room, its votes, seats and names, is deleted on ${day(told.kept_until)}.` : "");
   const paused = told.paused ?? told.phase === "paused";
   $("pause").hidden = !["voting", "paused"].includes(told.phase) && !paused;
   $("pause").textContent = paused ? "Go on" : "Pause";
   $("lock").hidden = told.phase === "over";
   $("lock").textContent = told.locked ? "Unlock the door" : "Lock the door";
   $("code").textContent = told.code;
-  show($("seats"), `${told.joined} of ${told.seats} seats are taken${told.locked ? ", and the door is locked" : ""}.`);
+  show($("seats"), `${told.joined} of ${told.seats} seats are taken${told.locked ? ", and the door is locked" : ""}.${cards(told)}`);
   $("screen-link").href = told.links.screen;
   $("join-link").href = told.links.join;
   $("here-only").hidden = !/^https?:\/\/(127\.|localhost|\[::1\])/.test(told.links.join);
   rows($("questions"), told.questions, "key", questionRow);
+  show($("hands-count"), told.hands ? `${counted(told.hands, "hand")} counted so far.` : "");
+  const counting = ["voting", "paused", "closed"].includes(told.phase);
+  $("counting").hidden = !counting;
+  rows($("tallies"), counting ? told.questions.filter((each) => !each.hidden) : [], "key", tallyRow(told));
   rows($("members"), told.members.filter((each) => !each.removed), "voter", memberRow);
   document.body.dataset.version = told.version;
 }
 
+// Another kind of round: chosen while the first one waits, and afterwards by opening the next one as it.
+function drawKinds({ phase, round, kind, values }) {
+  const waiting = phase === "waiting";
+  const held = $("kinds").contains(document.activeElement);
+  $("kinds").hidden = !(waiting || phase === "trained" || phase === "reveal" || (phase === "closed" && values));
+  const words = `Round ${round} is ${KINDS[kind]}. Another kind, or the same again to undo it:`;
+  show($("kinds-name"), waiting ? words : `Or open round ${round + 1} as another kind:`);
+  for (const name of ["schools", "values"]) {
+    if (waiting) $(name).setAttribute("aria-pressed", String(kind === name));
+    else $(name).removeAttribute("aria-pressed");
+  }
+  if (held && $("kinds").hidden) $("next").focus(); // whoever opened a round by the keyboard goes on from there
+}
+
+// A method is suggested once for each round: a school's model is to be there while people still whisper.
+let suggested = "";
+function suggest({ round, kind }) {
+  if (suggested === `${round} ${kind}`) return;
+  suggested = `${round} ${kind}`;
+  document.querySelector(`[name=method][value=${kind === "schools" ? "DPO" : "PPO"}]`).checked = true;
+}
+const cards = ({ cards: [used, made] }) => (made ? ` Nobody joins without a seat card; ${used} of ${counted(made, "card")} used.` : "");
+
+// Somebody has deleted votes from which the model has learned already.
+function forgotten({ gone, phase }) {
+  const knows = `The model has learned from ${counted(gone, "vote")} that somebody has deleted since.`;
+  if (phase === "trained" || phase === "reveal") return `${knows} It can learn again without them, from the beginning.`;
+  return phase === "over" ? knows : `${knows} The next training begins anew, without them.`;
+}
+
 function drawNext(told) {
+  suggest(told);
   const [label, wish] = nextStep(told);
   const button = $("next");
   if (button.textContent !== label) button.textContent = label;
   button.setAttribute("aria-disabled", String(!wish)); // not really disabled: it would lose the focus
   button.wish = wish;
-  $("methods").hidden = !(told.phase === "closed" || (told.phase === "training" && told.training?.status === "failed"));
+  $("methods").hidden = !(told.phase === "closed" || (told.phase === "reveal" && told.values) || (told.phase === "training" && told.training?.status === "failed"));
   const others = otherSteps(told);
   const names = others.map(([name]) => name).join();
   if ($("also").dataset.names === names) return;
   const held = $("also").contains(document.activeElement);
   $("also").dataset.names = names;
-  $("also").replaceChildren(...others.map(([name, what]) => press(name, () => act(what))));
+  $("also").replaceChildren(...others.map(([name, what]) => press(name, () => act(typeof what === "function" ? what() : what))));
   if (held) button.focus();
 }
 
@@ -163,6 +231,43 @@ function questionRow(row, { key, prompt, replies, counts, hidden }, n) {
   row.classList.toggle("hidden-one", hidden);
   row.hides = !hidden;
   name(row.querySelector("button"), hidden ? "Ask again" : "Hide", `question ${n}`);
+}
+
+// What was counted on paper, pair by pair. What somebody types here is theirs until it is kept or left as it was.
+const HANDS = ["A", "B", "Tie", "Both bad"];
+const tallyRow = ({ questions }) => (row, { key, prompt, paper }) => {
+  const n = questions.findIndex((each) => each.key === key) + 1;
+  if (row.fresh) {
+    row.fresh = false;
+    row.inputs = HANDS.map(() => make("input", { type: "number", min: "0", step: "1", inputmode: "numeric", autocomplete: "off" }));
+    const fields = HANDS.map((hand, i) => make("label", {}, hand, row.inputs[i]));
+    const form = make("form", { class: "tally", novalidate: "" }, make("fieldset", {}, make("legend", { dir: "auto" }, `${n}. ${prompt.trim().slice(0, 60)}`),
+      ...fields, make("button", {}, "Count"), make("p", { class: "quiet" })));
+    form.addEventListener("input", () => (row.typed = true));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      keep(row, key, n);
+    });
+    row.append(form);
+  }
+  name(row.querySelector("button"), "Count", `pair ${n}`);
+  const sum = (paper ?? []).reduce((a, b) => a + b, 0);
+  row.querySelector(".quiet").textContent = sum ? `${counted(sum, "hand")} counted` : "";
+  if (!row.typed) row.inputs.forEach((input, i) => (input.value = sum ? paper[i] : ""));
+};
+
+async function keep(row, key, n) {
+  const counts = row.inputs.map((input) => Number(input.value || 0));
+  const wrong = row.inputs.find((input) => input.validity.badInput || !/^\d*$/.test(input.value));
+  if (wrong) {
+    show($("error"), `Pair ${n}: how many hands? A whole number, or nothing for none.`);
+    return wrong.focus();
+  }
+  const done = `Pair ${n}: ${counted(counts.reduce((a, b) => a + b, 0), "hand")} counted.`;
+  if (await act({ question: key, counts }, done, "teach/tally")) {
+    row.typed = false;
+    (row.nextElementSibling?.inputs?.[0] ?? row.querySelector("button")).focus();
+  }
 }
 
 function memberRow(row, { voter, nickname, votes, suspect, simulated }, n) {
@@ -231,6 +336,13 @@ $("next").addEventListener("click", (event) => {
 });
 $("methods").addEventListener("change", () => drawNext(snapshot));
 $("pause").addEventListener("click", () => act({ do: $("pause").textContent === "Pause" ? "pause" : "resume" }));
+for (const name of ["schools", "values"]) {
+  $(name).addEventListener("click", (event) => {
+    if (event.detail > 1) return; // a double click is one
+    const kind = snapshot.kind === name ? "ordinary" : name;
+    act(snapshot.phase === "waiting" ? { do: "kind", kind } : { do: "next", kind: name });
+  });
+}
 $("lock").addEventListener("click", () => act({ do: snapshot.locked ? "unlock" : "lock" }));
 $("ends").append(
   sure("End the room", ["End the room? Nobody can vote or join after that.", "Yes, end it"], () => act({ do: "end" })),
@@ -238,6 +350,16 @@ $("ends").append(
     ["Erase every vote and every seat of this room? Export first what you want to keep.", "Yes, erase"],
     ["Really? What is erased cannot be brought back.", "Yes, erase everything"],
     () => act({ do: "erase" })));
+$("export-ids").append(sure("The same, with voters' ids",
+  ["With the random number of each voter, the file shows who gave which answers, and the list of names in the database says who that is. Export it so?", "Yes, with ids"],
+  () => {
+    const link = make("a", { href: `${$("export").href}?voters=ids`, download: "" });
+    document.body.append(link);
+    link.click();
+    link.remove();
+  }));
+$("privacy").href = `${place.prefix}/privacy`;
+$("paper").href = `${place.prefix}/paper/${place.code}`;
 $("export").href = `${place.prefix}/api/${place.code}/teach/export`;
 
 // The way in: by the key in the link, once; then a cookie opens the panel, and the key is nowhere to be seen.

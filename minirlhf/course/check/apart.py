@@ -7,6 +7,7 @@ there, so what to do then is said before it starts, and taken back when all went
 """
 
 import faulthandler
+import gc
 import json
 import os
 import re
@@ -116,6 +117,7 @@ def _be_the_copy(work: Callable[[], Any], seconds: float, writer: int, last_word
     """Never returns: what follows in the caller is the parent's to do."""
     code = 1
     try:
+        gc.freeze()  # who looks for garbage writes into what it looks at, and all memory would be copied
         _limit_memory()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the stop button is the parent's to hear
         quiet = os.open(os.devnull, os.O_RDWR)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -195,17 +196,19 @@ def _recognise(
     A case may stay unexplained only where it is an edge: two people who make the same mistake may still treat an
     empty row differently. Whole numbers coincide too easily for that.
     """
-    small = [tried for tried in all_tried if not tried.case.large or tried is wrong]
-    known: list[tuple[Mistake, list[Trial]]] = []
+    small = sorted((t for t in all_tried if not t.case.large or t is wrong), key=lambda t: t is not wrong)
+
+    @cache
+    def known(mistake: int, case: int) -> Trial:
+        return attempt(exercise.mistakes[mistake].wrong, exercise, small[case].case)
+
     # To the last number before what is cut off at the bounds: there, different mistakes look alike.
-    for mistake in exercise.mistakes:
-        trials = [attempt(mistake.wrong, exercise, t.case) for t in small]
-        known.append((mistake, trials))
-        if all(_agree(t, trial, found, None) for t, trial in zip(small, trials, strict=True)):
+    for m, mistake in enumerate(exercise.mistakes):
+        if all(_agree(tried, known(m, c), found, None) for c, tried in enumerate(small)):
             return mistake, ""
     almost: tuple[Mistake | None, str] = None, ""
-    for mistake, trials in known:
-        missed = [t for t, trial in zip(small, trials, strict=True) if not _agree(t, trial, found, exercise.bounds)]
+    for m, mistake in enumerate(exercise.mistakes):
+        missed = [tried for c, tried in enumerate(small) if not _agree(tried, known(m, c), found, exercise.bounds)]
         if not missed:
             return mistake, ""
         numbers = wrong.ours.outputs[0].is_floating_point()

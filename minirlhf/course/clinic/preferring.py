@@ -13,7 +13,7 @@ from minirlhf.data import Comparisons, Ids, Judgements
 from minirlhf.kto import KTOConfig, train_kto
 from minirlhf.losses import PerPair, Stats, bradley_terry_loss, dpo_loss
 from minirlhf.model import CausalLM, response_log_probs
-from minirlhf.ops import Mask, PerToken, Scalar, masked_sum
+from minirlhf.ops import Mask, PerToken, Scalar, masked_mean, masked_sum
 from minirlhf.rollout import sample
 from minirlhf.sft import SFTConfig, train_sft
 from minirlhf.training import optimizer_step
@@ -51,6 +51,30 @@ def the_chosen_falls(sick: bool) -> Run:
         (gradient,) = torch.autograd.grad(loss, [weights])
         weights = (weights - gradient).detach().requires_grad_()
     return found
+
+
+@symptom(
+    DPO,
+    sees="The chosen replies get more probable at first, and then less probable than they were.",
+    words="logps/chosen rises then falls; chosen rewards go up then down; rewards/chosen turns negative later; "
+    "chosen peaks early; logps/chosen turns; rises then drops",
+    cause="At first both sides are told apart by what is right in the chosen. Once that is learned, what is left to "
+    "gain is to push the rejected down, and what the two share goes with it.",
+    sign="the chosen's log-probability peaks on the way, and ends below its start",
+    present=lambda run: max(run["chosen_log_prob"]) > run["chosen_log_prob"][0] + 1 > run["chosen_log_prob"][-1] + 1,
+    cure="Stop at the peak, or add a little of SFT's loss on the chosen, as the healthy run does. Read what is said.",
+    axis="nats a reply",
+    threads="RLHF-V#26",
+)
+def the_chosen_turns(sick: bool) -> Run:
+    def loss(
+        log_probs: PerToken, ref_log_probs: PerToken, mask: Mask, beta: float, preference: PerPair
+    ) -> tuple[Scalar, Stats]:
+        value, stats = dpo_loss(log_probs, ref_log_probs, mask, beta, preference)
+        of_sft = 0.0 if sick else 0.3
+        return value - of_sft * masked_mean(log_probs.chunk(2)[0], mask.chunk(2)[0]), stats
+
+    return tiny.series(tiny.dpo(tiny.votes(600), steps=60, lr=1e-2, loss=loss), "chosen_log_prob")
 
 
 @symptom(

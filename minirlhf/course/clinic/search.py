@@ -1,7 +1,7 @@
 """Find a symptom by the words that somebody has for it: shared words, the rarer the better, typing errors forgiven."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from functools import lru_cache
 from math import log
@@ -27,7 +27,7 @@ def find(question: str) -> list[Symptom]:
     asked = words_of(question)
     if not asked:
         return []
-    scores = [(_score(asked, number), -number) for number in range(len(SYMPTOMS))]
+    scores = [(score, -number) for number, score in enumerate(_scores(asked))]
     return [SYMPTOMS[-number] for score, number in sorted(scores, reverse=True) if score > 0.3]
 
 
@@ -69,36 +69,54 @@ def _rarity(word: str) -> float:
     return log(1 + len(SYMPTOMS) / (1 + having))
 
 
-def _score(asked: Sequence[str], number: int) -> float:
-    kinds, ways = _texts()[number]
-    shared, whole = 0.0, frozenset[str]()
-    for word in asked:
-        near = {kind: likeness(word, words) for kind, words in kinds.items()}
-        shared += max(WEIGHTS[kind] * alike * _rarity(same) for kind, (alike, same) in near.items())
-        whole |= {near["said"][1]}
-    closest = max(len(whole & way) / len(whole | way) for way in ways) if whole else 0.0
-    return shared / max(len(asked), 1) + WHOLE * closest**2
+def _scores(asked: Sequence[str]) -> Iterator[float]:
+    """How much each symptom has to do with these words."""
+    nearest = [_nearest(word) for word in asked]
+    for number, (_, ways) in enumerate(_texts()):
+        told = [each[number] for each in nearest]
+        shared, whole = sum(telling for telling, _ in told), frozenset(said for _, said in told)
+        closest = max(len(whole & way) / len(whole | way) for way in ways)
+        yield shared / len(asked) + WHOLE * closest**2
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
+def _nearest(word: str) -> list[tuple[float, str]]:
+    """For each symptom how much this word tells of it, and which of the words that are said of it is the nearest."""
+    near, found = _near(word, _vocabulary()), []
+    for kinds, _ in _texts():
+        nearest = {
+            kind: max(((near[other], other) for other in near.keys() & words), default=(0.0, word))
+            for kind, words in kinds.items()
+        }
+        telling = max(WEIGHTS[kind] * alike * _rarity(same) for kind, (alike, same) in nearest.items())
+        found.append((telling, nearest["said"][1]))
+    return found
+
+
 def likeness(word: str, words: frozenset[str]) -> tuple[float, str]:
     """How near the nearest of these words is, from 0 to 1, and which it is."""
-    if word in words:
-        return 1.0, word
-    best = (0.0, word)
+    return max(((alike, other) for other, alike in _near(word, words).items()), default=(0.0, word))
+
+
+@lru_cache(maxsize=4096)
+def _near(word: str, words: frozenset[str]) -> dict[str, float]:
+    """Those of the words that may be meant by this one, and how near each is: itself at 1."""
+    found, letters, in_order = dict[str, float](), set(word), sorted(word)
     for other in words:
-        if len(word) == len(other) > 2 and sorted(word) == sorted(other):  # two letters changed places
-            best = max(best, (0.7, other))
-    if len(word) < LONG_ENOUGH:
-        return best
-    for other in words:
-        if len(other) < LONG_ENOUGH:
-            continue
-        if word.startswith(other) or other.startswith(word):
-            best = max(best, (0.8, other))
-        if len(word) + len(other) > 3 * min(len(word), len(other)) or len(set(word) & set(other)) < len(set(word)) / 2:
-            continue  # too unlike to be worth a closer look
-        matcher = SequenceMatcher(None, word, other)
-        if matcher.quick_ratio() > CLOSE and (alike := matcher.ratio()) > CLOSE:
-            best = max(best, (0.8 * alike, other))
-    return best
+        near = 0.7 if len(word) == len(other) > 2 and in_order == sorted(other) else 0.0  # two changed places
+        if len(word) >= LONG_ENOUGH <= len(other):
+            if word.startswith(other) or other.startswith(word):
+                near = 0.8
+            alike_in_length = len(word) + len(other) <= 3 * min(len(word), len(other))
+            if alike_in_length and len(letters.intersection(other)) >= len(letters) / 2:
+                matcher = SequenceMatcher(None, word, other)
+                if matcher.quick_ratio() > CLOSE and (alike := matcher.ratio()) > CLOSE:
+                    near = max(near, 0.8 * alike)
+        if near or word == other:
+            found[other] = 1.0 if word == other else near
+    return found
+
+
+@lru_cache(maxsize=1)
+def _vocabulary() -> frozenset[str]:
+    return frozenset(word for kinds, _ in _texts() for words in kinds.values() for word in words)

@@ -246,6 +246,26 @@ def cancellation(sick: bool) -> Run:
 
 @symptom(
     GRPO,
+    sees="There is no KL in the log at all.",
+    words="kl missing from logs; no kl metric; objective/kl absent; kl not logged; beta 0 kl; kl column missing; "
+    "where is the kl",
+    cause="With β = 0 many trainers never ask the reference: it costs a pass, and the loss does not need it. The "
+    "policy leaves the reference all the same, unseen.",
+    sign="not one number of the KL, while the policy has moved",
+    present=lambda run: not run["KLs in the log"][0] and run["KL of the policy"][0] > 0.01,
+    cure="Measure it now and then, with no gradient, or give β a value too small to matter. Here it is always logged.",
+    axis="numbers in the log; nats",
+    threads="trl#4040",
+    harmless=True,
+)
+def no_kl_without_beta(sick: bool) -> Run:
+    records = tiny.grpo(beta=0.0)
+    logged = [record.kl for record in records if not sick]
+    return {"KLs in the log": [float(len(logged))], "KL of the policy": [records[-1].kl]}
+
+
+@symptom(
+    GRPO,
     sees="An advantage is as large as a million.",
     words="advantages huge; advantage 1e6; leave one out std; division by zero std; std 0 epsilon; gradient explodes; "
     "advantages explode with one correct",
@@ -386,6 +406,63 @@ def everything_is_right(sick: bool) -> Run:
     verifier = mentions_remedy if sick else right_remedy
     verdicts = [verifier(prompt, everything) for _, prompt, _ in _customers()]
     return {"replies with every remedy right": [sum(verdicts) / len(verdicts)]}
+
+
+def _ends(tokens: Tokens, response_mask: Mask) -> torch.Tensor:
+    return ((tokens == tiny.EOS) & response_mask).any(dim=1)
+
+
+@symptom(
+    GRPO,
+    sees="The format reward goes to 1, and the accuracy to 0.",
+    words="format_reward 1 accuracy_reward 0; format saturates; accuracy drops while format rises; two rewards one "
+    "wins; rewards/accuracy_reward falls; only learns the format",
+    cause="The two are added. The format is found at once, every reply then has it, and on the shortest way to it "
+    "there is no answer left to be right.",
+    sign="nearly all replies end properly, and not one in a hundred is right",
+    present=lambda run: run["ends properly"][-1] > 0.9 and run["right"][-1] < 0.01,
+    cure="Multiply them, so that form alone is worth nothing, or give the format a tenth. Log the two apart.",
+    axis="share of replies",
+    threads="open-r1#255 trl#3903 trl#5298 R1-V#106",
+)
+def the_cheap_part_saturates(sick: bool) -> Run:
+    found: dict[str, list[float]] = {"ends properly": [], "right": []}
+
+    def reward(tokens: Tokens, response_mask: Mask) -> PerSequence:
+        form = _ends(tokens, response_mask).float()
+        right = form * (tiny.count_ones(tokens, response_mask) >= 3)
+        for name, share in zip(found, (form, right), strict=True):
+            found[name].append(share.mean().item())
+        return form + right if sick else form * right
+
+    tiny.grpo(reward=reward, updates=20, prompts=24, group_size=8, lr=1e-2)
+    return found
+
+
+@symptom(
+    GRPO,
+    sees="A reward that is a coin makes the model better.",
+    words="random rewards work; spurious rewards; coin flip reward improves accuracy; random verifier helps; "
+    "improves with random reward; control run improves too",
+    cause="Something else is paid along with the coin. Here a reply without its end gets 0 and no coin, so that ending "
+    "is learned, and cut off replies were the wrong ones; elsewhere clipping sharpens what the model did already.",
+    sign="with a coin for a verifier, the share of right replies rises by more than three tenths",
+    present=lambda run: run["right"][-1] > run["right"][0] + 0.3,
+    cure="Run the coin beside every verifier, and claim only what is above it. In the healthy run a cut off reply "
+    "gets the coin's mean.",
+    axis="share of replies",
+    threads="Spurious_Rewards#2 post-training-experiments#42",
+)
+def a_coin_teaches(sick: bool) -> Run:
+    found, chance = [], tiny.generator()
+
+    def coin(tokens: Tokens, response_mask: Mask) -> PerSequence:
+        says_2 = ((tokens == 2) & response_mask).any(dim=1)
+        found.append((_ends(tokens, response_mask) & ~says_2).float().mean().item())
+        return (torch.rand(len(tokens), generator=chance) < 0.5).float()
+
+    tiny.grpo(reward=coin, updates=12, prompts=24, group_size=8, missing_eos_score=0.0 if sick else 0.5)
+    return {"right": found}
 
 
 @symptom(

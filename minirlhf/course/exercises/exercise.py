@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 
 import torch
@@ -57,7 +58,7 @@ class Exercise:
     def name(self) -> str:
         return self.solution.__name__
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[str, ...]:
         """The names of what it is given, in order."""
         return tuple(inspect.signature(self.solution).parameters)

@@ -3,8 +3,12 @@ when a number that was kept must be measured anew."""
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
+from typing import no_type_check
 
 from minirlhf.course.imports import import_graph, needed_by, package_modules, syntax_tree
 from minirlhf.paths import REPOSITORY
@@ -35,6 +39,7 @@ def code_digest(path: Path) -> str:
     return short_digest([repr(_bare(tree))])
 
 
+@no_type_check  # called for every node: looked at each time, it would take far longer than what it does
 def _bare(node: object) -> object:
     """A tree as nested lists of what is in it. `ast.dump` would do, if every version of Python wrote the same."""
     if isinstance(node, ast.AST):
@@ -55,8 +60,30 @@ def file_digest(path: Path) -> str:
 
 
 def pins(path: Path) -> list[str]:
-    """The versions of packages that are asked for."""
-    return [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    """The versions that are asked for of what the package itself stands on. What only tests or readers need is none
+    of it: another pytest changes no number."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line.partition("==")[0] in _stands_on()]
+
+
+@cache
+def _stands_on() -> set[str]:
+    """The packages that minirlhf requires, and those that they require, however far off; extras are left out."""
+    found: set[str] = set()
+    new = {"minirlhf"}
+    while new:
+        found |= new
+        new = {name for package in new for name in _required(package)} - found
+    return found
+
+
+def _required(package: str) -> set[str]:
+    """What a package requires, as constraints.txt writes it; nothing of one that this platform goes without."""
+    try:
+        lines = [line for line in requires(package) or () if "extra ==" not in line]
+    except PackageNotFoundError:
+        return set()
+    return {re.split(r"[^\w.-]", line, maxsplit=1)[0].lower().replace("_", "-").replace(".", "-") for line in lines}
 
 
 def short_digest(lines: Iterable[str]) -> str:

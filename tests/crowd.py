@@ -1,0 +1,96 @@
+"""The crowd of tests/load.py: Locust's people, each with a seat of its own, as phones come in and vote.
+
+Its own process, because Locust's gevent changes sockets and threads of whoever loads it.
+"""
+
+import json
+import random
+import sys
+import time
+from uuid import uuid4
+
+import gevent
+from locust import FastHttpUser, constant, task
+from locust.env import Environment
+from locust.exception import StopUser
+
+GIVEN = json.loads(sys.stdin.read())
+AT = f"/api/{GIVEN['code']}"
+BEGAN = time.monotonic()
+LOOK = 2.5  # seconds between two looks of a phone at what the room does
+sent: list[str] = []
+
+
+class Phone(FastHttpUser):
+    """Joins at a moment of its own in the first seconds; then votes once in the same second as all, or at its pace."""
+
+    host = GIVEN["address"]
+    wait_time = constant(0)
+    connection_timeout = network_timeout = 30.0
+
+    def on_start(self):
+        gevent.sleep(random.uniform(0, GIVEN["joining"]))
+        self.post("join", {})
+        with self.client.get(f"{AT}/me", name="me", catch_response=True) as answer:
+            seen = answer.json()
+        self.version = seen["version"]
+        self.asked = [question["key"] for question in seen["questions"]]
+
+    @task
+    def take_part(self):
+        if not GIVEN["think"]:
+            gevent.sleep(BEGAN + GIVEN["joining"] + 2 + random.random() - time.monotonic())
+            self.vote(self.asked[0])
+            raise StopUser
+        next_vote = time.monotonic() + random.uniform(0.5, 1.5) * GIVEN["think"]
+        while (left := next_vote - time.monotonic()) > 0:
+            gevent.sleep(min(left, LOOK * random.uniform(0.8, 1.2)))
+            self.client.get(f"{AT}/me?seen={self.version}", name="look")
+        self.vote(random.choice(self.asked))
+
+    def vote(self, question):
+        id = uuid4().hex
+        says = {"answer": "Better", "winner": random.randrange(2)}
+        if self.post("vote", {"question": question, "says": says, "id": id}):
+            sent.append(id)
+
+    def post(self, path, body):
+        with self.client.post(f"{AT}/{path}", json=body, name=path, catch_response=True) as answer:
+            kept = answer.status_code == 200
+            if not kept:
+                answer.failure(f"{answer.status_code} {answer.text[:200] if answer.text else ''}")
+        return kept
+
+
+def main():
+    environment = Environment(user_classes=[Phone])
+    runner = environment.create_local_runner()
+    runner.start(GIVEN["voters"], spawn_rate=GIVEN["voters"])
+    if GIVEN["think"]:
+        gevent.sleep(GIVEN["joining"] + 60 * GIVEN["minutes"])
+    else:
+        gevent.sleep(GIVEN["joining"] + 3)
+        while runner.user_count:  # each stops when it has voted
+            gevent.sleep(0.1)
+    runner.stop()
+    stats = environment.stats
+    vote, join = stats.get("vote", "POST"), stats.get("join", "POST")
+    for error in environment.stats.errors.values():
+        print(error.to_dict(), file=sys.stderr)
+    print(
+        json.dumps(
+            {
+                "requests": stats.total.num_requests,
+                "failures": stats.total.num_failures,
+                "votes_sent": len(sent),
+                "join_slowest": join.max_response_time / 1000,
+                "vote_median": vote.get_response_time_percentile(0.5) / 1000,
+                "vote_p95": vote.get_response_time_percentile(0.95) / 1000,
+                "vote_slowest": vote.max_response_time / 1000,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
