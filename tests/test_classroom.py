@@ -12,6 +12,7 @@ from room import ADDRESS, HOSTILE, OpenRoom, asked, ballot, served, take_back
 from sqlalchemy.event import listen, remove
 
 from minirlhf.classroom import guard, rooms, tokens, views
+from minirlhf.classroom.place import ON_A_HUB, Place, hubs_place
 from minirlhf.classroom.rooms import Refused
 from minirlhf.feedback.votes import Better, BothBad, Skip, Stars, Tie, sides
 
@@ -273,6 +274,22 @@ def test_pages_may_run_nothing_that_is_not_ours(room):
             if answer.headers["content-type"].startswith("text/html"):
                 assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\son\w+=|\sstyle=|https?://", answer.text)
                 assert "{{" not in answer.text and "/hub/room/static/" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("said", "address", "prefix"),
+    [
+        ("https://hub.example.org/services/classroom", "https://hub.example.org", "/services/classroom"),
+        ("http://127.0.0.1:8000/base/services/classroom/", "http://127.0.0.1:8000", "/base/services/classroom"),
+        ("https://hub.example.org/", "https://hub.example.org", ""),
+        ("", "", ""),
+    ],
+)
+def test_a_hub_says_once_where_its_classroom_is(monkeypatch, said, address, prefix):
+    monkeypatch.setenv(ON_A_HUB, said)
+    assert hubs_place() == (address, prefix)
+    place = Place("votes.db", address=address, prefix=prefix)
+    assert {host for host in place.hosts if "example" in host} == ({"hub.example.org"} if "example" in said else set())
 
 
 def test_no_file_is_served_but_those_on_the_list(room):
