@@ -65,7 +65,7 @@ kernels: $(addprefix .kernels/,$(addsuffix /ready,6.31.0 7.3.0 7.4.0))
 hub: .hub/4.6.3/ready
 
 .hub/%/ready:
-	rm -rf $(@D)
+	rm -rf $(@D) && mkdir -p $(@D)
 	npm install --prefix $(@D) --no-save --no-package-lock --no-audit --no-fund --loglevel error \
 	    configurable-http-proxy@$*
 	@touch $@

@@ -12,6 +12,7 @@ from room import ADDRESS, HOSTILE, OpenRoom, asked, ballot, served, take_back, t
 from sqlalchemy.event import listen, remove
 
 from minirlhf.classroom import guard, kinds, paper, rooms, schools, tables, tokens, values, views
+from minirlhf.classroom.place import ON_A_HUB, Place, hubs_place
 from minirlhf.classroom.rooms import Refused
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Better, BothBad, Skip, Stars, Tie, sides
@@ -375,6 +376,22 @@ def test_pages_may_run_nothing_that_is_not_ours(room):
                 assert "{{" not in answer.text and "/hub/room/static/" in answer.text
 
 
+@pytest.mark.parametrize(
+    ("said", "address", "prefix"),
+    [
+        ("https://hub.example.org/services/classroom", "https://hub.example.org", "/services/classroom"),
+        ("http://127.0.0.1:8000/base/services/classroom/", "http://127.0.0.1:8000", "/base/services/classroom"),
+        ("https://hub.example.org/", "https://hub.example.org", ""),
+        ("", "", ""),
+    ],
+)
+def test_a_hub_says_once_where_its_classroom_is(monkeypatch, said, address, prefix):
+    monkeypatch.setenv(ON_A_HUB, said)
+    assert hubs_place() == (address, prefix)
+    place = Place("votes.db", address=address, prefix=prefix)
+    assert {host for host in place.hosts if "example" in host} == ({"hub.example.org"} if "example" in said else set())
+
+
 def test_no_file_is_served_but_those_on_the_list(room):
     with served(room) as phone:
         for name in (
@@ -447,21 +464,8 @@ JSON = st.recursive(
 )
 FIELDS = st.sampled_from(
     [
-        "nickname",
-        "question",
-        "says",
-        "id",
-        "ms",
-        "token",
-        "do",
-        "voter",
-        "method",
-        "simulated",
-        "kind",
-        "counts",
-        "n",
-        "card",
-        "model",
+        *("nickname", "question", "says", "id", "ms", "token", "do", "voter"),
+        *("method", "simulated", "kind", "counts", "n", "card", "model"),
     ]
 )
 
