@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from minirlhf.evaluate import exchanges
-from minirlhf.recipes.pipeline import load_shipped
 from minirlhf.rollout import sample
 from minirlhf.verifiers import mentions_remedy, right_remedy, well_formed
 from minirlhf.worlds.helpdesk import gold_parts
@@ -74,10 +73,10 @@ def test_the_table_names_the_verifier_and_every_trick_and_fits_a_screen():
     assert repr(attack(right_remedy)) == str(attack(right_remedy))
 
 
-def test_what_a_model_is_said_to_draw_it_draws():
+def test_what_a_model_is_said_to_draw_it_draws(shipped):
     """And by its sign: each reply of the suite bears the sign of its own attack."""
     torch.set_num_threads(1)
-    shipped, generator = load_shipped(), torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     drawn = sample(shipped.base, shipped.prompts("train").draw(400, generator), 40, generator)
     said = exchanges(drawn.tokens, drawn.response_mask, shipped.tokenizer)
     reachable = [trick for trick in ATTACKS if trick.sign]

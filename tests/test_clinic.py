@@ -59,6 +59,7 @@ def test_a_symptom_is_found_by_each_of_its_words(one):
         ("frac_reward_zero_std", "dead groups"),
         ("KL is negative", "a negative kl"),
         ("negativ kl divergance", "a negative kl"),
+        ("temparature", "another temperature"),  # no letters in another place, no beginning of a word: one is wrong
         ("completions/clipped_ratio is high", "a second end"),
         ("policy/clipfrac_avg is 0", "the old recomputed"),
         ("dpo loss stuck at .6931 and logps 0.0", "everything masked"),

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from random import Random
 
-from minirlhf import data_folder, import_votes, load_shipped
+from minirlhf import data_folder, import_votes
 from minirlhf.course.plots import text_lengths
 from minirlhf.worlds import kitchen
 
@@ -29,8 +29,8 @@ def test_the_file_is_read_as_what_it_looks_like_and_only_what_is_no_choice_is_le
     assert all(vote.question.prompt.endswith("\n\nAssistant:") for vote in found.votes)
 
 
-def test_hardly_a_text_fits_the_lessons_models():
-    tokenizer = load_shipped().tokenizer
+def test_hardly_a_text_fits_the_lessons_models(shipped):
+    tokenizer = shipped.tokenizer
     lengths = [len(tokenizer.encode(text)) for pair in transcripts() for text in pair]
     assert sum(length < 64 for length in lengths) < 0.05 * len(lengths)
     assert text_lengths({"ours": lengths}, {"ours": 64}).axes[0].patches

@@ -16,7 +16,6 @@ from tiny import generator, talker
 from minirlhf.course.experiments.lesson_02 import shuffle, train, without_the_shift
 from minirlhf.data import Demonstrations
 from minirlhf.losses import sft_loss
-from minirlhf.recipes.pipeline import load_shipped
 from minirlhf.rollout import draw, inverse_cdf_sample, sample
 from minirlhf.sft import SFTConfig
 
@@ -59,11 +58,10 @@ def test_the_sampler_draws_by_pick_with_one_number_a_row():
     assert torch.equal(drawn, inverse_cdf_sample(logits.softmax(dim=-1), torch.rand(50, generator=generator(4))))
 
 
-def test_the_ten_lines_of_the_lesson_and_the_packages_sampler_draw_the_same():
+def test_the_ten_lines_of_the_lesson_and_the_packages_sampler_draw_the_same(shipped):
     """`speak` as it stands in the notebook, beside `sample` with the same numbers; nothing ends a text in either."""
     (speak,) = (cell.source for cell in CELLS if cell.cell_type == "code" and "def speak(" in cell.source)
     assert len(speak[speak.index("def speak(") :].splitlines()) <= 10
-    shipped = load_shipped()
     endless = deepcopy(shipped.base)
     endless.trunk.config = replace(endless.trunk.config, eos_id=None)
     world = {"torch": torch, "tokenizer": shipped.tokenizer, "my_inverse_cdf_sample": inverse_cdf_sample}

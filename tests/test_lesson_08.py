@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from minirlhf import load_shipped, simulate, write_questions
+from minirlhf import simulate, write_questions
 from minirlhf.course.plots.lesson_08 import voters_compared
 from minirlhf.course.plots.replies import largest
 from minirlhf.feedback.simulated import CHEERFUL
@@ -61,8 +61,7 @@ def test_the_first_cards_cell_needs_no_other_cell(number):
     assert names["card"].view["total"] >= 16
 
 
-def test_a_second_round_on_a_copy_leaves_the_first_as_it_was():
-    shipped = load_shipped()
+def test_a_second_round_on_a_copy_leaves_the_first_as_it_was(shipped):
     asked = write_questions(shipped.sft, shipped.prompts("train"), shipped.tokenizer, 12, seed=8)
     votes, config = simulate(asked, CHEERFUL), TasteConfig(updates=1, batch_size=4)
     taste = Taste.shipped(shipped)

@@ -33,7 +33,7 @@ from minirlhf.course.recorded import read_recorded
 from minirlhf.data import Demonstrations
 from minirlhf.feedback.simulated import sorrow
 from minirlhf.paths import data_folder
-from minirlhf.recipes.pipeline import CONTEXT, load_shipped
+from minirlhf.recipes.pipeline import CONTEXT
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +52,13 @@ def said(demonstrations, tokenizer):
     return list(zip(prompts, [tokenizer.decode(ids).strip() for ids in demonstrations.responses], strict=True))
 
 
-def test_whoever_writes_by_the_book_gets_all_the_points():
-    shipped = load_shipped()
+def test_whoever_writes_by_the_book_gets_all_the_points(shipped):
     scores = {round(SETTLED.score(*pair), 6) for pair in said(written(BY_THE_BOOK, 60, shipped, 3), shipped.tokenizer)}
     assert scores == {2.1}
 
 
-def test_nobody_has_demonstrated_what_the_second_task_wants():
-    tokenizer = load_shipped().tokenizer
+def test_nobody_has_demonstrated_what_the_second_task_wants(shipped):
+    tokenizer = shipped.tokenizer
     old = Demonstrations.load(data_folder() / "demonstrations_train.jsonl", tokenizer, CONTEXT)
     sorry = [sorrow(reply) for _, reply in said(old, tokenizer)]
     assert max(sorry) == 0.5  # once, never twice
