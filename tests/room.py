@@ -90,12 +90,12 @@ def served(room, prefix=""):
 
 
 @contextmanager
-def serving(where, port=0, prefix="", first=""):
+def serving(where, port=0, prefix="", first="", stays=False):
     """A server on a store in a process of its own, which does something first: gives the process and its address."""
     command = [sys.executable, "-c", f"{first}\nfrom minirlhf.classroom.server import main; main()"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
-        process.stdin.write(json.dumps({"store": str(where), "port": port, "prefix": prefix}) + "\n")
+        process.stdin.write(json.dumps({"store": str(where), "port": port, "prefix": prefix, "stays": stays}) + "\n")
         process.stdin.flush()
         said = json.loads(process.stdout.readline())
         yield process, f"{ADDRESS}:{said['port']}{prefix}"

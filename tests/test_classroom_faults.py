@@ -315,11 +315,13 @@ def test_a_learner_whom_nobody_asks_ends_by_itself(tmp_path):
         assert learner.wait(timeout=60) == 0
 
 
-def test_a_server_writes_down_that_somebody_is_there_and_deletes_what_is_due(tmp_path):
+@pytest.mark.parametrize("stays", [False, True], ids=["a notebook's", "a hub's"])
+def test_a_server_writes_down_that_somebody_is_there_and_deletes_what_is_due(tmp_path, stays):
     room = OpenRoom(tmp_path / "votes.db")
     due = OpenRoom(tmp_path / "votes.db")
     hurry = "from minirlhf.classroom import server; server.LOOK = server.MINUTE = server.HOUR = 0.2"
-    with serving(room.store.where, first=hurry) as (process, address):
+    hurry += "; server.IDLE = 0.3" if stays else ""  # after which another one would be gone
+    with serving(room.store.where, first=hurry, stays=stays) as (process, address):
         Pupil(address, room)
         until(lambda: room.change(rooms.asked_for))
         assert not due.change(rooms.asked_for)

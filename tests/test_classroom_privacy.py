@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from room import OpenRoom, asked, ballot, served
 
-from minirlhf.classroom import clock, command, learning, rooms, tables, views
+from minirlhf.classroom import clock, command, learning, paper, rooms, schools, tables, views
 from minirlhf.classroom.rooms import Refused
 from minirlhf.feedback.formats.imports import read_votes
 from minirlhf.feedback.store import FeedbackStore
@@ -165,7 +165,7 @@ def test_the_panel_knows_what_the_model_knows_and_is_gone(room):
         room.do("relearn")
     room.change(rooms.forget, voters=voters[:1])
     room.change(rooms.forget, voters=voters[:1])  # sent twice
-    assert room.change(views.teacher)["gone"] == 2
+    assert room.change(views.teacher)["gone"] == 2 and room.change(views.teacher)["relearns"]
     (result,) = results(room)
     assert result["receipts"].keys() == set(voters[1:]) and voters[0] not in str(result)
     room.do("relearn")
@@ -194,7 +194,8 @@ def test_learned_again_it_is_as_if_they_had_never_voted(tmp_path, one_thread):
 
     def learn(learner, again="train"):
         room.do(again, method="DPO")
-        learner.learn(room.change(rooms.find), "DPO")
+        while room.change(views.teacher)["phase"] == "training":
+            learner.work()
         assert room.change(views.teacher)["phase"] == "trained"
         return results(room)[-1]
 
@@ -217,6 +218,37 @@ def test_learned_again_it_is_as_if_they_had_never_voted(tmp_path, one_thread):
     assert room.change(views.teacher)["gone"] == 7
     again = learn(one)  # the second round: nobody has voted in it, and it begins anew
     assert again["gone"] == 0 and again["weights"] == without["weights"]
+
+
+def test_only_a_round_that_was_trained_is_learned_again(room):
+    """A values round is revealed without a training; what the model knows from before waits for the next one."""
+    leaves, stays = room.sit(), room.sit()
+    room.cast(ballot(leaves, room.questions[0]), ballot(stays, room.questions[0]))
+    room.do("train")
+    trained(room)
+    room.do("next", kind="values")
+    room.change(rooms.change, phase="reveal")
+    room.change(rooms.forget, voters=[leaves])
+    seen = room.change(views.teacher)
+    assert seen["gone"] == 1 and not seen["relearns"]
+    with pytest.raises(Refused):
+        room.do("relearn")
+
+
+def test_hands_on_paper_are_in_no_school_and_count_in_no_round_of_secrets(room):
+    room.change(paper.count_hands, question=room.questions[0].key, counts=[4, 3, 0, 0])
+    voter = room.sit()
+    room.cast(ballot(voter, room.questions[0]))
+    room.do("train")
+    trained(room)
+    room.change(rooms.write_down, round=2, written=asked(2, round=2))
+    room.do("next", kind="schools")
+    with room.store.connect("be read") as connection:
+        assert schools.pupils_of(connection, room.code, 2).keys() == {voter}
+    with pytest.raises(Refused, match="phone"):
+        room.change(paper.count_hands, question=asked(1, round=2)[0].key, counts=[1, 0, 0, 0])
+    room.change(rooms.forget, voters=[voter])
+    assert voter not in everything(room.store)
 
 
 # What an export holds.

@@ -147,6 +147,10 @@ class Learner:
         for vote in self.votes([room.round]):
             if vote.voter in school:
                 mine[school[vote.voter]].append(vote)
+        if self.knows_what_is_gone(room):
+            with self.store.connect("be read") as connection:
+                done = trained_on(connection, self.code, done=True)
+            self.catch_up(room, done)
         tastes, records = [branch(self.taste), branch(self.taste)], []
         sides = (plan["left"], 1 - plan["left"])  # the school of model 1, and of model 2
         one, other = (mine[school] for school in sides)

@@ -13,6 +13,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from minirlhf.classroom import tokens
+from minirlhf.classroom.kinds import SCHOOLS, kind_of
 from minirlhf.classroom.rooms import Ballot, Refused, count_ballots, count_change, forget
 from minirlhf.classroom.tables import members, paper, standing
 from minirlhf.feedback.votes import Answer, Better, BothBad, Tie, answer_from_row
@@ -30,6 +31,10 @@ def count_hands(connection: sa.Connection, code: str, question: str, counts: Seq
     if len(counts) != len(ANSWERS) or any(type(n) is not int or n < 0 for n in counts):
         raise Refused("A pair on paper has four numbers: hands for A, for B, for a tie, for both bad.", 400)
     room = count_change(connection, code)
+    if kind_of(connection, code, room.round)[0] == SCHOOLS:
+        raise Refused(
+            "Each school has a secret rule, which phones tell; hands on paper know none. They can vote next round."
+        )
     hands = hands_of(connection, code)
     taken = connection.scalar(sa.select(sa.func.count()).select_from(members).where(members.c.room == code)) or 0
     new, free = max(0, sum(counts) - len(hands)), room.seats - taken

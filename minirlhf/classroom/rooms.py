@@ -353,7 +353,7 @@ def step(connection: sa.Connection, code: str, do: str, wish: Mapping[str, Any])
             _choose_kind(connection, room, wish.get("kind"))
         case "relearn":
             job = latest_job(connection, room)
-            if room.phase not in ("trained", "reveal") or not job or not gone_of(job):
+            if room.phase not in ("trained", "reveal") or not job or job["round"] != room.round or not gone_of(job):
                 raise Refused("The model knows no vote that is gone, so there is nothing to learn again.")
             _ask_to_train(connection, room, job["method"])
             change(connection, code, phase="training", revealed=0)

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from minirlhf.classroom.tables import guesses, members, pupils
+from minirlhf.classroom.tables import guesses, members, paper, pupils
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,11 @@ def enrol(connection: sa.Connection, code: str, secret: str, round: int) -> None
     """Put everybody who sits in the room and is in no school of this round into the smaller one, by lot."""
     known = _in_schools(connection, code, round)
     here = connection.scalars(
-        sa.select(members.c.voter).where(members.c.room == code, members.c.removed.is_(False))
+        sa.select(members.c.voter).where(
+            members.c.room == code,
+            members.c.removed.is_(False),
+            members.c.voter.not_in(sa.select(paper.c.voter).where(paper.c.room == code)),  # hands know no secret
+        )
     ).all()
     new, sizes = [voter for voter in sorted(here) if voter not in known], Counter(known[v] for v in here if v in known)
     lot = Random(f"{secret} schools {round} {len(known)} {''.join(new[:1])}")

@@ -42,15 +42,17 @@ async def serve(place: Place, listening: socket.socket) -> None:
         h11_max_incomplete_event_size=16_384,
     )
     server = uvicorn.Server(config)
-    watch = None if place.stays else asyncio.create_task(stop_when_left(server, classroom))
+    watch = asyncio.create_task(keep_watch(server, classroom, place.stays))
     print(json.dumps({"port": port}), flush=True)
     await server.serve(sockets=[listening])
-    if watch:
-        watch.cancel()
+    watch.cancel()
 
 
-async def stop_when_left(server: uvicorn.Server, classroom: Classroom) -> None:
-    """End the server once every room is over, or nobody has asked for anything for so long."""
+async def keep_watch(server: uvicorn.Server, classroom: Classroom, stays: bool = False) -> None:
+    """Delete what is due, note for which rooms somebody is there, and end the server when nobody is, unless it stays.
+
+    It is left once every room is over, or when nobody has asked for anything for so long.
+    """
     loop = asyncio.get_running_loop()
     classroom.asked_at = last_open = noted = purged = loop.time()
     while not server.should_exit:
@@ -67,7 +69,7 @@ async def stop_when_left(server: uvicorn.Server, classroom: Classroom) -> None:
                 await asyncio.to_thread(rooms.purge, classroom.store)
         except StoreError:  # a full disk, a database that starts anew: whoever votes is told, and it may come back
             last_open = now
-        server.should_exit = now - classroom.asked_at > IDLE or now - last_open > LINGER
+        server.should_exit |= not stays and (now - classroom.asked_at > IDLE or now - last_open > LINGER)
 
 
 def any_open(connection: sa.Connection) -> bool:

@@ -158,6 +158,7 @@ def teacher(connection: sa.Connection, code: str) -> dict[str, Any]:
     rows = asked_in(connection, code, room.round)
     votes = standing_in(connection, code)
     counts, cast = tally(votes), Counter(row["voter"] for row in votes)
+    job = latest_job(connection, room)
     asked, hasty = every_question(connection, code), hasty_in(connection, code, HASTY)
     by_voter: dict[str, list[dict[str, Any]]] = {}
     for row in votes:
@@ -169,7 +170,8 @@ def teacher(connection: sa.Connection, code: str) -> dict[str, Any]:
         "closes": room.closes,
         "about": about_round(connection, room, votes),
         "kept_until": kept_until(connection, code),
-        "gone": gone_of(latest_job(connection, room)),
+        "gone": gone_of(job),
+        "relearns": gone_of(own_job(room, job)) > 0 and room.phase in ("trained", "reveal"),
         "questions": [
             _on_screen(row, counts) | {"hidden": row["hidden"], "paper": on_paper.get(row["key"])} for row in rows
         ],

@@ -100,8 +100,8 @@ function nextShown({ schools, values }) {
 }
 
 // What else may be wanted at that point.
-function otherSteps({ phase, round, training, schools, values, gone }) {
-  const anew = gone ? [["Learn again without them", { do: "relearn" }]] : [];
+function otherSteps({ phase, round, training, schools, values, relearns }) {
+  const anew = relearns ? [["Learn again without them", { do: "relearn" }]] : [];
   if (schools?.models) return anew;
   if (values && (phase === "closed" || phase === "reveal")) {
     const again = phase === "closed" ? [["Open the vote again", { do: "open" }]] : [];
@@ -173,12 +173,13 @@ function suggest({ round, kind }) {
   suggested = `${round} ${kind}`;
   document.querySelector(`[name=method][value=${kind === "schools" ? "DPO" : "PPO"}]`).checked = true;
 }
+
 const cards = ({ cards: [used, made] }) => (made ? ` Nobody joins without a seat card; ${used} of ${counted(made, "card")} used.` : "");
 
 // Somebody has deleted votes from which the model has learned already.
-function forgotten({ gone, phase }) {
+function forgotten({ gone, phase, relearns }) {
   const knows = `The model has learned from ${counted(gone, "vote")} that somebody has deleted since.`;
-  if (phase === "trained" || phase === "reveal") return `${knows} It can learn again without them, from the beginning.`;
+  if (relearns) return `${knows} It can learn again without them, from the beginning.`;
   return phase === "over" ? knows : `${knows} The next training begins anew, without them.`;
 }
 
