@@ -13,7 +13,7 @@ from minirlhf.feedback.votes import MODES, Better, BothBad, Question, Skip, Thum
 from minirlhf.worlds import helpdesk
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def few_at_once(monkeypatch):
     """Who asks seven questions need not have five hundred customers answered."""
     monkeypatch.setattr(asking, "AT_ONCE", 64)
@@ -24,6 +24,7 @@ def customers(shipped):
     return shipped.prompts("train", first=200)
 
 
+@pytest.mark.usefixtures("few_at_once")
 @pytest.mark.parametrize("mode", MODES)
 def test_every_mode_has_questions_to_ask(mode, shipped, customers):
     asked = write_questions(shipped.sft, customers, shipped.tokenizer, 7, mode)
@@ -35,6 +36,7 @@ def test_every_mode_has_questions_to_ask(mode, shipped, customers):
         helpdesk.read(question.prompt)  # a customer of this world, and not half of one
 
 
+@pytest.mark.usefixtures("few_at_once")
 def test_the_same_seed_asks_the_same_and_another_something_else(shipped, customers):
     """Whatever stands in the global generator, which is left alone."""
     torch.manual_seed(5)
