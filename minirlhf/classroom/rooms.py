@@ -282,8 +282,10 @@ def guess(connection: sa.Connection, code: str, voter: str, model: Any) -> None:
     """Which of two models a voter takes for their own school's; Refused where nobody asks."""
     room = count_change(connection, code)
     seat = next(iter(members_of(connection, code, voter)), None)
-    if seat is None or seat["removed"]:
-        raise Refused("You have no seat in this room any more. Join again.", 403)
+    if seat is None:
+        raise Refused(NO_SEAT, 403, helps="join")
+    if seat["removed"]:
+        raise Refused(REMOVED, 403)
     kind, _ = kind_of(connection, code, room.round)
     job = latest_job(connection, room)
     asked = kind == SCHOOLS and job is not None and job["result"] and schools.asks(job["result"], room.revealed)
