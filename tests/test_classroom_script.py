@@ -56,7 +56,8 @@ class Led(OpenRoom):
 
 
 @pytest.fixture
-def led(tmp_path):
+def led(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINIRLHF_LESSONS", str(tmp_path))
     return Led(tmp_path / "votes.db")
 
 
