@@ -7,9 +7,11 @@ import json
 import random
 import sys
 import time
+from socket import IPPROTO_TCP, TCP_NODELAY
 from uuid import uuid4
 
 import gevent
+from geventhttpclient.connectionpool import ConnectionPool
 from locust import FastHttpUser, constant, task
 from locust.env import Environment
 from locust.exception import StopUser
@@ -19,6 +21,14 @@ AT = f"/api/{GIVEN['code']}"
 BEGAN = time.monotonic()
 LOOK = 2.5  # seconds between two looks of a phone at what the room does
 sent: list[str] = []
+
+
+def at_once(pool, sock):
+    """As browsers do: otherwise the second half of a request waits 40 ms until the first one is acknowledged."""
+    sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+
+
+ConnectionPool.after_connect = at_once
 
 
 class Phone(FastHttpUser):

@@ -3,7 +3,8 @@
     python tests/load.py                              # 500 join in ten seconds and vote within one
     python tests/load.py --voters 30 --think 10 --minutes 1   # a class that votes at its own pace
     python tests/load.py --voters 500 --think 10 --minutes 5  # a hall, for five minutes
-    python tests/load.py --train …                    # the same while PPO trains, and what that costs PPO
+    python tests/load.py --train …                    # the same while PPO trains, and what that costs PPO: the same
+                                                      # updates are made once more afterwards, alone
 
 The crowd is Locust's, in a process of its own; the server is the classroom's; its questions are hats (tests/room.py).
 """
@@ -15,8 +16,8 @@ import sys
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from math import isnan, nan
 from pathlib import Path
-from statistics import fmean
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
 
@@ -30,6 +31,7 @@ from room import OpenRoom, asked, serving
 
 CROWD = Path(__file__).with_name("crowd.py")
 JOINING = 10.0  # seconds in which all come in
+MOST_COMPARED = 60  # updates of PPO
 TRAINING = """
 import json, time
 from minirlhf import runtime
@@ -47,7 +49,7 @@ next(run)
 while True:
     began = time.monotonic()
     next(run)
-    print(json.dumps([began, time.monotonic()]), flush=True)
+    print(json.dumps(time.monotonic() - began), flush=True)
 """
 
 
@@ -92,25 +94,21 @@ def measure(load: Load) -> Found:
     with TemporaryDirectory() as folder, ExitStack() as stack:
         room = OpenRoom(Path(folder) / "votes.db", seats=load.voters, questions=asked(24))
         process, address = stack.enter_context(serving(room.store.where))
-        updates = stack.enter_context(training()) if load.train else []
-        if load.train:
-            wait(lambda: len(updates) >= 10)
-        server, began = psutil.Process(process.pid), time.monotonic()
+        updates = stack.enter_context(training_already()) if load.train else []
+        server = psutil.Process(process.pid)
         memory = stack.enter_context(watched(server))
         before = sum(server.cpu_times()[:2])
         said = json.loads(crowd(address, room.code, load))
-        cpu, ended = sum(server.cpu_times()[:2]) - before, time.monotonic()
+        cpu, beside = sum(server.cpu_times()[:2]) - before, list(updates)
         kept = {vote.id for vote in room.store.votes()}
-        alone = [b - a for a, b in updates[2:] if b < began]
-        beside = [b - a for a, b in updates if began < a and b < ended]
-        first = memory[: max(1, len(memory) // 5)]
-        return Found(
-            **said,
-            votes_kept=len(kept),
-            server_cpu=round(cpu, 2),
-            server_growth=round((max(memory) - max(first)) / 2**20, 1) if memory else 0.0,
-            training_slower=round(fmean(beside) / fmean(alone) - 1, 3) if alone and beside else None,
-        )
+    first = memory[: max(1, len(memory) // 5)]
+    return Found(
+        **said,
+        votes_kept=len(kept),
+        server_cpu=round(cpu, 2),
+        server_growth=round((max(memory) - max(first)) / 2**20, 1) if memory else 0.0,
+        training_slower=slower(beside) if load.train else None,
+    )
 
 
 def crowd(address: str, code: str, load: Load) -> str:
@@ -125,9 +123,27 @@ def crowd(address: str, code: str, load: Load) -> str:
 
 
 @contextmanager
+def training_already():
+    """PPO that has begun before anybody comes; what its updates took until then, nobody asks."""
+    with training() as updates:
+        wait(lambda: len(updates) >= 3)
+        updates[:] = [nan] * len(updates)
+        yield updates
+
+
+def slower(beside):
+    """By which share these updates took longer than the same ones alone: a seed decides all but the time."""
+    beside = beside[:MOST_COMPARED]
+    with training() as alone:
+        wait(lambda: len(alone) > len(beside))
+    both = [(one, other) for one, other in zip(beside, alone, strict=False) if not isnan(one)]
+    return round(sum(one for one, _ in both) / sum(other for _, other in both) - 1, 3)
+
+
+@contextmanager
 def training():
-    """PPO in a process of its own; a list that grows by when each update began and ended."""
-    updates: list[list[float]] = []
+    """PPO in a process of its own; a list that grows by the seconds that each update took."""
+    updates: list[float] = []
     process = subprocess.Popen([sys.executable, "-c", TRAINING], stdout=subprocess.PIPE, text=True)
 
     def read():

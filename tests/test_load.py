@@ -18,4 +18,4 @@ def test_a_hundred_vote_within_a_second_while_a_model_trains():
 def test_a_class_votes_at_its_own_pace_and_changes_its_mind():
     found = measure(Load(voters=30, think=2.0, minutes=0.2))
     assert found.failures == 0 and 0 < found.votes_kept <= found.votes_sent
-    assert found.vote_p95 < 1
+    assert found.vote_median < 0.04  # what TCP waits for a receipt, where it may: see classroom/server.py

@@ -87,7 +87,9 @@ def main() -> None:
 
 def run(place: Place) -> None:
     """Listen, say on standard output where, and serve; a word of why, and 1, where nothing can listen there."""
-    listening = socket.socket(socket.AF_INET6 if ":" in place.host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    # With TCP named, asyncio sends each part of an answer at once; else the second one waits 40 ms for a receipt.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((place.host, place.port))
