@@ -23,7 +23,7 @@ LOOK = 2.5  # seconds between two looks of a phone at what the room does
 sent: list[str] = []
 
 
-def at_once(pool, sock):
+def at_once(self, sock):
     """As browsers do: otherwise the second half of a request waits 40 ms until the first one is acknowledged."""
     sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
 
