@@ -64,7 +64,7 @@ class Load:
     minutes: float = 1.0
     """how long a crowd that thinks goes on"""
     train: bool = False
-    """whether PPO trains beside it, first alone for a while"""
+    """whether PPO trains beside it; the same updates are made once more afterwards, alone"""
 
 
 @dataclass(frozen=True)

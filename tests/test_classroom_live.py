@@ -15,7 +15,7 @@ from room import ADDRESS, OpenRoom, ballot, serving
 from test_store_server import new_address, server  # noqa: F401
 
 from minirlhf import classroom
-from minirlhf.classroom import ghosts, learning, rooms, schools, values
+from minirlhf.classroom import ghosts, leading, learning, rooms, schools, values
 from minirlhf.data import Prompts
 from minirlhf.evaluate import compare
 from minirlhf.feedback.asking import write_questions
@@ -148,7 +148,7 @@ def test_a_session_runs_from_the_first_vote_to_the_second_round(tmp_path, monkey
             haunting = asyncio.create_task(
                 ghosts.haunt(session.store, session.address, session.code, session.token, n=8, pause=0.2)
             )
-            await until(lambda: tried(session, "open"))
+            await until(lambda: leading.done(session, "open"))
             await until(lambda: session.seen()["votes"] >= 80)
             session.do("close")
             learned_from = {vote.voter for vote in session.votes()}
@@ -203,7 +203,7 @@ def test_two_schools_and_then_values_also_where_the_learner_is_killed(tmp_path, 
             )
             await until(lambda: session.seen()["joined"] == 8)
             session.do("kind", kind="schools")
-            await until(lambda: tried(session, "open"))
+            await until(lambda: leading.done(session, "open"))
             await until(lambda: session.seen()["votes"] >= 100)
             session.do("close")
             school = read(schools.pupils_of, 1)
@@ -294,14 +294,6 @@ async def until(holds):
     """Wait for something that happens in another process; the test's own time limit ends it where it never does."""
     while not await asyncio.to_thread(holds):
         await asyncio.sleep(0.1)
-
-
-def tried(session, step):
-    try:
-        session.do(step)
-    except rooms.Refused:
-        return False
-    return True
 
 
 def test_the_server_brings_no_torch(tmp_path):

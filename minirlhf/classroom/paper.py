@@ -12,10 +12,9 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-from minirlhf.classroom import tokens
 from minirlhf.classroom.kinds import SCHOOLS, kind_of
-from minirlhf.classroom.rooms import Ballot, Refused, count_ballots, count_change, forget
-from minirlhf.classroom.tables import members, paper, standing
+from minirlhf.classroom.rooms import Ballot, Refused, count_ballots, count_change, forget, seat, seats_taken
+from minirlhf.classroom.tables import paper, standing
 from minirlhf.feedback.votes import Answer, Better, BothBad, Tie, answer_from_row
 from minirlhf.files.messages import counted
 
@@ -36,8 +35,7 @@ def count_hands(connection: sa.Connection, code: str, question: str, counts: Seq
             "Each school has a secret rule, which phones tell; hands on paper know none. They can vote next round."
         )
     hands = hands_of(connection, code)
-    taken = connection.scalar(sa.select(sa.func.count()).select_from(members).where(members.c.room == code)) or 0
-    new, free = max(0, sum(counts) - len(hands)), room.seats - taken
+    new, free = max(0, sum(counts) - len(hands)), room.seats - seats_taken(connection, code)
     if new > free:
         most = counted(len(hands) + free, "hand")
         raise Refused(f"{sum(counts)} hands are more than there are seats: {most} at most. Was it typed right?")
@@ -65,9 +63,7 @@ def standing_hands(connection: sa.Connection, code: str) -> list[dict[str, Any]]
 
 
 def _seat(connection: sa.Connection, code: str, number: int) -> str:
-    voter = tokens.new_voter()
-    row = {"room": code, "voter": voter, "nickname": f"paper {number}", "origin": "human", "removed": False}
-    connection.execute(members.insert(), row)
+    voter = seat(connection, code, f"paper {number}")
     connection.execute(paper.insert(), {"room": code, "voter": voter, "number": number})
     return voter
 

@@ -205,25 +205,44 @@ def join(
     room = count_change(connection, code)
     nickname = " ".join("".join(letter for letter in nickname if letter.isprintable()).split())[:NICKNAME]
     here = sa.and_(members.c.room == code, members.c.voter == voter)
-    seat = voter and connection.execute(sa.select(members).where(here)).mappings().first()
-    if seat and seat["removed"]:
+    mine = voter and connection.execute(sa.select(members).where(here)).mappings().first()
+    if mine and mine["removed"]:
         raise Refused(REMOVED, 403)
-    if seat and voter:
+    if mine and voter:
         connection.execute(members.update().where(here).values(nickname=nickname))
         return {"voter": voter, "nickname": nickname}
     if room.over:
         raise Refused("This room has ended. Nobody can join it any more.")
     if room.locked:
         raise Refused("The door is locked: nobody new can join now. Ask the teacher to unlock it.")
-    taken = connection.scalar(sa.select(sa.func.count()).select_from(members).where(members.c.room == code))
-    if (taken or 0) >= room.seats:
+    if seats_taken(connection, code) >= room.seats:
         raise Refused(f"All {room.seats} seats of this room are taken. Ask the teacher.")
-    voter = tokens.new_voter()
-    row = {"room": code, "voter": voter, "nickname": nickname, "origin": origin, "removed": False}
-    connection.execute(members.insert(), row)
+    voter = seat(connection, code, nickname, origin)
     if room.phase != "waiting":
         _enrol(connection, room)
     return {"voter": voter, "nickname": nickname}
+
+
+def seats_taken(connection: sa.Connection, code: str) -> int:
+    """How many sit in a room, those included whom the teacher has removed, and hands on paper."""
+    return connection.scalar(sa.select(sa.func.count()).select_from(members).where(members.c.room == code)) or 0
+
+
+def seat(connection: sa.Connection, code: str, nickname: str, origin: str = "human") -> str:
+    """A new seat, and nothing else: whether there is one to be had, whoever calls this has asked."""
+    voter = tokens.new_voter()
+    row = {"room": code, "voter": voter, "nickname": nickname, "origin": origin, "removed": False}
+    connection.execute(members.insert(), row)
+    return voter
+
+
+def require_seat(connection: sa.Connection, code: str, voter: str) -> dict[str, Any]:
+    """A voter's row among the members; Refused where they have no seat, or no longer."""
+    mine = next(iter(members_of(connection, code, voter)), None)
+    if why := _why_no_seat(mine):
+        raise why
+    assert mine
+    return mine
 
 
 def count_ballots(connection: sa.Connection, code: str, ballots: Sequence[Ballot]) -> list[Refused | None]:
@@ -281,11 +300,7 @@ def count_ballots(connection: sa.Connection, code: str, ballots: Sequence[Ballot
 def guess(connection: sa.Connection, code: str, voter: str, model: Any) -> None:
     """Which of two models a voter takes for their own school's; Refused where nobody asks."""
     room = count_change(connection, code)
-    seat = next(iter(members_of(connection, code, voter)), None)
-    if seat is None:
-        raise Refused(NO_SEAT, 403, helps="join")
-    if seat["removed"]:
-        raise Refused(REMOVED, 403)
+    require_seat(connection, code, voter)
     kind, _ = kind_of(connection, code, room.round)
     job = latest_job(connection, room)
     asked = kind == SCHOOLS and job is not None and job["result"] and schools.asks(job["result"], room.revealed)
@@ -354,8 +369,8 @@ def step(connection: sa.Connection, code: str, do: str, wish: Mapping[str, Any])
                 raise Refused("This round has begun already. Choose what the next one is for when it is opened.")
             _choose_kind(connection, room, wish.get("kind"))
         case "relearn":
-            job = latest_job(connection, room)
-            if room.phase not in ("trained", "reveal") or not job or job["round"] != room.round or not gone_of(job):
+            job = own_job(room, latest_job(connection, room))
+            if room.phase not in ("trained", "reveal") or not job or not gone_of(job):
                 raise Refused("The model knows no vote that is gone, so there is nothing to learn again.")
             _ask_to_train(connection, room, job["method"])
             change(connection, code, phase="training", revealed=0)
@@ -417,8 +432,8 @@ def _enrol(connection: sa.Connection, room: Room) -> None:
 
 def shows_values(connection: sa.Connection, room: Room) -> bool:
     """Whether what this round reveals is what the room has chosen, and not what a model has made of it."""
-    job = latest_job(connection, room)
-    trained = job is not None and job["round"] == room.round and job["status"] == "done"
+    job = own_job(room, latest_job(connection, room))
+    trained = job is not None and job["status"] == "done"
     return kind_of(connection, room.code, room.round)[0] == VALUES and not trained
 
 
@@ -538,6 +553,11 @@ def latest_job(connection: sa.Connection, room: Room) -> dict[str, Any] | None:
     return dict(row) if row else None
 
 
+def own_job(room: Room, job: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What is or was learned in this very round; None where nothing is."""
+    return job if job and job["round"] == room.round else None
+
+
 def learned_before(connection: sa.Connection, room: Room) -> dict[str, Any] | None:
     """The last training of an earlier round that has gone into the room's one model."""
     earlier = [round for round in trained_on(connection, room.code, done=True) if round < room.round]
@@ -592,12 +612,16 @@ def _owners(connection: sa.Connection, ids: set[str]) -> dict[str, str]:
     return {row.id: row.voter for row in rows}
 
 
-def _why_not(room: Room, seat: Any, asked: Any, ballot: Ballot) -> Refused | None:
-    """Why an answer cannot be counted; None where it can."""
+def _why_no_seat(seat: Mapping[str, Any] | None) -> Refused | None:
     if seat is None:
         return Refused(NO_SEAT, 403, helps="join")
-    if seat["removed"]:
-        return Refused(REMOVED, 403)
+    return Refused(REMOVED, 403) if seat["removed"] else None
+
+
+def _why_not(room: Room, seat: Any, asked: Any, ballot: Ballot) -> Refused | None:
+    """Why an answer cannot be counted; None where it can."""
+    if why := _why_no_seat(seat):
+        return why
     if asked is None or asked["hidden"] or asked["round"] != room.round:
         return Refused("That question is no longer asked. Here is what is asked now.")
     # What is on paper is counted after the room has put down its pencils.

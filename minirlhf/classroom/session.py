@@ -175,10 +175,9 @@ def attach() -> Session:
     FileNotFoundError where none is open.
     """
     try:
-        found = json.loads(note_file().read_text())
+        session = _noted(note_file())
     except (OSError, ValueError):
         raise FileNotFoundError("No room is open here. classroom.open() opens one.") from None
-    session = Session(**found | {"place": Place(**found["place"])})
     resume(session)
     return session
 
@@ -196,9 +195,14 @@ def close_left_in(folder: Path) -> None:
     """
     note = folder / NOTE
     if note.is_file():
-        found = json.loads(note.read_text())
-        Session(**found | {"place": Place(**found["place"])}).close()
+        _noted(note).close()
         note.unlink(missing_ok=True)
+
+
+def _noted(note: Path) -> Session:
+    """The room that a note says is open."""
+    found = json.loads(note.read_text())
+    return Session(**found | {"place": Place(**found["place"])})
 
 
 def kept_in(where: FeedbackStore, store: str | Path | None) -> str:

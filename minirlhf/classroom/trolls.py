@@ -94,12 +94,11 @@ def foresee(learned_from: Iterable[Vote], honest: Iterable[Vote], tokenizer: Tok
     return sum(wins) / len(wins)
 
 
-@torch.no_grad()
 def _wins(pairs: Sequence[Preference], asked: Sequence[Preference], tokenizer: Tokenizer) -> list[float]:
     """For each choice that is asked 1 where the weights of these pairs say the same, ½ where they say nothing."""
-    with torch.enable_grad():
-        weights = fit(pairs, tokenizer, None, TasteConfig())
-    chosen, rejected = (weights.score([getattr(one, side) for one in asked]) for side in ("chosen", "rejected"))
+    weights = fit(pairs, tokenizer, None, TasteConfig())
+    with torch.no_grad():
+        chosen, rejected = (weights.score([getattr(one, side) for one in asked]) for side in ("chosen", "rejected"))
     return pairwise_wins(chosen, rejected).tolist()
 
 

@@ -11,9 +11,6 @@ import sqlalchemy as sa
 from minirlhf.classroom import cards, paper, schools, values
 from minirlhf.classroom.kinds import ORDINARY, SCHOOLS, VALUES, kind_of
 from minirlhf.classroom.rooms import (
-    NO_SEAT,
-    REMOVED,
-    Refused,
     Room,
     asked_in,
     every_question,
@@ -23,14 +20,16 @@ from minirlhf.classroom.rooms import (
     kept_until,
     latest_job,
     members_of,
+    own_job,
     question_of,
+    require_seat,
     says_on_screen,
     shows_values,
     standing_in,
 )
 from minirlhf.feedback.agreement import krippendorff_alpha, label_of, ratings_of
 from minirlhf.feedback.formats.conversation import to_messages
-from minirlhf.feedback.votes import Answer, Better, BothBad, Question, Skip, Tie, answer_from_row, sides
+from minirlhf.feedback.votes import Question, Skip, answer_from_row, sides
 from minirlhf.files.messages import counted
 
 MOST_DIVIDED = 5  # pairs on the projector
@@ -38,7 +37,6 @@ ENOUGH = 3  # votes, before a pair is said to divide anybody
 MANY = 12  # votes, before it is odd that somebody never chose, or always the same side
 HASTY = 1000  # milliseconds in which nobody reads two replies
 COUNTED = ("Better 0", "Better 1", "Tie", "BothBad")
-CHOICES: tuple[Answer, ...] = (Better(0), Better(1), Tie(), BothBad())
 
 
 def phone(connection: sa.Connection, code: str, voter: str) -> dict[str, Any]:
@@ -49,10 +47,7 @@ def phone(connection: sa.Connection, code: str, voter: str) -> dict[str, Any]:
     keys = list(asked)
     Random(f"{code} {room.round} {voter}").shuffle(keys)
     mine = {row["question"]: row for row in standing_in(connection, code, voter) if row["question"] in asked}
-    if not (seat := next(iter(members_of(connection, code, voter)), None)):
-        raise Refused(NO_SEAT, 403, helps="join")
-    if seat["removed"]:
-        raise Refused(REMOVED, 403)
+    seat = require_seat(connection, code, voter)
     kind, plan = kind_of(connection, code, room.round)
     job = latest_job(connection, room)
     school = schools.school_of(connection, code, room.round, voter) if kind == SCHOOLS else None
@@ -209,11 +204,6 @@ def learned(room: Room, job: dict[str, Any] | None) -> dict[str, Any]:
     return {"training": training, "reveal": reveal, "weights": result["weights"] if all_of_it else None}
 
 
-def own_job(room: Room, job: dict[str, Any] | None) -> dict[str, Any] | None:
-    """What is or was learned in this very round; None where nothing is."""
-    return job if job and job["round"] == room.round else None
-
-
 def own_result(room: Room, job: dict[str, Any] | None) -> dict[str, Any] | None:
     """What came of what was learned in this very round."""
     own = own_job(room, job)
@@ -284,7 +274,7 @@ def divided(counts: list[int]) -> float:
 def alpha(votes: list[dict[str, Any]], asked: Mapping[str, Question]) -> float | None:
     """Krippendorff's α of the room's answers; None where no two people answered the same question."""
     # Of each question once: a hall has thousands of votes on two dozen.
-    labels = {key: {answer: label_of(question, answer) for answer in CHOICES} for key, question in asked.items()}
+    labels = {key: {answer: label_of(question, answer) for answer in paper.ANSWERS} for key, question in asked.items()}
     pairs = {key: question.pair for key, question in asked.items()}
     given = [(row, answer_from_row(row["says"])) for row in votes]
     found = {

@@ -66,7 +66,7 @@ def never_ends(sick: bool) -> Run:
 
     policy, _ = _taught(tiny.demonstrations(), loss=without_the_end)
     samples = sample(policy, tiny.PROMPTS * 20, 12, tiny.generator())
-    ended = ((samples.tokens == tiny.EOS) & samples.response_mask).any(dim=1)
+    ended = tiny.ends(samples.tokens, samples.response_mask)
     return {"ended": [ended.float().mean().item()]}
 
 

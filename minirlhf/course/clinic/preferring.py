@@ -267,7 +267,7 @@ def _taught_to_end() -> CausalLM:
 
 def _ended(policy: CausalLM) -> float:
     samples = sample(policy, tiny.PROMPTS * 40, 12, tiny.generator())
-    return ((samples.tokens == tiny.EOS) & samples.response_mask).any(dim=1).float().mean().item()
+    return tiny.ends(samples.tokens, samples.response_mask).float().mean().item()
 
 
 def _mean_length(policy: CausalLM) -> float:

@@ -56,6 +56,11 @@ def count_ones(tokens: Tokens, response_mask: Mask) -> PerSequence:
     return ((tokens == 1) & response_mask).sum(dim=1).float()
 
 
+def ends(tokens: Tokens, response_mask: Mask) -> Tensor:
+    """Whether a reply comes to its end, (B,) of True and False."""
+    return ((tokens == EOS) & response_mask).any(dim=1)
+
+
 def votes(n: int = 48, seed: int = 0, better: Callable[[Ids], float] | None = None) -> Comparisons:
     """Pairs of random replies of two to six tokens and an end; the one with more 1s is chosen, or the `better` one."""
     worth, numbers = better or (lambda ids: float(ids.count(1))), generator(seed)

@@ -408,10 +408,6 @@ def everything_is_right(sick: bool) -> Run:
     return {"replies with every remedy right": [sum(verdicts) / len(verdicts)]}
 
 
-def _ends(tokens: Tokens, response_mask: Mask) -> torch.Tensor:
-    return ((tokens == tiny.EOS) & response_mask).any(dim=1)
-
-
 @symptom(
     GRPO,
     sees="The format reward goes to 1, and the accuracy to 0.",
@@ -429,7 +425,7 @@ def the_cheap_part_saturates(sick: bool) -> Run:
     found: dict[str, list[float]] = {"ends properly": [], "right": []}
 
     def reward(tokens: Tokens, response_mask: Mask) -> PerSequence:
-        form = _ends(tokens, response_mask).float()
+        form = tiny.ends(tokens, response_mask).float()
         right = form * (tiny.count_ones(tokens, response_mask) >= 3)
         for name, share in zip(found, (form, right), strict=True):
             found[name].append(share.mean().item())
@@ -458,7 +454,7 @@ def a_coin_teaches(sick: bool) -> Run:
 
     def coin(tokens: Tokens, response_mask: Mask) -> PerSequence:
         says_2 = ((tokens == 2) & response_mask).any(dim=1)
-        found.append((_ends(tokens, response_mask) & ~says_2).float().mean().item())
+        found.append((tiny.ends(tokens, response_mask) & ~says_2).float().mean().item())
         return (torch.rand(len(tokens), generator=chance) < 0.5).float()
 
     tiny.grpo(reward=coin, updates=12, prompts=24, group_size=8, missing_eos_score=0.0 if sick else 0.5)
