@@ -18,11 +18,10 @@ import psutil
 import pytest
 from playwright.sync_api import expect
 from room import ADDRESS, OpenRoom, asked, serving
-from test_classroom_live import tried
 from test_classroom_pages import Visitors, counts, press, sent
 
 from minirlhf import classroom
-from minirlhf.classroom import rooms
+from minirlhf.classroom import leading, rooms
 
 needs_limits = pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits another process")
 
@@ -286,7 +285,7 @@ def test_the_kernel_that_opened_a_room_is_killed_and_the_room_goes_on(tmp_path, 
         assert session.alive() and runs(session.learner)
         with httpx.Client(base_url=f"{session.address}/api/{code}/", trust_env=False, timeout=20) as phone:
             assert phone.post("join", json={}).is_success
-            until(lambda: tried(session, "open"))  # the learner, too, has gone on
+            until(lambda: leading.done(session, "open"))  # the learner, too, has gone on
             question = phone.get("me").json()["questions"][0]["key"]
             sent = {"question": question, "says": {"answer": "Tie"}, "id": uuid4().hex}
             assert phone.post("vote", json=sent).is_success
