@@ -19,7 +19,6 @@ from locust.exception import StopUser
 GIVEN = json.loads(sys.stdin.read())
 AT = f"/api/{GIVEN['code']}"
 BEGAN = time.monotonic()
-LOOK = 2.5  # seconds between two looks of a phone at what the room does
 sent: list[str] = []
 
 
@@ -43,7 +42,7 @@ class Phone(FastHttpUser):
         self.post("join", {})
         with self.client.get(f"{AT}/me", name="me", catch_response=True) as answer:
             seen = answer.json()
-        self.version = seen["version"]
+        self.version, self.again = seen["version"], seen["again"]
         self.asked = [question["key"] for question in seen["questions"]]
 
     @task
@@ -54,8 +53,9 @@ class Phone(FastHttpUser):
             raise StopUser
         next_vote = time.monotonic() + random.uniform(0.5, 1.5) * GIVEN["think"]
         while (left := next_vote - time.monotonic()) > 0:
-            gevent.sleep(min(left, LOOK * random.uniform(0.8, 1.2)))
-            self.client.get(f"{AT}/me?seen={self.version}", name="look")
+            gevent.sleep(min(left, self.again * random.uniform(0.8, 1.2)))
+            with self.client.get(f"{AT}/me?seen={self.version}", name="look", catch_response=True) as answer:
+                self.again = answer.json()["again"]
         self.vote(random.choice(self.asked))
 
     def vote(self, question):

@@ -318,13 +318,32 @@ def test_a_phone_joins_votes_and_finds_its_place_again(room):
         vote = {"question": question["key"], "says": {"answer": "Better", "winner": 1}, "id": uuid4().hex, "ms": 800}
         assert [client.post(f"{at}/vote", json=vote).status_code for _ in range(2)] == [200, 200]
         assert client.get(f"{at}/me").json()["answers"][question["key"]]["says"] == vote["says"]
-        assert client.get(f"{at}/me?seen={seen['version']}").json() == {"version": seen["version"], "same": True}
+        assert client.get(f"{at}/me?seen={seen['version']}").json() == {
+            "version": seen["version"],
+            "same": True,
+            "again": 2.5,
+        }
         again = client.post(f"{at}/join", json={"nickname": ""}).json()
         assert again["voter"] == joined.json()["voter"]
         client.post(f"{at}/undo", json={"question": question["key"], "id": uuid4().hex})
         assert not room.votes()
         assert client.post(f"{at}/forget", json={}).status_code == 200
         assert client.get(f"{at}/me").status_code == 403
+
+
+@pytest.mark.parametrize("people", [1, 200, 600])
+def test_however_many_there_are_they_look_a_hundred_times_a_second_at_most(tmp_path, people):
+    """A model is trained on the same two cores; and a few people need not wait longer for that."""
+    room = OpenRoom(tmp_path / "votes.db", seats=700)
+    with room.store.connect() as connection:
+        for _ in range(people):
+            rooms.seat(connection, room.code, "")
+    with served(room) as phone:
+        client = phone()
+        client.post(f"/api/{room.code}/join", json={"nickname": ""})
+        again = client.get(f"/api/{room.code}/me").json()["again"]
+    assert people / again <= 100
+    assert again <= 3 or people > 300
 
 
 def test_a_code_is_read_as_it_was_meant(room):

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from importlib.resources import files
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 
 import segno
 import sqlalchemy as sa
@@ -40,6 +40,16 @@ LOOK = 0.25  # seconds between two looks at what changed
 MOST_STREAMS = 200  # open at once: a projector or two for each room; whoever comes later has to ask
 CHEAP = 1.0  # seconds for which a projector's view is good enough, while votes come in
 COOKIE_DAYS = 7
+STEADY = 2.5  # seconds between two looks of a phone at its room
+MOST_LOOKS = 100.0  # a second, of all phones together: a room of 250 and more looks less often, and training goes on
+
+
+class Look(NamedTuple):
+    """A room as it was a moment ago."""
+
+    at: float  # on the loop's clock
+    room: Room
+    again: float  # seconds until a phone need look again
 
 
 class Classroom:
@@ -50,7 +60,7 @@ class Classroom:
         self.strangers = Allowance(at_once=60.0, a_second=5.0)
         self.seats = Allowance(at_once=40.0, a_second=4.0)
         self.streams = 0
-        self.looked: dict[str, tuple[float, Room]] = {}
+        self.looked: dict[str, Look] = {}
         self.asked_at = 0.0  # when somebody last wanted something, on the loop's clock
         self.asked: set[str] = set()  # for which rooms, since that was last written down
         rooms.purge(store)
@@ -157,10 +167,11 @@ class Classroom:
     async def me(self, request: Request) -> Response:
         room = await self.room(request)
         voter = self.require_seat(request, room)
+        again = {"again": self.looked[room.code].again}
         if request.query_params.get("seen") == str(room.state):
-            return JSONResponse({"version": str(room.state), "same": True})
+            return JSONResponse({"version": str(room.state), "same": True} | again)
         found = await self.read(partial(views.phone, code=room.code, voter=voter))
-        return JSONResponse(found)
+        return JSONResponse(found | again)
 
     async def vote(self, request: Request) -> Response:
         said, room = read_json(await request.body()), await self.room(request)
@@ -265,15 +276,15 @@ class Classroom:
         """The room of the address, as it was a moment ago at most."""
         code = tokens.clean_code(request.path_params["code"])
         self.asked_at = now = asyncio.get_running_loop().time()
-        at, found = self.looked.get(code, (-LOOK, None))
-        if found is not None and now - at < LOOK:
-            return found
+        last = self.looked.get(code)
+        if last is not None and now - last.at < LOOK:
+            return last.room
         try:
-            found = await self.read(partial(rooms.find, code=code))
+            found, seats = await self.read(lambda at: (rooms.find(at, code), rooms.seats_taken(at, code)))
         except Refused:
             self.count_stranger()
             raise
-        self.looked[code] = (now, found)
+        self.looked[code] = Look(now, found, max(STEADY, seats / MOST_LOOKS))
         self.asked.add(code)
         return found
 

@@ -5,7 +5,6 @@
 import card from "./card.js";
 import { ask, backoff, cleanCode, counted, day, Fault, jitter, kept, make, newId, place, show } from "./room.js";
 
-const STEADY_MS = 2500;
 const HIDDEN_MS = 20_000;
 const WAKE_MS = 300;
 const SLOW_MS = 1500; // a vote that waits longer than this is spoken of
@@ -162,14 +161,15 @@ class Phone {
     this.asking?.abort(); // after a sleep, its answer may never come
     const asking = (this.asking = new AbortController());
     const { epoch } = this;
-    let wait = document.hidden ? HIDDEN_MS : STEADY_MS;
+    let wait = HIDDEN_MS;
     try {
       const me = await ask(`me?seen=${encodeURIComponent(this.me?.version ?? "")}`, null, asking);
       if (asking !== this.asking) return;
       this.faults = 0;
       // Asked before one of our votes was settled, so it may not know it: it would show what is answered already.
+      if (epoch === this.epoch && !me.same) this.take(me);
       if (epoch !== this.epoch) wait = 300;
-      else if (!me.same) this.take(me);
+      else if (!document.hidden) wait = me.again * 1000; // the server knows how many look
     } catch (fault) {
       if (asking !== this.asking) return;
       if (this.refused(fault)) return;
