@@ -18,6 +18,7 @@ from locust.exception import StopUser
 
 GIVEN = json.loads(sys.stdin.read())
 AT = f"/api/{GIVEN['code']}"
+AGAIN = 0.5  # seconds between an answer and the next look
 BEGAN = time.monotonic()
 sent: list[str] = []
 
@@ -36,13 +37,14 @@ class Phone(FastHttpUser):
     host = GIVEN["address"]
     wait_time = constant(0)
     connection_timeout = network_timeout = 30.0
+    looking = None
 
     def on_start(self):
         gevent.sleep(random.uniform(0, GIVEN["joining"]))
         self.post("join", {})
         with self.client.get(f"{AT}/me", name="me", catch_response=True) as answer:
             seen = answer.json()
-        self.version, self.again = seen["version"], seen["again"]
+        self.version = seen["version"]
         self.asked = [question["key"] for question in seen["questions"]]
 
     @task
@@ -51,12 +53,21 @@ class Phone(FastHttpUser):
             gevent.sleep(BEGAN + GIVEN["joining"] + 2 + random.random() - time.monotonic())
             self.vote(self.asked[0])
             raise StopUser
-        next_vote = time.monotonic() + random.uniform(0.5, 1.5) * GIVEN["think"]
-        while (left := next_vote - time.monotonic()) > 0:
-            gevent.sleep(min(left, self.again * random.uniform(0.8, 1.2)))
-            with self.client.get(f"{AT}/me?seen={self.version}", name="look", catch_response=True) as answer:
-                self.again = answer.json()["again"]
+        if not self.looking:
+            self.looking = gevent.spawn(self.look)
+        gevent.sleep(random.uniform(0.5, 1.5) * GIVEN["think"])
         self.vote(random.choice(self.asked))
+
+    def look(self):
+        """As a phone does beside all else: ask for news, and be kept waiting for some."""
+        while True:
+            with self.client.get(f"{AT}/me?seen={self.version}&hold", name="look", catch_response=True) as answer:
+                self.version = answer.json()["version"]
+            gevent.sleep(AGAIN * random.uniform(0.7, 1.3))
+
+    def on_stop(self):
+        if self.looking:
+            self.looking.kill()
 
     def vote(self, question):
         id = uuid4().hex
@@ -92,6 +103,7 @@ def main():
             {
                 "requests": stats.total.num_requests,
                 "failures": stats.total.num_failures,
+                "crowd_cpu": round(time.process_time(), 2),
                 "votes_sent": len(sent),
                 "join_slowest": join.max_response_time / 1000,
                 "vote_median": vote.get_response_time_percentile(0.5) / 1000,

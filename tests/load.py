@@ -81,6 +81,8 @@ class Found:
     vote_median: float
     vote_p95: float
     vote_slowest: float
+    crowd_cpu: float
+    """Seconds of the processor that the crowd itself took: in a hall it has a processor of its own in every pocket."""
     server_cpu: float
     """Seconds of the processor that the server took from the first to the last request."""
     server_growth: float

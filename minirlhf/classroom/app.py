@@ -3,11 +3,13 @@
 import asyncio
 import json
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from importlib.resources import files
 from io import BytesIO
-from typing import Any, NamedTuple
+from random import random
+from typing import Any
 
 import segno
 import sqlalchemy as sa
@@ -40,16 +42,8 @@ LOOK = 0.25  # seconds between two looks at what changed
 MOST_STREAMS = 200  # open at once: a projector or two for each room; whoever comes later has to ask
 CHEAP = 1.0  # seconds for which a projector's view is good enough, while votes come in
 COOKIE_DAYS = 7
-STEADY = 2.5  # seconds between two looks of a phone at its room
-MOST_LOOKS = 100.0  # a second, of all phones together: a room of 250 and more looks less often, and training goes on
-
-
-class Look(NamedTuple):
-    """A room as it was a moment ago."""
-
-    at: float  # on the loop's clock
-    room: Room
-    again: float  # seconds until a phone need look again
+HOLD = 15.0  # seconds for which a phone that asks for news is kept waiting for some: asking costs the training more
+TOLD_A_SECOND = 200  # phones: all of them ask for everything once there is news
 
 
 class Classroom:
@@ -60,7 +54,9 @@ class Classroom:
         self.strangers = Allowance(at_once=60.0, a_second=5.0)
         self.seats = Allowance(at_once=40.0, a_second=4.0)
         self.streams = 0
-        self.looked: dict[str, Look] = {}
+        self.looked: dict[str, tuple[float, Room]] = {}
+        self.news: dict[str, asyncio.Task[None]] = {}  # for each room, done when there is some
+        self.waiting: Counter[str] = Counter()  # how many phones wait for it
         self.asked_at = 0.0  # when somebody last wanted something, on the loop's clock
         self.asked: set[str] = set()  # for which rooms, since that was last written down
         rooms.purge(store)
@@ -167,11 +163,14 @@ class Classroom:
     async def me(self, request: Request) -> Response:
         room = await self.room(request)
         voter = self.require_seat(request, room)
-        again = {"again": self.looked[room.code].again}
-        if request.query_params.get("seen") == str(room.state):
-            return JSONResponse({"version": str(room.state), "same": True} | again)
+        seen = request.query_params.get("seen")
+        if seen == str(room.state) and "hold" in request.query_params:
+            await self.wait_for_news(room)
+            room = await self.room(request)
+        if seen == str(room.state):
+            return JSONResponse({"version": str(room.state), "same": True})
         found = await self.read(partial(views.phone, code=room.code, voter=voter))
-        return JSONResponse(found | again)
+        return JSONResponse(found)
 
     async def vote(self, request: Request) -> Response:
         said, room = read_json(await request.body()), await self.room(request)
@@ -275,18 +274,45 @@ class Classroom:
     async def room(self, request: Request) -> Room:
         """The room of the address, as it was a moment ago at most."""
         code = tokens.clean_code(request.path_params["code"])
-        self.asked_at = now = asyncio.get_running_loop().time()
-        last = self.looked.get(code)
-        if last is not None and now - last.at < LOOK:
-            return last.room
+        self.asked_at = asyncio.get_running_loop().time()
         try:
-            found, seats = await self.read(lambda at: (rooms.find(at, code), rooms.seats_taken(at, code)))
+            found = await self.look(code)
         except Refused:
             self.count_stranger()
             raise
-        self.looked[code] = Look(now, found, max(STEADY, seats / MOST_LOOKS))
         self.asked.add(code)
         return found
+
+    async def look(self, code: str) -> Room:
+        """A room, as it was a moment ago at most."""
+        now = asyncio.get_running_loop().time()
+        at, found = self.looked.get(code, (-LOOK, None))
+        if found is None or now - at >= LOOK:
+            found = await self.read(partial(rooms.find, code=code))
+            self.looked[code] = now, found
+        return found
+
+    async def wait_for_news(self, room: Room) -> None:
+        """Until the room is another one than this, or for HOLD seconds; not all phones go on at the same moment."""
+        news = self.news.get(room.code)
+        if news is None or news.done():
+            news = self.news[room.code] = asyncio.create_task(self.watch(room))
+        self.waiting[room.code] += 1
+        try:
+            await asyncio.wait([news], timeout=HOLD)
+            await asyncio.sleep(random() * self.waiting[room.code] / TOLD_A_SECOND if news.done() else 0)
+        finally:
+            self.waiting[room.code] -= 1
+
+    async def watch(self, room: Room) -> None:
+        """Until the room is another one, or it cannot be seen, or for HOLD seconds."""
+        for _ in range(int(HOLD / LOOK)):
+            await asyncio.sleep(LOOK)
+            try:
+                if (await self.look(room.code)).state != room.state:
+                    return
+            except (Refused, StoreError):  # whoever waits asks again, and is told
+                return
 
     async def note_asked(self) -> None:
         """Write down for which rooms somebody is there."""

@@ -5,6 +5,8 @@
 import card from "./card.js";
 import { ask, backoff, cleanCode, counted, day, Fault, jitter, kept, make, newId, place, show } from "./room.js";
 
+const HOLD_MS = 25_000; // after that long without an answer, nobody holds one back any more
+const AGAIN_MS = 500;
 const HIDDEN_MS = 20_000;
 const WAKE_MS = 300;
 const SLOW_MS = 1500; // a vote that waits longer than this is spoken of
@@ -161,15 +163,17 @@ class Phone {
     this.asking?.abort(); // after a sleep, its answer may never come
     const asking = (this.asking = new AbortController());
     const { epoch } = this;
-    let wait = HIDDEN_MS;
+    let wait = document.hidden ? HIDDEN_MS : AGAIN_MS;
     try {
-      const me = await ask(`me?seen=${encodeURIComponent(this.me?.version ?? "")}`, null, asking);
+      // The server answers when there is news, or after a while.
+      const hold = document.hidden ? "" : "&hold";
+      const seen = encodeURIComponent(this.me?.version ?? "");
+      const me = await ask(`me?seen=${seen}${hold}`, null, asking, hold ? HOLD_MS : undefined);
       if (asking !== this.asking) return;
       this.faults = 0;
       // Asked before one of our votes was settled, so it may not know it: it would show what is answered already.
-      if (epoch === this.epoch && !me.same) this.take(me);
       if (epoch !== this.epoch) wait = 300;
-      else if (!document.hidden) wait = me.again * 1000; // the server knows how many look
+      else if (!me.same) this.take(me);
     } catch (fault) {
       if (asking !== this.asking) return;
       if (this.refused(fault)) return;

@@ -68,8 +68,8 @@ export class Fault extends Error {
 
 const UNHEARD = "The classroom's computer does not answer. Is this device still on the same network?";
 
-export async function ask(path, body, stop = new AbortController()) {
-  const timer = setTimeout(() => stop.abort(), PATIENCE_MS);
+export async function ask(path, body, stop = new AbortController(), patience = PATIENCE_MS) {
+  const timer = setTimeout(() => stop.abort(), patience);
   const post = body && { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
   try {
     const reply = await fetch(`${place.prefix}/api/${place.code}/${path}`, { signal: stop.signal, ...post });
