@@ -354,6 +354,26 @@ def test_whoever_waits_in_vain_is_told_so(room, monkeypatch):
         assert client.get(f"{at}/me?seen=0&hold").json()["version"] == seen, "what is old news is told at once"
 
 
+def test_a_seat_has_a_few_questions_held_and_the_rest_answered(room, monkeypatch):
+    """Or one phone, with a few lines of code, would take the connections of a whole hall."""
+    monkeypatch.setattr(app, "HOLD", 2.0)
+    with served(room) as phone:
+        at, client, other = f"/api/{room.code}", phone(), phone()
+        for each in (client, other):
+            each.post(f"{at}/join", json={"nickname": ""})
+        seen = client.get(f"{at}/me").json()["version"]
+        look = f"{at}/me?seen={seen}&hold"
+        with ThreadPoolExecutor(3 * app.MOST_HELD) as threads:
+            asked = [threads.submit(client.get, look) for _ in range(2 * app.MOST_HELD)]
+            answered, held = wait(asked, timeout=1.2)
+            assert len(answered) == len(held) == app.MOST_HELD
+            assert not wait([threads.submit(other.get, look)], timeout=0.3).done, "one seat costs no other its place"
+            wait(held)
+        assert all(each.result().json() == {"version": seen, "same": True} for each in asked)
+        with ThreadPoolExecutor(1) as threads:
+            assert not wait([threads.submit(client.get, look)], timeout=0.3).done, "what is answered is held no more"
+
+
 def test_a_code_is_read_as_it_was_meant(room):
     with served(room) as phone:
         typed = f" {room.code[:4].lower()}-{room.code[4:]}"

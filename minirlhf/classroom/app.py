@@ -44,6 +44,7 @@ CHEAP = 1.0  # seconds for which a projector's view is good enough, while votes 
 COOKIE_DAYS = 7
 HOLD = 15.0  # seconds for which a phone that asks for news is kept waiting for some: asking costs the training more
 TOLD_A_SECOND = 200  # phones: all of them ask for everything once there is news
+MOST_HELD = 4  # questions of one seat, for tabs and reloads: nobody may take the connections of all others
 
 
 class Classroom:
@@ -57,6 +58,7 @@ class Classroom:
         self.looked: dict[str, tuple[float, Room]] = {}
         self.news: dict[str, asyncio.Task[None]] = {}  # for each room, done when there is some
         self.waiting: Counter[str] = Counter()  # how many phones wait for it
+        self.held: Counter[str] = Counter()  # how many questions of each seat are
         self.asked_at = 0.0  # when somebody last wanted something, on the loop's clock
         self.asked: set[str] = set()  # for which rooms, since that was last written down
         rooms.purge(store)
@@ -164,8 +166,8 @@ class Classroom:
         room = await self.room(request)
         voter = self.require_seat(request, room)
         seen = request.query_params.get("seen")
-        if seen == str(room.state) and "hold" in request.query_params:
-            await self.wait_for_news(room)
+        if seen == str(room.state) and "hold" in request.query_params and self.held[voter] < MOST_HELD:
+            await self.wait_for_news(room, voter)
             room = await self.room(request)
         if seen == str(room.state):
             return JSONResponse({"version": str(room.state), "same": True})
@@ -292,17 +294,21 @@ class Classroom:
             self.looked[code] = now, found
         return found
 
-    async def wait_for_news(self, room: Room) -> None:
+    async def wait_for_news(self, room: Room, voter: str) -> None:
         """Until the room is another one than this, or for HOLD seconds; not all phones go on at the same moment."""
         news = self.news.get(room.code)
         if news is None or news.done():
             news = self.news[room.code] = asyncio.create_task(self.watch(room))
         self.waiting[room.code] += 1
+        self.held[voter] += 1
         try:
             await asyncio.wait([news], timeout=HOLD)
             await asyncio.sleep(random() * self.waiting[room.code] / TOLD_A_SECOND if news.done() else 0)
         finally:
             self.waiting[room.code] -= 1
+            self.held[voter] -= 1
+            if not self.held[voter]:
+                del self.held[voter]
 
     async def watch(self, room: Room) -> None:
         """Until the room is another one, or it cannot be seen, or for HOLD seconds."""
