@@ -28,9 +28,9 @@ def asked(n=6, round=1):
 class OpenRoom:
     """One room on a store, whose first round is open for votes, if nothing else is said."""
 
-    def __init__(self, where, seats=100, questions=None, opens=True, hours=4.0):
+    def __init__(self, where, seats=100, questions=None, opens=True, hours=4.0, title="Which is better?"):
         self.store = FeedbackStore(where)
-        self.code, self.token = rooms.open_room(self.store, "Which is better?", hours, seats)
+        self.code, self.token = rooms.open_room(self.store, title, hours, seats)
         self.questions = questions or asked()
         self.change(rooms.write_down, round=1, written=self.questions)
         if opens:

@@ -15,6 +15,7 @@ from sqlalchemy.event import listen, remove
 from minirlhf.classroom import app, guard, kinds, paper, rooms, schools, tables, tokens, values, views
 from minirlhf.classroom.place import ON_A_HUB, Place, hubs_place
 from minirlhf.classroom.rooms import Refused
+from minirlhf.feedback.meaning import ENOUGH_TO_LEARN
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Better, BothBad, Skip, Stars, Tie, sides
 from minirlhf.paths import data_folder
@@ -209,6 +210,87 @@ def test_the_projector_counts_what_stands_and_shows_what_divides(room):
     assert -1 <= seen["alpha"] < 1
 
 
+# Who is here.
+
+
+def members(room):
+    """The teacher's list, as the panel shows it."""
+    return [member for member in room.change(views.teacher)["members"] if not member["removed"]]
+
+
+def test_whoever_sits_there_keeps_their_place_and_their_name_whoever_comes_and_goes(room):
+    voters = [room.sit(name) for name in ("Kim", "", "kim", "", "Kim (2)", "Voter 4", "Kim")]
+    names = ["Kim", "Voter 2", "kim (2)", "Voter 4", "Kim (2) (2)", "Voter 4 (2)", "Kim (3)"]
+    assert [(each["voter"], each["name"]) for each in members(room)] == list(zip(voters, names, strict=True))
+    room.change(paper.count_hands, question=room.questions[0].key, counts=[3, 0, 0, 0])  # nobody in the list
+    voters += [room.sit()]
+    names += ["Voter 8"]
+    room.do("remove", voter=voters.pop(0))
+    names.pop(0)
+    assert [(each["voter"], each["name"]) for each in members(room)] == list(zip(voters, names, strict=True))
+    room.change(rooms.forget, voters=[voters.pop(0)])
+    names.pop(0)
+    assert [(each["voter"], each["name"]) for each in members(room)] == list(zip(voters, names, strict=True))
+
+
+def test_whoever_is_silent_or_never_chooses_is_seen_long_before_it_is_odd(tmp_path):
+    room = OpenRoom(tmp_path / "votes.db", questions=asked(views.MANY), opens=False)
+    silent, unsure, chooses = (room.sit() for _ in range(3))
+
+    def marks(voter):
+        return next((each["note"], each["suspect"]) for each in members(room) if each["voter"] == voter)
+
+    assert marks(silent) == (None, None)
+    room.do("open")
+    assert marks(silent) == (None, None), "nobody has answered, so nobody is late"
+    room.cast(*[ballot(chooses, question) for question in room.questions[:6]])
+    assert "no answer" in marks(silent)[0]
+    room.cast(*[ballot(unsure, question, Tie()) for question in room.questions[:6]])
+    assert "no choice" in marks(unsure)[0] and marks(chooses) == (None, None)
+    room.do("close")
+    assert "no answer" in marks(silent)[0]
+    room.do("open")
+    room.cast(*[ballot(unsure, question, BothBad()) for question in room.questions[6:]])
+    note, suspect = marks(unsure)
+    assert note is None and "never chose" in suspect
+    room.cast(ballot(silent, room.questions[0]))
+    assert marks(silent) == (None, None)
+
+
+# Before a training.
+
+
+def test_few_choices_are_said_before_a_training_is_asked_for(tmp_path):
+    room = OpenRoom(tmp_path / "votes.db", questions=asked(ENOUGH_TO_LEARN + 1))
+    voter = room.sit()
+    *most, last, tied = room.questions
+    room.cast(*[ballot(voter, question) for question in most], ballot(voter, tied, Tie()))
+    assert not room.change(views.teacher)["few"], "it may still be many"
+    room.do("close")
+    few = room.change(views.teacher)["few"]
+    assert f"{ENOUGH_TO_LEARN - 1} choices" in few and f" {ENOUGH_TO_LEARN} " in few
+    room.do("open")
+    room.cast(ballot(voter, last))
+    room.do("close")
+    assert not room.change(views.teacher)["few"]
+    room.do("hide", question=last.key)
+    assert room.change(views.teacher)["few"], "what is hidden is not learned from"
+
+
+def test_few_choices_of_either_school_are_said_before_two_models_learn(tmp_path):
+    room, voters = schooled(tmp_path / "votes.db", before=2, questions=asked(ENOUGH_TO_LEARN))
+    one, other = voters
+    room.cast(*[ballot(one, question) for question in room.questions], ballot(other, room.questions[0]))
+    room.do("close")
+    few = room.change(views.teacher)["few"]
+    assert re.search(r"\b(20 choices and the other 1|1 choice and the other 20);", few)
+    assert not any(rule in few for rule in schools.BY_WORDS)
+    room.do("open")
+    room.cast(*[ballot(other, question) for question in room.questions])
+    room.do("close")
+    assert not room.change(views.teacher)["few"]
+
+
 # Paper.
 
 
@@ -271,6 +353,39 @@ def test_paper_is_counted_while_it_can_be_and_up_to_the_seats(tmp_path):
     with pytest.raises(Refused):
         count(first, 9, 0, 0, 0)
     assert on_paper(room, first) == [4, 5, 0, 0]
+
+
+def test_hands_that_are_counted_after_the_close_are_learned_from_and_the_panel_says_until_when(tmp_path):
+    room = OpenRoom(tmp_path / "votes.db", opens=False)
+    key = room.questions[0].key
+
+    def why_not():
+        """What the panel says, which is what a count is refused with."""
+        told = room.change(views.teacher)["no_hands"]
+        try:
+            room.change(paper.count_hands, question=key, counts=[4, 3, 0, 0])
+        except Refused as refused:
+            assert told and str(refused) == told
+        else:
+            assert not told
+        return told
+
+    assert "open" in why_not()
+    for do in ("open", "pause", "resume", "close"):
+        room.do(do)
+        assert not why_not(), do
+    room.do("train")
+    assert len(room.votes()) == 7 and "next" in why_not()
+    room.change(rooms.update_job, round=1, status="failed")
+    room.change(rooms.change, phase="closed")
+    assert not why_not(), "it has not been learned from"
+    room.change(rooms.change, phase="trained")
+    assert "next" in why_not()
+    room.change(rooms.write_down, round=2, written=asked(round=2))
+    room.do("next", kind="schools")
+    assert "rule" in why_not()
+    room.do("end")
+    assert "over" in why_not()
 
 
 def test_a_room_is_led_by_paper_alone(room):
@@ -594,6 +709,96 @@ def test_hostile_text_is_data(room):
     assert HOSTILE.strip() in {reply for question in seen["questions"] for reply in question["replies"]}
 
 
+# What is revealed.
+
+
+def trained(room, voter="", round=1):
+    """As the learner leaves a room: two pairs of answers, words, and a receipt."""
+    room.cast(ballot(voter or room.sit(), room.questions[0]))
+    room.do("train")
+    answers = [{"prompt": f"My hat {n}?", "before": "No.", "after": "Yes."} for n in range(2)]
+    result = {"answers": answers, "weights": [["yes", 1.0]], "receipts": {voter: [6, 2, 5]}}
+    room.change(rooms.update_job, round=round, status="done", result=result)
+    room.change(rooms.change, phase="trained")
+
+
+def test_the_teacher_goes_back_as_far_as_the_first_pair_and_forth_again(room):
+    trained(room)
+
+    def shown():
+        seen = room.change(views.screen)
+        return seen["reveal"]["shown"], seen["weights"] is not None
+
+    with pytest.raises(Refused):
+        room.do("back")
+    ways = [("reveal", (1, False)), ("reveal", (2, False)), ("reveal", (2, True))]
+    ways += [("back", (2, False)), ("back", (1, False)), ("reveal", (2, False)), ("back", (1, False))]
+    for do, then in ways:
+        room.do(do)
+        assert shown() == then
+    with pytest.raises(Refused):
+        room.do("back")
+    assert shown() == (1, False) and room.change(rooms.find).phase == "reveal"
+
+
+def test_a_phone_says_what_the_screen_shows_and_its_receipt_is_of_this_round(room):
+    voter = room.sit()
+
+    def phone():
+        seen = room.change(views.phone, voter=voter)
+        return seen["shows"], (seen["receipt"] or {}).get("sentence", "")
+
+    trained(room, voter)
+    assert phone()[0] == "" and "round 1" in phone()[1]
+    for do, shows in [("reveal", "pairs"), ("reveal", "pairs"), ("reveal", "words"), ("back", "pairs")]:
+        room.do(do)
+        assert phone()[0] == shows and "6 choices" in phone()[1]
+    room.change(rooms.write_down, round=2, written=asked(round=2))
+    room.do("next")
+    for do in ("pause", "resume", "close"):
+        assert phone() == ("", "")
+        room.do(do)
+    assert phone() == ("", ""), "it is an earlier round's"
+    room.questions = asked(round=2)
+    room.do("open")
+    trained(room, voter, round=2)
+    assert "up to round 2" in phone()[1]
+
+
+def test_a_pause_ends_with_the_vote_that_it_was_made_in(room):
+    room.do("pause")
+    room.do("close")
+    room.do("open")
+    assert room.change(views.screen)["phase"] == "voting"
+
+
+# All is erased.
+
+
+def test_where_all_was_erased_everybody_is_told_so(room):
+    """Also after whoever opened the room has closed it."""
+    with served(room) as phone:
+        at, here, late, teacher = f"/api/{room.code}", phone(), phone(), phone()
+        here.post(f"{at}/join", json={})
+        key = here.get(f"{at}/me").json()["questions"][0]["key"]
+        assert not late.get(f"{at}/screen").json()["erased"]
+        teacher.post(f"{at}/teach/login", json={"token": room.token})
+        assert teacher.post(f"{at}/teach/do", json={"do": "erase"}).is_success
+        room.change(rooms.change, phase="over")
+        assert late.get(f"{at}/screen").json()["erased"]
+        vote = {"question": key, "says": {"answer": "Tie"}, "id": uuid4().hex}
+        told = [
+            here.get(f"{at}/me"),
+            here.post(f"{at}/vote", json=vote),
+            here.post(f"{at}/join", json={}),
+            late.post(f"{at}/join", json={}),
+        ]
+    for answer in told:
+        assert not answer.is_success and "erased" in answer.json()["error"]
+        assert answer.json()["erased"] and "join" not in answer.json()
+    assert not room.store.events()
+
+
 # Two schools.
 
 
@@ -727,7 +932,9 @@ def test_a_guess_counts_while_it_is_asked_and_is_right_for_one_school_alone(tmp_
     two_models(room)
     for _ in range(3):
         assert guess(voters[0], 1) == 409 and room.change(views.phone, voter=voters[0])["guess"] is None
+        assert room.change(views.phone, voter=voters[0])["shows"] in ("", "models")
         room.do("reveal")
+    assert room.change(views.phone, voter=voters[0])["shows"] == "ask"
     assert [guess(voters[0], wrong) for wrong in (0, 3, None, "1", True, [1])] == [400] * 6
     assert guess("person-nobody", 1) == 403
     state = room.change(rooms.find).state
@@ -740,6 +947,11 @@ def test_a_guess_counts_while_it_is_asked_and_is_right_for_one_school_alone(tmp_
     room.change(rooms.forget, voters=voters[2:3])
     room.do("reveal")
     assert guess(voters[0], 2) == 409
+    room.do("back")  # the question is on the screen once more, and everybody knows the answer
+    assert guess(voters[0], 2) == 409 and room.change(views.phone, voter=voters[0])["guess"] is None
+    assert room.change(views.screen)["schools"]["models"] is None
+    assert room.change(views.phone, voter=voters[0])["shows"] == "whose"
+    room.do("reveal")
     seen = room.change(views.screen)["schools"]
     of_model_1 = [
         voter for voter in voters[:2] if "was model 1" in room.change(views.phone, voter=voter)["receipt"]["sentence"]
@@ -824,7 +1036,9 @@ def test_a_room_is_said_to_choose_what_most_of_it_chose_or_to_be_torn(counts):
     assert mirrored == (None if chosen is None else 1 - chosen)
     assert chosen is None or counts[chosen] > counts[1 - chosen]
     assert (values.verdict(each, counts) in each.chosen) == (chosen is not None)
-    if abs(first - second) >= 2 and min(first, second) == 0:
+    if sum(counts) < values.HANDFUL:
+        assert chosen is None and ("few" in values.verdict(each, counts)) == any(counts)
+    elif abs(first - second) >= 2 and min(first, second) == 0:
         assert chosen == int(second > first)
 
 
@@ -849,6 +1063,8 @@ def test_trade_offs_are_shown_one_by_one_with_what_was_counted_and_train_nobody(
         seen = room.change(views.screen)["values"]
         assert [each["values"] for each in seen["items"]] == [each.values for each in shown[:n]]
         assert (seen["shown"], seen["all"]) == (min(n, len(shown)), n > len(shown))
+        on_phone = "" if n == 0 else "trade-offs" if n <= len(shown) else "all"
+        assert room.change(views.phone, voter=voters[0])["shows"] == on_phone
         if n <= len(shown):
             room.do("reveal")
     assert {tuple(each["counts"]) for each in seen["items"]} == {(3, 1, 1, 0)}

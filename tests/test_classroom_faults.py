@@ -278,7 +278,7 @@ def test_the_kernel_that_opened_a_room_is_killed_and_the_room_goes_on(tmp_path, 
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as kernel:
         code = kernel.stdout.readline().strip()
         kernel.send_signal(signal.SIGKILL)
-    note = json.loads((tmp_path / "classroom.json").read_text())
+    (note,) = json.loads((tmp_path / "classroom.json").read_text())
     session = classroom.attach()
     try:
         assert (session.code, session.server, session.learner) == (code, note["server"], note["learner"])

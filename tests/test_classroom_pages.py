@@ -164,7 +164,11 @@ def phases(room):
     yield "over"
 
 
-def through_schools(room):
+STRANGE = ((HOSTILE, LONG, RTL), ("My hat?", "No.", "line\n" * 30))
+STRANGE_WORDS = (LONG, "(ten more words)", "<b>!", "please", ".", "no", "مرحبا", "sorry")
+
+
+def through_schools(room, texts=STRANGE, words=STRANGE_WORDS):
     """Bring a room whose first round has two schools through all it can be."""
     yield "waiting"
     for do in ("kind", "open"):
@@ -177,11 +181,9 @@ def through_schools(room):
     records = [{"first": n / 10, "second": n / 50} for n in range(9)] + [{"second": 0.3}]
     room.change(rooms.update_job, round=1, status="running", total=12, records=records, words="Two models learn.")
     yield "running"
-    texts = [(HOSTILE, LONG, RTL), ("My hat?", "No.", "line\n" * 30)]
     answers = [{"prompt": prompt, "first": first, "second": second} for prompt, first, second in texts]
-    words = [LONG, "(ten more words)", "<b>!", "please", ".", "no", "مرحبا", "sorry"]
     weights = [[word, 1.25 - i / 3] for i, word in enumerate(words)]
-    two_models(room, answers=answers, weights=[weights, weights[:1]])
+    two_models(room, answers=answers, weights=[weights, weights])
     yield "trained"
     for n in range(4):
         room.do("reveal")
@@ -224,6 +226,29 @@ CUT_OFF = """() => [...document.querySelectorAll('#stage li, #stage p, #stage h2
     const box = each.getBoundingClientRect(), frame = (each.closest('.side') ?? document.body).getBoundingClientRect();
     return box.height && (box.bottom > frame.bottom + 1 || box.top < frame.top - 1);
 }).map((each) => each.outerHTML.slice(0, 80))"""
+
+# Every text of which a part cannot be seen: beyond the window, or beyond what cuts it off. (Letters are a little taller
+# than their lines, and a blank at a line's end hangs, so a third of one may stick out.)
+CUT_SHORT = """() => {
+    const found = [];
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let text; (text = texts.nextNode()); ) {
+        if (!text.textContent.trim() || !text.parentElement.getClientRects().length) continue;
+        const range = document.createRange();
+        range.selectNodeContents(text);
+        const boxes = [...range.getClientRects()];
+        for (let frame = text.parentElement; frame; frame = frame.parentElement) {
+            if (frame !== document.body && getComputedStyle(frame).overflowY === 'visible') continue;
+            const { left, top, right, bottom } = frame.getBoundingClientRect();
+            const beyond = (box) => Math.max(left - box.left, top - box.top, box.right - right, box.bottom - bottom);
+            if (boxes.some((box) => beyond(box) > box.height / 3)) {
+                found.push(`${frame.className || frame.tagName}: ${text.textContent}`);
+                break;
+            }
+        }
+    }
+    return found;
+}"""
 
 # A voter.
 
@@ -404,14 +429,19 @@ def test_a_phone_sees_what_the_room_does_and_what_became_of_its_votes(visitors, 
     room.do("train")
     (member,) = room.change(rooms.members_of)
     learned(room, member["voter"])
-    room.do("reveal")
-    message = phone.locator("#message")
-    expect(message).to_contain_text("screen")
-    expect(message).to_contain_text("6 choices")
+    message, sentence = phone.locator("#message"), phone.locator("#sentence")
+    for shown in ("before and after", "before and after", "words"):
+        room.do("reveal")
+        expect(sentence).to_contain_text(shown)
+        expect(message).to_contain_text("screen")
+        expect(message).to_contain_text("6 choices in round 1")
     again = Question("pair", "Customer: Again?\nAgent:", (" Yes.", " No."), round=2)
     room.change(rooms.write_down, round=2, written=[again])
     room.do("next")
     counts(phone, "0 of 1")
+    room.do("pause")
+    expect(message).to_contain_text("pause")
+    expect(message).not_to_contain_text("choices")
 
 
 def test_votes_are_deleted_when_asked_twice(visitors, room):
@@ -504,6 +534,18 @@ def test_the_screen_draws_two_models_side_by_side_on_one_scale(visitors, server)
     assert scales[0] == scales[1]
 
 
+def test_the_screen_says_when_a_pair_gets_its_bar(visitors, room):
+    screen, voters = visitors.visit("screen", room), [room.sit() for _ in range(3)]
+    for voter in voters[:2]:
+        room.cast(*[ballot(voter, question) for question in room.questions])
+    expect(screen.locator("#voted")).to_have_text("2")
+    expect(screen.locator(".hint")).to_contain_text("3 people")
+    expect(screen.locator(".pairs li")).to_have_count(0)
+    room.cast(ballot(voters[2], room.questions[0]))
+    expect(screen.locator(".pairs li")).to_have_count(1)
+    expect(screen.locator(".hint")).to_be_hidden()
+
+
 @pytest.mark.parametrize("method", ["PPO", "DPO"])
 def test_the_screen_draws_what_each_method_reports(visitors, room, method):
     """The names in a record are the learner's own; a name that the page does not know would draw nothing."""
@@ -534,6 +576,107 @@ def test_what_was_revealed_can_be_looked_at_again(visitors, room):
     expect(screen.locator(".side.before")).to_contain_text("WWW")
     screen.keyboard.press("PageDown")
     expect(screen.locator(".side.after")).to_contain_text("Yes.")
+
+
+def test_the_panel_goes_back_to_an_earlier_pair_and_the_screen_follows(visitors, room):
+    """By the keyboard: whoever goes back and back stays on the button, and never presses what comes next."""
+    room.cast(somebodys(room))
+    room.do("close")
+    room.do("train")
+    learned(room)
+    panel, screen = visitors.visit("teach", room), visitors.visit("screen", room)
+    following, back = panel.locator("#next"), panel.get_by_role("button", name=re.compile("^Back"))
+    skip = panel.get_by_role("button", name=re.compile("^Skip .* round 2"))
+    for name in ("Show the first pair", "Show pair 2 of 2", "Show what we paid for"):
+        expect(skip).to_be_visible()
+        press(panel, name)
+    expect(following).to_have_text("Open round 2")
+    expect(skip).to_have_count(0)  # one button for it
+    expect(screen.locator(".words li")).to_have_count(6)
+    for text, step in (("pair 2", "2 of 2"), ("pair 1", "1 of 2")):
+        expect(back).to_contain_text(text)
+        back.press("Enter")
+        expect(screen.locator("#step")).to_contain_text(step)
+        expect(back).to_be_focused()
+    expect(back).to_have_attribute("aria-disabled", "true")
+    back.press("Enter")
+    expect(following).to_have_text("Show pair 2 of 2")
+    press(panel, "Show pair 2 of 2")
+    expect(screen.locator("#step")).to_contain_text("2 of 2")
+    assert not Axe().run(panel).response["violations"]
+
+
+def test_a_notice_stays_as_long_as_what_it_tells_of(visitors, room):
+    panel = visitors.visit("teach", room)
+    notice, following = panel.get_by_role("status"), panel.locator("#next")
+    room.cast(somebodys(room))
+    press(panel, "Lock the door")
+    expect(notice).to_contain_text("locked")
+    room.do("close")
+    expect(following).to_contain_text("Train")
+    expect(notice).to_be_empty()
+    press(panel, "Train now with PPO")
+    expect(notice).to_contain_text("learn")
+    expect(following).to_contain_text("Learning")
+    room.change(rooms.change, phase="training")  # another snapshot of the same
+    settled(panel, room)
+    expect(notice).to_contain_text("learn")
+    learned(room)
+    expect(following).to_contain_text("Show")
+    expect(notice).to_be_empty()
+    press(panel, "Unlock the door")
+    expect(notice).to_contain_text("open")
+    panel.get_by_role("button", name="End the room").click()  # a press that asks first tells nothing yet
+    expect(notice).to_be_empty()
+
+
+def test_a_pause_is_ended_by_one_button(visitors, room):
+    panel = visitors.visit("teach", room)
+    press(panel, "Pause")
+    goes_on = panel.get_by_role("button", name=re.compile("Go on"))
+    expect(goes_on).to_have_count(1)
+    expect(goes_on).to_be_focused()
+    goes_on.click()
+    expect(panel.get_by_role("button", name="Pause")).to_be_visible()
+
+
+def test_few_choices_are_said_beside_the_button_that_trains(visitors, room):
+    room.cast(somebodys(room))
+    panel = visitors.visit("teach", room)
+    few = panel.locator("#few")
+    expect(panel.locator("#next")).to_contain_text("Close")
+    expect(few).to_be_hidden()
+    room.do("close")
+    expect(few).to_contain_text("1 choice ")
+    assert not Axe().run(panel).response["violations"]
+    press(panel, "Train now with PPO")
+    expect(few).to_be_hidden()
+
+
+def test_no_row_moves_under_a_finger_when_somebody_comes_or_answers(visitors, room):
+    voters = [room.sit(name) for name in ("Kim", "", "Kim", "")]
+    panel = visitors.visit("teach", room)
+    rows = panel.locator("#members li")
+    expect(rows).to_have_count(4)
+    named = ["Remove: Kim", "Remove: Voter 2", "Remove: Kim (2)", "Remove: Voter 4"]
+
+    def places():
+        return [panel.get_by_role("button", name=name, exact=True).bounding_box() for name in named]
+
+    before = places()
+    assert [box["y"] for box in before] == sorted(box["y"] for box in before)
+    room.cast(ballot(voters[2], room.questions[0]))
+    room.sit("Kim")
+    expect(rows).to_have_count(5)
+    expect(rows.nth(0)).to_contain_text("no answer yet")
+    expect(rows.nth(2)).not_to_contain_text("no answer")
+    assert [box["y"] - before[0]["y"] for box in before] == [box["y"] - places()[0]["y"] for box in places()]
+    press(panel, "Remove: Kim (2)")
+    expect(panel.get_by_role("group", name=re.compile(r"Kim \(2\)"))).to_be_visible()
+    press(panel, "Yes, remove")
+    expect(rows).to_have_count(4)
+    assert not room.votes()
+    assert panel.get_by_role("button", name="Remove: Kim (3)", exact=True).is_visible()
 
 
 def test_the_teachers_key_is_used_once_and_seen_nowhere(visitors, room):
@@ -627,6 +770,26 @@ def test_hands_on_paper_are_typed_in_by_the_keyboard(visitors, room):
     expect(panel.locator("#counting")).to_be_hidden()
 
 
+def test_hands_are_counted_after_the_close_and_the_panel_says_when_they_are_not(visitors, server):
+    room = OpenRoom(server[0], opens=False)
+    panel = visitors.visit("teach", room)
+    why, type_in = panel.locator("#no-hands"), panel.get_by_text("Type in what was counted")
+    expect(why).to_contain_text("open")
+    expect(type_in).to_be_hidden()
+    room.do("open")
+    room.do("close")
+    type_in.click()
+    panel.get_by_role("spinbutton").first.fill("7")
+    panel.keyboard.press("Enter")
+    expect(panel.get_by_role("status")).to_contain_text("7 hands")
+    expect(why).to_be_hidden()
+    expect(panel.locator("#few")).to_contain_text("7 choices")
+    press(panel, "Train now with PPO")
+    expect(why).to_contain_text("next")
+    expect(type_in).to_be_hidden()
+    assert len(room.votes()) == 7
+
+
 @pytest.mark.parametrize("layout", ["sheet", "cards"])
 def test_the_pairs_can_be_printed(visitors, server, layout):
     texts = [HOSTILE, RTL, LONG, "A hat. " * 80]
@@ -703,6 +866,32 @@ def test_erasing_asks_twice(visitors, room):
     press(panel, "Yes, erase everything")
     expect(panel.locator("#phase")).to_contain_text("Over")
     assert not room.votes()
+
+
+def test_when_all_is_erased_each_page_says_so_and_a_phone_keeps_nothing(visitors, room):
+    context = visitors.context()
+    phone, screen = visitors.phone(room, context=context), visitors.visit("screen", room)
+    panel = visitors.visit("teach", room)
+    with sent(phone, "vote"):
+        press(phone, "Tie")
+    context.set_offline(True)
+    press(phone, "Tie")  # and this one waits on the phone
+    expect(panel.locator("#phase")).to_contain_text("1 voted")
+    room.do("erase")
+    context.set_offline(False)
+    for page, told in ((phone, "#sentence"), (screen, "main"), (panel, "#seats")):
+        expect(page.locator(told)).to_contain_text("erased")
+    expect(phone.get_by_role("button", name="Join")).to_be_hidden()
+    expect(phone.get_by_text("About you")).to_be_hidden()
+    expect(screen.locator("main")).not_to_contain_text("on your phone")
+    assert not phone.evaluate("localStorage.length")
+    phone.reload()
+    expect(phone.locator("#sentence")).to_contain_text("erased")
+    late = visitors.visit("j", room)
+    press(late, "Join")
+    expect(late.get_by_role("alert")).to_contain_text("erased")
+    for page in (phone, screen, panel, late):
+        assert not Axe().run(page).response["violations"]
 
 
 def test_an_export_names_nobody(visitors, room):
@@ -835,6 +1024,72 @@ def test_a_round_of_any_kind_shuts_nobody_out(visitors, server, kind, through, d
         assert not found.response["violations"], (phase, found.generate_report())
 
 
+ASKS = "My new lamp came broken, and it is a gift. Please help."
+WORDS = ["(ten more words)", "appointment", "trouble", "please", "!", "sorry"]
+TITLE = "Which reply would you rather get?"  # the notebook's own
+SAYS = (  # as long as any reply that a model of this course gives
+    "Oh no, we are so sorry to hear that your new lamp came broken! Take a picture of it for us, please, and a new "
+    "one will be on its way to you today. You can keep the old one or put it in the bin.",
+    "Hello there! We are sorry for the trouble with your new lamp, thank you for telling us. Please turn it off and "
+    "on, look at the plug, and if it is still dead then we will send somebody who can repair it.",
+)
+WARNED = (
+    "5 votes: 4 choices, 1 tie. The words explain 4 of the choices, and would have foreseen 0.\nThere are fewer than "
+    "20 choices and judgements (4 so far), so what a reward model learns from them is mostly luck: vote some more "
+    "before you trust it.\nEvery choice fell on the left reply (8 choices), so the side may have been chosen and not "
+    "the text: ask again with the sides drawn by lot."
+)
+
+
+def long_questions():
+    prompts = [f"Customer: {i} {ASKS}\nAgent:" for i in range(6)]
+    return [Question("pair", prompt, tuple(f" {text}" for text in SAYS)) for prompt in prompts]
+
+
+def through_long_replies(room, method):
+    """Bring a room through an ordinary round in which everything is as long as it comes."""
+    room.do("open")
+    yield "voting, and nobody has"
+    for i in range(5):
+        voter, says = room.sit(), [Better(0), Better(1), Tie(), BothBad()][i % 4]
+        room.cast(*[ballot(voter, question, says) for question in room.questions])
+    room.change(rooms.change)
+    yield "voting"
+    for do in ("pause", "resume", "close", "train"):
+        room.do(do, method=method)
+        yield do
+    names = CURVES[method]
+    records = [dict.fromkeys(names, n - 23.45) for n in range(40)]
+    room.change(rooms.update_job, round=1, status="running", total=40, records=records, words=WARNED)
+    yield "running"
+    answers = [{"prompt": ASKS, "before": one, "after": other} for one, other in (SAYS, SAYS[::-1])]
+    weights = [[word, 1.5 - i / 4] for i, word in enumerate(WORDS * 2)]
+    result = {"answers": answers, "weights": weights, "receipts": {}}
+    room.change(rooms.update_job, round=1, status="done", result=result)
+    room.change(rooms.change, phase="trained")
+    yield "trained"
+    for n in range(3):
+        room.do("reveal")
+        yield f"reveal {n + 1}"
+    room.do("end")
+    yield "over"
+
+
+@pytest.mark.parametrize("size", [PROJECTOR, (1920, 1080)], ids=str)
+@pytest.mark.parametrize("method", ["PPO", "DPO", "schools", "values"])
+def test_everything_on_the_projector_is_whole(visitors, server, method, size):
+    room = OpenRoom(server[0], questions=long_questions(), opens=False, title=TITLE)
+    screen = visitors.visit("screen", room, size=size)
+    states = {
+        "schools": lambda: through_schools(room, [(ASKS, *SAYS), (ASKS, *SAYS[::-1])], WORDS),
+        "values": lambda: through_values(room),
+    }.get(method, lambda: through_long_replies(room, method))()
+    for state in states:
+        settled(screen, room)
+        assert screen.evaluate(CUT_SHORT) == [], state
+        assert min(screen.evaluate(LETTERS)) >= LAST_ROW * size[1] / PROJECTOR[1] - 0.01, state
+
+
 def test_two_schools_go_from_the_panel_to_the_phones_and_to_the_screen(visitors, server):
     """The teacher chooses, each phone learns one rule and no screen does, and at the end everybody does."""
     room = OpenRoom(server[0], opens=False)
@@ -913,7 +1168,7 @@ def test_the_bars_of_a_trade_off_grow_from_the_middle_as_far_as_was_voted(visito
     assert abs(boxes["tie"]["x"] + boxes["tie"]["width"] / 2 - middle - whole / 2) < 2
     assert boxes["first"]["x"] < boxes["tie"]["x"] < boxes["second"]["x"]
     expect(panel.locator("#next")).to_contain_text("2 of 12")
-    press(panel, "Open round 2 now")
+    press(panel, "Skip the rest, open round 2")
     expect(panel.locator("#phase")).to_contain_text("round 2")
 
 

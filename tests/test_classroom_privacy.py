@@ -78,8 +78,8 @@ def test_nobody_but_the_teacher_sees_names_and_not_whose_answer_is_whose(room):
     room.cast(ballot(voter, room.questions[0], Tie()))
     assert AS not in str(room.change(views.screen)) and voter not in str(room.change(views.screen))
     (member,) = room.change(views.teacher)["members"]
-    seen = {"voter": voter, "nickname": AS, "simulated": False, "votes": 1, "removed": False, "suspect": None}
-    assert member == seen
+    seen = {"voter": voter, "nickname": AS, "name": AS, "simulated": False, "votes": 1, "removed": False}
+    assert member == seen | {"note": None, "suspect": None}
 
 
 # What is deleted, and when.

@@ -1,5 +1,6 @@
 """Leading a room in code: each step does what is not done yet, trolls are drawn by lot, and nothing is left running."""
 
+import socket
 import subprocess
 import sys
 import warnings
@@ -7,6 +8,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import nbformat
 import psutil
 import pytest
@@ -18,7 +20,7 @@ from minirlhf import classroom, data_folder, plots
 from minirlhf.classroom import ghosts, leading, rooms, trolls
 from minirlhf.classroom.leading import Step
 from minirlhf.classroom.place import Place
-from minirlhf.classroom.session import Session, close_left_in
+from minirlhf.classroom.session import Session, close_left_in, lan_address
 from minirlhf.course.book.execute import run
 from minirlhf.evaluate import Replies
 from minirlhf.feedback.agreement import as_ratings, krippendorff_alpha
@@ -40,9 +42,12 @@ class Led(OpenRoom):
         super().__init__(where)
         self.session = Session(Place(str(self.store.path)), self.code, self.token, 0, 0)
 
-    def phase(self):
+    def room(self):
         with self.store.connect("be read") as connection:
-            return rooms.find(connection, self.code).phase
+            return rooms.find(connection, self.code)
+
+    def phase(self):
+        return self.room().phase
 
     def sit(self, nickname="", origin="human"):
         return self.change(rooms.join, nickname=nickname, origin=origin)["voter"]
@@ -109,18 +114,39 @@ def test_nobody_voted_and_that_is_said(led):
         list(leading.learn(led.session))
 
 
-def test_all_that_is_left_is_revealed_and_then_the_next_round_opens_once(led):
-    led.cast(ballot(led.sit(), led.questions[0]))
+def test_a_ghost_class_is_shown_all_that_is_left_and_then_the_next_round_opens_once(led):
+    led.cast(ballot(led.sit(origin="simulated"), led.questions[0]))
     led.has_learned()
     led.do("reveal")
     leading.reveal(led.session)
     leading.reveal(led.session)
-    with led.store.connect("be read") as connection:
-        assert rooms.find(connection, led.code).revealed == len(RESULT["answers"]) + 1
+    assert led.room().revealed == len(RESULT["answers"]) + 1
     leading.next_round(led.session)
-    leading.next_round(led.session)
-    with led.store.connect("be read") as connection:
-        assert rooms.find(connection, led.code).round == 2
+    assert led.room().round == 2 and led.phase() == "voting"
+
+
+def test_with_people_in_the_room_every_cell_waits_for_the_panel(led):
+    """A cell that is run too early takes no vote from anybody, and shows no pair before its time."""
+    led.change(rooms.change, phase="waiting")
+    led.sit()
+    with ThreadPoolExecutor() as pool:
+
+        def waits(what, *presses):
+            waiting, before = pool.submit(what), led.room()
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=2 * leading.LOOK)
+            assert led.room() == before
+            for press in presses:
+                press()
+            return waiting.result(timeout=20)
+
+        waits(lambda: leading.open_vote(led.session), lambda: led.do("open"))
+        led.cast(ballot(led.sit(), led.questions[0]))
+        steps = waits(lambda: list(leading.learn(led.session)), lambda: led.do("close"), led.has_learned)
+        assert len(steps) == len(RECORDS)
+        waits(lambda: leading.reveal(led.session), lambda: led.do("reveal"))
+        assert led.room().revealed == 1
+        waits(lambda: leading.next_round(led.session), lambda: led.do("next"))
 
 
 def test_no_ghost_sits_down_where_somebody_sits(led):
@@ -326,3 +352,76 @@ def test_where_many_share_a_machine_the_port_is_named_by_a_variable(tmp_path, mo
     finally:
         session.close()
     assert not Path(tmp_path / "classroom.json").exists()
+
+
+# ---- opening twice
+
+
+@pytest.fixture
+def own_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINIRLHF_LESSONS", str(tmp_path))
+    yield tmp_path
+    close_left_in(tmp_path)
+    assert not left(tmp_path)
+
+
+def listens(session, host):
+    """Whether anything listens at the session's port of this address of the machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex((host, session.place.port)) == 0
+
+
+def test_a_cell_that_is_run_twice_opens_one_room(own_folder):
+    first = classroom.open("Which?", store=own_folder / "room.db", port=0)
+    first_words, again = str(first), classroom.open("Which of them?", store=own_folder / "room.db", port=0)
+    assert (again.code, again.server, again.learner) == (first.code, first.server, first.learner)
+    assert again.seen()["title"] == "Which of them?" and "open already" in str(again) and "already" not in first_words
+    assert (classroom.attach().code, str(classroom.attach())) == (first.code, str(again))
+
+
+def test_a_room_is_reached_as_it_was_asked_for_last(own_folder):
+    """A rehearsal for this laptop alone, and then the class: the printed links lead where they say."""
+    if lan_address() == "127.0.0.1":
+        pytest.fail("This machine is on no network, so nobody can tell.")
+    rehearsal = classroom.open(store=own_folder / "room.db", port=0)
+    assert not listens(rehearsal, lan_address()) and rehearsal.local
+    live = classroom.open(store=own_folder / "room.db", port=0, lan=True)
+    assert live.code == rehearsal.code and listens(live, lan_address()) and not live.local
+    assert httpx.get(live.join_link, trust_env=False).is_success
+    assert live.join_link in str(live) and b"<svg" in live.panel_code().data.encode()
+    back = classroom.open(store=own_folder / "room.db", port=0)
+    assert not listens(back, lan_address()) and back.alive()
+    with pytest.raises(ValueError, match="lan=True"):
+        back.panel_code()
+
+
+def test_a_second_room_stands_beside_the_first_and_outlives_it(own_folder):
+    first, second = (classroom.open(store=own_folder / "room.db", port=0, another=True) for _ in range(2))
+    assert first.code != second.code and first.server == second.server != 0
+    assert classroom.attach().code == second.code and classroom.attach(first.code.lower()).code == first.code
+    with pytest.raises(FileNotFoundError, match=second.code):
+        classroom.attach("NOROOM")
+    first.close()
+    assert second.alive() and classroom.attach().code == second.code
+    second.close()
+    assert not left(own_folder)
+    with pytest.raises(FileNotFoundError, match="No room is open"):
+        classroom.attach()
+
+
+def test_a_room_whose_time_is_over_is_not_found_again(own_folder):
+    first = classroom.open(store=own_folder / "room.db", port=0)
+    first.do("end")
+    second = classroom.open(store=own_folder / "room.db", port=first.place.port)
+    assert second.code != first.code and second.server == first.server
+
+
+def test_a_server_of_somebody_elses_is_not_taken_for_ones_own(own_folder):
+    """On the same votes, but for this laptop alone: the links of a room on the network would lead nowhere."""
+    first = classroom.open(store=own_folder / "room.db", port=0)
+    note = own_folder / "classroom.json"
+    kept = note.read_text()
+    note.unlink()
+    with pytest.raises(OSError, match="started elsewhere"):
+        classroom.open(store=own_folder / "room.db", port=first.place.port, lan=True)
+    note.write_text(kept)

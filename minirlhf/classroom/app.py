@@ -121,7 +121,7 @@ class Classroom:
         return Response(status_code=204)  # every browser asks
 
     async def healthy(self, request: Request) -> Response:
-        return JSONResponse({"ok": True})
+        return JSONResponse({"ok": True, "address": self.address})
 
     async def send_static(self, request: Request) -> Response:
         name = request.path_params["name"]

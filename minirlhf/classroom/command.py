@@ -1,6 +1,7 @@
 """`minirlhf classroom`: open a room and keep it going until Ctrl-C; with --demo, show a whole session by itself."""
 
 import asyncio
+import sys
 import webbrowser
 from dataclasses import dataclass
 from time import sleep
@@ -73,8 +74,12 @@ class Classroom:
             self.address,
             self.prefix,
             keep_days=self.keep_days,
+            another=True,
         )
         print(room, flush=True)
+        if not room.local and sys.stdout.isatty():  # nobody types 43 letters on a phone
+            print("The panel on your own phone, before anybody looks at this screen:")
+            room.panel_qr().terminal(compact=True)
         try:
             if self.browser:
                 webbrowser.open(room.screen_link)
@@ -90,7 +95,7 @@ def keep(room: Session) -> None:
     print("Lead the room from the teacher's link. To end it, press Ctrl-C here.", flush=True)
     while session.phase_of(room) != "over":
         sleep(2)
-        session.attach()
+        session.resume(room)
     sleep(GOODBYE)
 
 

@@ -1,10 +1,11 @@
-"""Lead a room in code, a line for each button of the teacher's panel, and something to see wherever one has to wait.
+"""Follow a room in code, with something to see wherever one has to wait.
 
-Each of these does what has not been done yet: whoever has pressed the button in the panel already loses nothing, and
-a cell that is run twice does nothing twice.
+With people in the room, each of these waits until the teacher has pressed the button in the panel: a cell that is run
+too early takes no vote from anybody. Where only simulated people sit, who press nothing, it presses for them. What was
+done already is not done again.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import Any
@@ -31,9 +32,8 @@ class Step:
 
 
 def open_vote(session: Session) -> None:
-    """Open the round for votes, as soon as its questions are written; a round that was opened stays as it is."""
-    if phase_of(session) == "waiting":
-        wait(lambda: done(session, "open"))
+    """Until the round is open for votes; its questions are written first."""
+    follow(session, "Open the vote", ("waiting",), lambda: done(session, "open") if _seated(session) else None)
 
 
 def gather(session: Session, each: int = 15) -> list[Vote]:
@@ -46,7 +46,7 @@ def gather(session: Session, each: int = 15) -> list[Vote]:
             people, answers = _seated(session), _answers(session)
             bar.set_postfix_str(f"{len(people)} in the room", refresh=False)
             bar.update(answers - bar.n)
-            if people and set(people) == {"simulated"} and answers >= each * len(people):
+            if people and not any_person(session) and answers >= each * len(people):
                 session.do("close")
             sleep(LOOK)
         bar.update(_answers(session) - bar.n)
@@ -54,14 +54,19 @@ def gather(session: Session, each: int = 15) -> list[Vote]:
 
 
 def learn(session: Session, method: str = "PPO") -> Iterator[Step]:
-    """Let the learner train on the room's votes, and follow it step by step; what was learned already is told again.
+    """Follow the training on the room's votes step by step; what was learned already is told again.
 
-    RuntimeError where the training failed or its process does not come back.
+    `method` is for a ghost class; people's teacher chooses it in the panel. RuntimeError where the training failed or
+    its process does not come back.
     """
-    if phase_of(session) in ("voting", "paused"):
-        session.do("close")
-    if phase_of(session) == "closed":
-        session.do("train", method=method)
+
+    def press() -> None:
+        if phase_of(session) == "closed":
+            session.do("train", method=method)
+        else:
+            session.do("close")
+
+    follow(session, "Train now", ("voting", "paused", "closed"), press)
     told, news = 0, monotonic()
     while True:
         training, job = phase_of(session) == "training", _job(session)
@@ -94,15 +99,35 @@ def learned(session: Session) -> dict[str, Any]:
 
 
 def reveal(session: Session) -> None:
-    """Reveal on the projector all that is not revealed yet, the word bars too."""
-    while phase_of(session) in ("trained", "reveal") and done(session, "reveal"):
+    """Until the projector has shown the first pair of answers; a ghost class is shown all of them, and the bars."""
+    follow(session, "Show the first pair", ("trained",), lambda: done(session, "reveal"))
+    while phase_of(session) == "reveal" and not any_person(session) and done(session, "reveal"):
         pass
 
 
 def next_round(session: Session) -> None:
-    """Open the next round, which asks about the changed model, once there is one."""
-    if phase_of(session) in ("trained", "reveal"):
-        session.do("next")
+    """Until the next round is open, which asks about the changed model."""
+    follow(session, "Open round", ("trained", "reveal"), lambda: session.do("next"))
+
+
+def follow(session: Session, button: str, phases: Sequence[str], press: Callable[[], object]) -> None:
+    """Until the teacher has pressed this button in the panel, as long as the room is in one of these phases.
+
+    Where no person sits, `press` does what the button does.
+    """
+    said = False
+    while phase_of(session) in phases:
+        if not any_person(session):
+            press()
+        elif not said:
+            print(f"Waiting for *{button}* in the teacher's panel.", flush=True)
+            said = True
+        sleep(LOOK)
+
+
+def any_person(session: Session) -> bool:
+    """Whether anybody sits in the room who is not simulated."""
+    return "human" in _seated(session)
 
 
 def done(session: Session, step: str) -> bool:

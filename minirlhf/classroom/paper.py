@@ -12,8 +12,8 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-from minirlhf.classroom.kinds import SCHOOLS, kind_of
-from minirlhf.classroom.rooms import Ballot, Refused, count_ballots, count_change, forget, seat, seats_taken
+from minirlhf.classroom.kinds import SCHOOLS, VALUES, kind_of
+from minirlhf.classroom.rooms import Ballot, Refused, Room, count_ballots, count_change, forget, seat, seats_taken
 from minirlhf.classroom.tables import paper, standing
 from minirlhf.feedback.votes import Answer, Better, BothBad, Tie, answer_from_row
 from minirlhf.files.messages import counted
@@ -25,15 +25,13 @@ SHEET = (0, 1)  # the replies, from the left
 def count_hands(connection: sa.Connection, code: str, question: str, counts: Sequence[Any]) -> None:
     """So many hands for A, B, a tie, both bad; counted before, it is corrected, and no hand is counted twice.
 
-    Refused where the room has fewer seats, or where the question is not asked now.
+    Refused where the room has fewer seats, or where no hands are counted or the question is not asked now.
     """
     if len(counts) != len(ANSWERS) or any(type(n) is not int or n < 0 for n in counts):
         raise Refused("A pair on paper has four numbers: hands for A, for B, for a tie, for both bad.", 400)
     room = count_change(connection, code)
-    if kind_of(connection, code, room.round)[0] == SCHOOLS:
-        raise Refused(
-            "Each school has a secret rule, which phones tell; hands on paper know none. They can vote next round."
-        )
+    if why := why_not_now(room, kind_of(connection, code, room.round)[0]):
+        raise Refused(why)
     hands = hands_of(connection, code)
     new, free = max(0, sum(counts) - len(hands)), room.seats - seats_taken(connection, code)
     if new > free:
@@ -47,6 +45,23 @@ def count_hands(connection: sa.Connection, code: str, question: str, counts: Seq
     voted = {row["voter"] for row in standing_hands(connection, code)}
     if idle := [voter for voter in hands if voter not in voted]:  # a number was typed wrong
         forget(connection, code, idle)
+
+
+def why_not_now(room: Room, kind: str) -> str:
+    """Why no hands are counted in this state of a room, and when they are; nothing where they are.
+
+    Whoever holds sheets in their hands closes the vote first and counts then: until the round is learned from or shown.
+    """
+    if room.over:
+        return "The room is over, so no hands are counted any more."
+    if kind == SCHOOLS:
+        return "Each school has a secret rule, which phones tell; hands on paper know none. They can vote next round."
+    if room.phase == "waiting":
+        return "Hands are counted as soon as the vote is open, and after it is closed until the training begins."
+    if room.phase not in ("voting", "closed"):
+        done = "shown" if kind == VALUES else "learned from"
+        return f"This round has been {done}, so no hands are counted in it any more. In the next one they are again."
+    return ""
 
 
 def hands_of(connection: sa.Connection, code: str) -> list[str]:

@@ -22,6 +22,11 @@ class Place:
     """Whether it serves on while no room is open, as a hub's service does: the hub would only start it again."""
 
     @property
+    def called(self) -> str:
+        """What phones open, as far as the host."""
+        return self.address or f"http://{self.host}:{self.port}"
+
+    @property
     def hosts(self) -> tuple[str, ...]:
         """The names under which requests may come; others are somebody's trick with the name service."""
         named = self.address.split("://")[-1].split("/")[0].rsplit(":", 1)[0]

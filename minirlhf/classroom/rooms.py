@@ -20,6 +20,7 @@ from minirlhf.classroom import clock, schools, tokens, values
 from minirlhf.classroom.kinds import KINDS, ORDINARY, SCHOOLS, VALUES, kind_of, trained_on, write_kind
 from minirlhf.classroom.tables import (
     EVERYTHING,
+    arrivals,
     cards,
     guesses,
     jobs,
@@ -40,7 +41,7 @@ from minirlhf.files.messages import counted
 NICKNAME = 24  # letters
 KEEP_DAYS = 30.0  # after a room's end, if nobody says otherwise
 SAYS = ("Better", "Tie", "BothBad", "Skip")  # what a phone's buttons say
-# What the teacher may do when, and what the room does then.
+# What the teacher may do when, and what the room does then; a pause ends with the vote that it was made in.
 STEPS: dict[str, tuple[tuple[str, ...], str]] = {
     "open": (("waiting", "closed"), "voting"),
     "close": (("voting",), "closed"),
@@ -48,13 +49,15 @@ STEPS: dict[str, tuple[tuple[str, ...], str]] = {
     "end": (("waiting", "voting", "closed", "training", "trained", "reveal"), "over"),
 }
 NO_SEAT = "You have no seat in this room any more. Join again."
+ERASED = "Every vote of this room has been erased, and the room is over. Nothing is left to delete."
 REMOVED = "The teacher has closed your seat in this room. Speak to them if that is a mistake."
 
 
 class Refused(Exception):
     """What somebody asked for cannot be done; says why, and what to do.
 
-    `status` is HTTP's number for it; `helps` names what would help, where a page offers it: to join, or a card.
+    `status` is HTTP's number for it; `helps` names what a page has to do about it: to offer to join, to ask for a
+    card, to forget what was erased.
     """
 
     def __init__(self, words: str, status: int = 409, helps: str = "") -> None:
@@ -86,6 +89,7 @@ class Room:
     opened: str
     closes: str
     seats: int
+    """How many may join; none once everything was erased."""
     seed: int
     phase: str
     paused: bool
@@ -99,6 +103,11 @@ class Room:
     def over(self) -> bool:
         """Whether it has ended, or its time has."""
         return self.phase == "over" or clock.now() > datetime.fromisoformat(self.closes)
+
+    @property
+    def erased(self) -> bool:
+        """Whether the teacher has erased every vote and seat; what ends the room afterwards leaves that as it is."""
+        return self.seats == 0
 
 
 def prepare(store: FeedbackStore) -> None:
@@ -211,6 +220,8 @@ def join(
     if mine and voter:
         connection.execute(members.update().where(here).values(nickname=nickname))
         return {"voter": voter, "nickname": nickname}
+    if room.erased:
+        raise Refused(ERASED, helps="erased")
     if room.over:
         raise Refused("This room has ended. Nobody can join it any more.")
     if room.locked:
@@ -218,6 +229,8 @@ def join(
     if seats_taken(connection, code) >= room.seats:
         raise Refused(f"All {room.seats} seats of this room are taken. Ask the teacher.")
     voter = seat(connection, code, nickname, origin)
+    last = connection.scalar(sa.select(sa.func.max(arrivals.c.number)).where(arrivals.c.room == code)) or 0
+    connection.execute(arrivals.insert(), {"room": code, "voter": voter, "number": last + 1})
     if room.phase != "waiting":
         _enrol(connection, room)
     return {"voter": voter, "nickname": nickname}
@@ -239,7 +252,7 @@ def seat(connection: sa.Connection, code: str, nickname: str, origin: str = "hum
 def require_seat(connection: sa.Connection, code: str, voter: str) -> dict[str, Any]:
     """A voter's row among the members; Refused where they have no seat, or no longer."""
     mine = next(iter(members_of(connection, code, voter)), None)
-    if why := _why_no_seat(mine):
+    if why := _why_no_seat(find(connection, code), mine):
         raise why
     assert mine
     return mine
@@ -301,9 +314,9 @@ def guess(connection: sa.Connection, code: str, voter: str, model: Any) -> None:
     """Which of two models a voter takes for their own school's; Refused where nobody asks."""
     room = count_change(connection, code)
     require_seat(connection, code, voter)
-    kind, _ = kind_of(connection, code, room.round)
+    kind, plan = kind_of(connection, code, room.round)
     job = latest_job(connection, room)
-    asked = kind == SCHOOLS and job is not None and job["result"] and schools.asks(job["result"], room.revealed)
+    asked = kind == SCHOOLS and job is not None and job["result"] and schools.asks(plan, job["result"], room.revealed)
     if not asked or room.phase != "reveal" or schools.school_of(connection, code, room.round, voter) is None:
         raise Refused("Nobody asks which model is whose just now. Look up at the screen.")
     if type(model) is not int or model not in (1, 2):
@@ -320,7 +333,7 @@ def forget(connection: sa.Connection, code: str, voters: Iterable[str]) -> None:
     for row in connection.execute(sa.select(jobs).where(jobs.c.room == code)).mappings().all():
         if row["result"] and (result := _without(row["result"], gone)) != row["result"]:
             connection.execute(jobs.update().where(_same_job(code, row["round"])).values(result=result))
-    for table in (standing, members, pupils, guesses, paper):
+    for table in (standing, members, pupils, guesses, paper, arrivals):
         connection.execute(table.delete().where(table.c.room == code, table.c.voter.in_(gone)))
     connection.execute(events.delete().where(events.c.voter.in_(gone)))
     connection.execute(cards.update().where(cards.c.room == code, cards.c.voter.in_(gone)).values(voter=None))
@@ -364,6 +377,10 @@ def step(connection: sa.Connection, code: str, do: str, wish: Mapping[str, Any])
             change(connection, code, votes=rooms.c.votes + 1)
         case "reveal":
             _reveal(connection, room)
+        case "back":
+            if room.phase != "reveal" or room.revealed < 2:
+                raise Refused("There is nothing shown before this.")
+            change(connection, code, revealed=room.revealed - 1)
         case "kind":
             if room.phase != "waiting":
                 raise Refused("This round has begun already. Choose what the next one is for when it is opened.")
@@ -381,7 +398,7 @@ def step(connection: sa.Connection, code: str, do: str, wish: Mapping[str, Any])
             forget(connection, code, seats)
             for table in (questions, jobs, kinds, pupils, guesses, cards):
                 connection.execute(table.delete().where(table.c.room == code))
-            change(connection, code, phase="over")
+            change(connection, code, phase="over", seats=0)
         case _ if do in STEPS:
             before, after = STEPS[do]
             if do == "train" and shows_values(connection, room):  # or not at all: what was chosen can be seen without
@@ -394,7 +411,7 @@ def step(connection: sa.Connection, code: str, do: str, wish: Mapping[str, Any])
                 _enrol(connection, room)
             if do == "train":
                 _ask_to_train(connection, room, str(wish.get("method") or ""))
-            change(connection, code, phase=after)
+            change(connection, code, phase=after, paused=False)
         case _:
             raise Refused(f"There is no {do!r} to do. Load the panel again, to bring it up to date.", 400)
 
@@ -458,6 +475,7 @@ def _voted_by_school(connection: sa.Connection, room: Room) -> list[int]:
 
 
 def _reveal(connection: sa.Connection, room: Room) -> None:
+    kind, plan = kind_of(connection, room.code, room.round)
     if shows_values(connection, room):
         if room.phase not in ("closed", "reveal"):
             raise Refused("The room still chooses: close the vote first.")
@@ -466,10 +484,11 @@ def _reveal(connection: sa.Connection, room: Room) -> None:
         job = latest_job(connection, room)
         if room.phase not in ("trained", "reveal") or not job or not job["result"]:
             raise Refused("There is nothing to reveal yet: train first, and wait until it is done.")
-        apart = kind_of(connection, room.code, room.round)[0] == SCHOOLS
-        total = schools.steps(job["result"]) if apart else len(job["result"]["answers"]) + 1
+        total = schools.steps(job["result"]) if kind == SCHOOLS else len(job["result"]["answers"]) + 1
     if room.revealed >= total:
         raise Refused("All of it is revealed. The next round comes next.")
+    if kind == SCHOOLS and room.revealed + 1 == total:  # whoever is asked again, after a step back, knows it already
+        write_kind(connection, room.code, room.round, kind, plan | {"told": True})
     change(connection, room.code, phase="reveal", revealed=room.revealed + 1)
 
 
@@ -477,7 +496,7 @@ def _next_round(connection: sa.Connection, room: Room, kind: Any) -> None:
     before = ("closed", "trained", "reveal") if shows_values(connection, room) else ("trained", "reveal")
     if room.phase not in before:
         raise Refused("The next round asks about the changed model: train first, and wait until it is done.")
-    room = change(connection, room.code, phase="voting", round=room.round + 1, revealed=0)
+    room = change(connection, room.code, phase="voting", paused=False, round=room.round + 1, revealed=0)
     if kind != ORDINARY:
         _choose_kind(connection, room, kind)
         _enrol(connection, room)
@@ -518,10 +537,15 @@ def write_down(connection: sa.Connection, code: str, round: int, written: Sequen
 
 
 def members_of(connection: sa.Connection, code: str, voter: str | None = None) -> list[dict[str, Any]]:
-    """The rows of all who joined, or of one of them."""
-    query = sa.select(members).where(members.c.room == code)
+    """The rows of all who joined, in the order in which they did, or of one of them.
+
+    Each with its `number` in that order, which nobody else gets while they stay; None for hands on paper.
+    """
+    came = sa.and_(members.c.room == arrivals.c.room, members.c.voter == arrivals.c.voter)
+    query = sa.select(members, arrivals.c.number).outerjoin(arrivals, came).where(members.c.room == code)
     if voter is not None:
         query = query.where(members.c.voter == voter)
+    query = query.order_by(sa.func.coalesce(arrivals.c.number, 0), members.c.voter)
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
@@ -612,15 +636,15 @@ def _owners(connection: sa.Connection, ids: set[str]) -> dict[str, str]:
     return {row.id: row.voter for row in rows}
 
 
-def _why_no_seat(seat: Mapping[str, Any] | None) -> Refused | None:
+def _why_no_seat(room: Room, seat: Mapping[str, Any] | None) -> Refused | None:
     if seat is None:
-        return Refused(NO_SEAT, 403, helps="join")
+        return Refused(ERASED, 403, helps="erased") if room.erased else Refused(NO_SEAT, 403, helps="join")
     return Refused(REMOVED, 403) if seat["removed"] else None
 
 
 def _why_not(room: Room, seat: Any, asked: Any, ballot: Ballot) -> Refused | None:
     """Why an answer cannot be counted; None where it can."""
-    if why := _why_no_seat(seat):
+    if why := _why_no_seat(room, seat):
         return why
     if asked is None or asked["hidden"] or asked["round"] != room.round:
         return Refused("That question is no longer asked. Here is what is asked now.")

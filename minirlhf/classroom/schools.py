@@ -95,9 +95,9 @@ def pupils_of(connection: sa.Connection, code: str, round: int) -> dict[str, int
     return _in_schools(connection, code, round)
 
 
-def asks(result: Mapping[str, Any], revealed: int) -> bool:
+def asks(plan: Mapping[str, Any], result: Mapping[str, Any], revealed: int) -> bool:
     """Whether the room is being asked which model is whose, and has not been told yet."""
-    return revealed == len(result["answers"]) + 1
+    return revealed == len(result["answers"]) + 1 and not plan.get("told")
 
 
 def reveal(

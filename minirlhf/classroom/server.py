@@ -9,6 +9,7 @@ import json
 import signal
 import socket
 import sys
+from dataclasses import replace
 
 import sqlalchemy as sa
 import uvicorn
@@ -27,8 +28,8 @@ BACKLOG = 1024
 
 async def serve(place: Place, listening: socket.socket) -> None:
     """Serve until told to stop, or, unless it stays, until nobody is there any more."""
-    port = listening.getsockname()[1]
-    classroom = Classroom(FeedbackStore(place.store), place.address or f"http://{place.host}:{port}", place.prefix)
+    place = replace(place, port=listening.getsockname()[1])
+    classroom = Classroom(FeedbackStore(place.store), place.called, place.prefix)
     config = uvicorn.Config(
         classroom.app(place.hosts),
         log_config=None,  # a line for each request would keep addresses, and who asked for what
@@ -43,7 +44,7 @@ async def serve(place: Place, listening: socket.socket) -> None:
     )
     server = uvicorn.Server(config)
     watch = asyncio.create_task(keep_watch(server, classroom, place.stays))
-    print(json.dumps({"port": port}), flush=True)
+    print(json.dumps({"port": place.port}), flush=True)
     await server.serve(sockets=[listening])
     watch.cancel()
 

@@ -114,4 +114,11 @@ cards = sa.Table(  # where there are any, each lets one in, once
     sa.Column("card", sa.String, primary_key=True),  # a digest
     sa.Column("voter", sa.String),  # who came in with it
 )
-EVERYTHING = (rooms, questions, members, standing, jobs, kinds, pupils, guesses, paper, keeping, cards)
+arrivals = sa.Table(  # in which order those who joined came, hands on paper not among them
+    "class_arrivals",
+    metadata,
+    sa.Column("room", sa.String, primary_key=True),
+    sa.Column("voter", sa.String, primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),
+)
+EVERYTHING = (rooms, questions, members, standing, jobs, kinds, pupils, guesses, paper, keeping, cards, arrivals)

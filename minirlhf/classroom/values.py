@@ -115,7 +115,9 @@ TRADE_OFFS = (
 )
 BY_PAIR = {each.question(1).pair: each for each in TRADE_OFFS}
 TORN = "The room is torn."
+FEW = "These are too few answers to tell."
 NOBODY = "Nobody chose."
+HANDFUL = 5  # answers, before a room is said to have chosen, or to be torn
 LEADS = 0.6  # of the clear choices, from which on a room is said to have chosen; one vote alone never decides
 
 
@@ -146,8 +148,10 @@ def reveal(
 
 
 def chose(counts: Sequence[int]) -> int | None:
-    """Which of two values a room has chosen; None where it is torn, or nobody chose."""
+    """Which of two values a room has chosen; None where it is torn, or too few have answered to tell."""
     first, second, *_ = counts
+    if sum(counts) < HANDFUL:
+        return None
     torn = max(first, second) < LEADS * (first + second) or abs(first - second) < 2
     return None if torn else int(second > first)
 
@@ -156,7 +160,7 @@ def verdict(trade_off: TradeOff, counts: Sequence[int]) -> str:
     """What the room made of a trade-off, in a sentence."""
     chosen = chose(counts)
     if chosen is None:
-        return TORN if any(counts) else NOBODY
+        return TORN if sum(counts) >= HANDFUL else FEW if any(counts) else NOBODY
     return trade_off.chosen[chosen]
 
 

@@ -1,7 +1,7 @@
 """What each page shows of a room, as plain values: the phone's, the projector's, the teacher's."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isnan
 from random import Random
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from minirlhf.classroom import cards, paper, schools, values
-from minirlhf.classroom.kinds import ORDINARY, SCHOOLS, VALUES, kind_of
+from minirlhf.classroom.kinds import ORDINARY, SCHOOLS, VALUES, kind_of, trained_on
 from minirlhf.classroom.rooms import (
     Room,
     asked_in,
@@ -29,11 +29,13 @@ from minirlhf.classroom.rooms import (
 )
 from minirlhf.feedback.agreement import krippendorff_alpha, label_of, ratings_of
 from minirlhf.feedback.formats.conversation import to_messages
+from minirlhf.feedback.meaning import ENOUGH_TO_LEARN
 from minirlhf.feedback.votes import Question, Skip, answer_from_row, sides
 from minirlhf.files.messages import counted
 
 MOST_DIVIDED = 5  # pairs on the projector
 ENOUGH = 3  # votes, before a pair is said to divide anybody
+SOME = 4  # votes, before it is worth a word that nothing was chosen in them
 MANY = 12  # votes, before it is odd that somebody never chose, or always the same side
 HASTY = 1000  # milliseconds in which nobody reads two replies
 COUNTED = ("Better 0", "Better 1", "Tie", "BothBad")
@@ -56,9 +58,10 @@ def phone(connection: sa.Connection, code: str, voter: str) -> dict[str, Any]:
         "title": room.title,
         "round": room.round,
         "kind": kind,
-        "rule": "" if school is None else rule(room, plan, school, job),
-        "guess": None if school is None else guess(connection, room, voter, job),
+        "rule": "" if school is None else rule(room, plan, school),
+        "guess": None if school is None else guess(connection, room, plan, voter, job),
         "phase": phase(room),
+        "shows": shows(connection, room, job),
         "nickname": seat["nickname"],
         "kept_until": kept_until(connection, code),
         "questions": [_on_phone(voter, asked[key], key) for key in keys] if room.phase != "waiting" else [],
@@ -77,41 +80,55 @@ def phase(room: Room) -> str:
     return "paused" if room.paused and room.phase == "voting" else room.phase
 
 
-def rule(room: Room, plan: dict[str, Any], school: int, job: dict[str, Any] | None) -> str:
+def shows(connection: sa.Connection, room: Room, job: dict[str, Any] | None) -> str:
+    """What of a reveal the projector shows, in a word; nothing where it reveals nothing."""
+    if room.phase != "reveal":
+        return ""
+    if shows_values(connection, room):
+        pairs = sum(not row["hidden"] for row in asked_in(connection, room.code, room.round))
+        return "trade-offs" if room.revealed <= pairs else "all"
+    kind, plan = kind_of(connection, room.code, room.round)
+    result = own_result(room, job) or {"answers": []}
+    one_by_one = room.revealed <= len(result["answers"])
+    if kind == SCHOOLS:
+        return "models" if one_by_one else "ask" if schools.asks(plan, result, room.revealed) else "whose"
+    return "pairs" if one_by_one else "words"
+
+
+def rule(room: Room, plan: dict[str, Any], school: int) -> str:
     """The secret rule of a school, from when the round has begun until everybody knows."""
-    own = own_result(room, job)
-    told = own is not None and room.revealed >= schools.steps(own)
-    return "" if room.phase == "waiting" or told else plan["rules"][school]
+    return "" if room.phase == "waiting" or plan.get("told") else plan["rules"][school]
 
 
-def guess(connection: sa.Connection, room: Room, voter: str, job: dict[str, Any] | None) -> int | None:
+def guess(
+    connection: sa.Connection, room: Room, plan: dict[str, Any], voter: str, job: dict[str, Any] | None
+) -> int | None:
     """Which model this voter takes for their school's, 0 where they have not said; None where nobody asks."""
     own = own_result(room, job)
-    if room.phase != "reveal" or own is None or not schools.asks(own, room.revealed):
+    if room.phase != "reveal" or own is None or not schools.asks(plan, own, room.revealed):
         return None
     return schools.guesses_of(connection, room.code, room.round).get(voter, 0)
 
 
 def receipt(connection: sa.Connection, room: Room, voter: str, job: dict[str, Any] | None) -> dict[str, str] | None:
-    """What became of this voter's own votes, once a model has learned from them; nobody else is told."""
-    found = ((job and job["result"]) or {}).get("receipts", {}).get(voter)
-    if not job or not found or room.phase not in ("trained", "reveal", "voting", "closed"):
-        return None
-    if room.phase == "reveal" and job["round"] != room.round:  # what is shown is not what that model learned
+    """What became of this voter's own votes, from when a model has learned from this round until the next one."""
+    found = (own_result(room, job) or {}).get("receipts", {}).get(voter)
+    if not found or room.phase not in ("trained", "reveal"):
         return None
     choices, before, after = found
     whose, told = "the model", ""
-    kind, plan = kind_of(connection, room.code, job["round"])
+    kind, plan = kind_of(connection, room.code, room.round)
+    earlier = kind != SCHOOLS and any(round < room.round for round in trained_on(connection, room.code))
     if kind == SCHOOLS:
         whose = "your school's model"
-        school = schools.school_of(connection, room.code, job["round"], voter)
-        if school is not None and (room.round > job["round"] or room.revealed >= schools.steps(job["result"])):
-            own, guessed = schools.number(plan, school), schools.guesses_of(connection, room.code, job["round"])
+        school = schools.school_of(connection, room.code, room.round, voter)
+        if school is not None and plan.get("told"):
+            own, guessed = schools.number(plan, school), schools.guesses_of(connection, room.code, room.round)
             said = {None: "", own: " You guessed it."}.get(guessed.get(voter), " You guessed the other one.")
             told = f" It was model {own}.{said}"
     return {
-        "sentence": f"Of your {counted(choices, 'choice')}, {whose} leaned towards {before} before it learned, "
-        f"and towards {after} now.{told}"
+        "sentence": f"Of your {counted(choices, 'choice')} {'up to' if earlier else 'in'} round {room.round}, {whose} "
+        f"leaned towards {before} before it learned, and towards {after} now.{told}"
     }
 
 
@@ -130,12 +147,14 @@ def screen(connection: sa.Connection, code: str) -> dict[str, Any]:
         "code": code,
         "phase": phase(room),
         "locked": room.locked,
+        "erased": room.erased,
         "round": room.round,
         "kind": kind,
         "joined": sum(not member["removed"] for member in members_of(connection, code)),
         "voted": len({row["voter"] for row in votes}),
         "votes": len(votes),
         "alpha": alpha(votes, {row["key"]: question_of(row) for row in rows}),
+        "enough": ENOUGH,
         "pairs": [
             _on_screen(row, counts)
             for row in sorted(shown, key=lambda row: -divided(counts[row["key"]]))[:MOST_DIVIDED]
@@ -158,12 +177,15 @@ def teacher(connection: sa.Connection, code: str) -> dict[str, Any]:
     by_voter: dict[str, list[dict[str, Any]]] = {}
     for row in votes:
         by_voter.setdefault(row["voter"], []).append(row)
+    given = Counter(row["voter"] for row in votes if row["question"] in {each["key"] for each in rows})
     hands, on_paper = set(paper.hands_of(connection, code)), tally(paper.standing_hands(connection, code))
+    here = [member for member in members_of(connection, code) if member["voter"] not in hands]
     return seen | {
         "paused": room.paused,
         "seats": room.seats,
         "closes": room.closes,
         "about": about_round(connection, room, votes),
+        "few": few(connection, room, votes),
         "kept_until": kept_until(connection, code),
         "gone": gone_of(job),
         "relearns": gone_of(own_job(room, job)) > 0 and room.phase in ("trained", "reveal"),
@@ -171,18 +193,20 @@ def teacher(connection: sa.Connection, code: str) -> dict[str, Any]:
             _on_screen(row, counts) | {"hidden": row["hidden"], "paper": on_paper.get(row["key"])} for row in rows
         ],
         "hands": len(hands),
+        "no_hands": paper.why_not_now(room, seen["kind"]),
         "cards": cards.used_and_made(connection, code),
         "members": [
             {
                 "voter": member["voter"],
                 "nickname": member["nickname"],
+                "name": name,
                 "simulated": member["origin"] == "simulated",
                 "votes": cast[member["voter"]],
                 "removed": member["removed"],
+                "note": note(room, by_voter.get(member["voter"], []), given[member["voter"]], given.total()),
                 "suspect": suspect(by_voter.get(member["voter"], []), asked, *hasty.get(member["voter"], (0, 0))),
             }
-            for member in members_of(connection, code)
-            if member["voter"] not in hands
+            for member, name in zip(here, names(here), strict=True)
         ],
     }
 
@@ -256,6 +280,52 @@ def about_round(connection: sa.Connection, room: Room, votes: list[dict[str, Any
     return ""
 
 
+def few(connection: sa.Connection, room: Room, votes: list[dict[str, Any]]) -> str:
+    """What to know before a training is asked for, where this round has few choices; nothing where it has enough."""
+    kind, _ = kind_of(connection, room.code, room.round)
+    if room.phase != "closed" and not (room.phase == "reveal" and shows_values(connection, room)):
+        return ""
+    luck = "with fewer, what a model learns is mostly luck."
+    voters = _choosers(connection, room.code, [room.round], votes)
+    if kind == SCHOOLS:
+        pupils = schools.pupils_of(connection, room.code, room.round)
+        cast = Counter(pupils[voter] for voter in voters if voter in pupils)
+        if min(cast[0], cast[1]) >= ENOUGH_TO_LEARN:
+            return ""
+        both = f"One school has made {counted(cast[0], 'choice')} and the other {cast[1]}"
+        return f"{both}; about {ENOUGH_TO_LEARN} of each are advised: {luck}"
+    if len(voters) >= ENOUGH_TO_LEARN:
+        return ""
+    are = "is" if len(voters) == 1 else "are"
+    there = f"There {are} {counted(len(voters), 'choice')} to learn from in this round"
+    said = f"{there}; about {ENOUGH_TO_LEARN} are advised: {luck}"
+    before = [round for round in trained_on(connection, room.code, done=True) if round < room.round]
+    if earlier := len(_choosers(connection, room.code, before, votes)):
+        said += f" (It learns from {earlier} of earlier rounds, too.)"
+    return f"{said} Hands counted on paper can be typed in first, below." if room.phase == "closed" else said
+
+
+def _choosers(connection: sa.Connection, code: str, rounds: Sequence[int], votes: list[dict[str, Any]]) -> list[str]:
+    """Who has preferred one reply to the other in these rounds, as often as they did."""
+    asked = {row["key"] for round in rounds for row in asked_in(connection, code, round) if not row["hidden"]}
+    return [row["voter"] for row in votes if row["question"] in asked and row["says"]["answer"] == "Better"]
+
+
+def names(seats: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the panel calls each of these, who are in the order in which they joined; no two alike."""
+    taken: Counter[str] = Counter()
+    found = []
+    for place, seat in enumerate(seats, start=1):
+        # Only seats of a room that is older than the numbers have none.
+        called = alone = seat["nickname"] or f"Voter {seat['number'] or place}"
+        while taken[called.casefold()]:
+            taken[alone.casefold()] += 1
+            called = f"{alone} ({taken[alone.casefold()]})"
+        taken[called.casefold()] = 1
+        found.append(called)
+    return found
+
+
 def tally(votes: list[dict[str, Any]]) -> dict[str, list[int]]:
     """How often each answer was given to each question: the first reply, the second, a tie, both bad."""
     counts: dict[str, list[int]] = {}
@@ -302,6 +372,14 @@ def suspect(votes: list[dict[str, Any]], asked: Mapping[str, Question], timed: i
         if all(place == first for place in places):  # which ends at the first other one, for nearly everybody
             return f"always chose {'AB'[first]}, whichever reply stood there"
     return None
+
+
+def note(room: Room, votes: list[dict[str, Any]], given: int, by_all: int) -> str | None:
+    """What is worth a word of one voter long before it is odd: no answer in this round, or no choice so far."""
+    if by_all and not given:
+        return "no answer yet" if room.phase == "voting" else "no answer in this round"
+    chose = any(row["says"]["answer"] == "Better" for row in votes)
+    return "no choice yet" if SOME <= len(votes) < MANY and not chose else None
 
 
 def _label(says: dict[str, Any]) -> str:

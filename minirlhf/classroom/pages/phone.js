@@ -17,7 +17,6 @@ const SENTENCES = {
   closed: "The vote is closed. Look up at the screen: it shows what divides the room.",
   training: "The model is learning from the room's votes. Look up at the screen.",
   trained: "The model has learned from the room's votes. Look up at the screen.",
-  reveal: "The model answers anew. Look up at the screen: before and after, side by side.",
   over: "The room is over. Thank you for your votes. Look up at the screen once more.",
 };
 // Where a round is no ordinary one, and its sentences are others.
@@ -25,11 +24,19 @@ const IN_SCHOOLS = {
   closed: "The vote is closed. Keep your rule a secret, and look up at the screen.",
   training: "Two models are learning, one from each half of the room. Look up at the screen.",
   trained: "Two models have learned. Look up at the screen: which is whose?",
-  reveal: "Two models answer. Look up at the screen, and guess.",
 };
 const OF_VALUES = {
   closed: "The vote is closed. Look up at the screen: what did the room choose?",
-  reveal: "Look up at the screen: each pair set one value against another.",
+};
+// While something is revealed: what of it is on the screen.
+const SHOWN = {
+  pairs: "The model answers anew. Look up at the screen: before and after, side by side.",
+  words: "Look up at the screen: these are the words that your votes have paid for.",
+  models: "Two models answer. Look up at the screen, and guess.",
+  ask: "Which of the two models is whose? Look up at the screen, and guess.",
+  whose: "Look up at the screen: it tells whose the two models are.",
+  "trade-offs": "Look up at the screen: each pair set one value against another.",
+  all: "Look up at the screen: all that the room has chosen, at once.",
 };
 const NOTHING_ASKED = "Nothing is asked just now. Look up at the screen.";
 const REMOVED = "You are no longer in this room.";
@@ -133,13 +140,17 @@ class Phone {
     const told = await ask("forget", {});
     if (!told.ok) throw new Fault("Nothing was deleted. Try again.");
     clearTimeout(this.timer);
-    queue.clear();
-    kept.drop(name("me"));
+    this.leaveNothing();
     this.me = null;
     this.answers.clear();
     this.seated = false;
     this.said = "Your votes are deleted, and nothing of you is kept. You may join again.";
     this.draw();
+  }
+
+  leaveNothing() {
+    queue.clear();
+    kept.drop(name("me"));
   }
 
   // Which of two models their own school's is. It is asked while all look at one another, so it need not wait its turn.
@@ -207,6 +218,7 @@ class Phone {
     // Whoever never sat here need not be told that they do not; whoever did is told why they no longer do.
     if (fault.status === 404 || this.me) this.said = fault.message;
     if (fault.status === 403 && !fault.more.join) this.gone = fault.message || REMOVED;
+    if (fault.more.erased) this.leaveNothing();
     this.seated = false;
     this.draw();
     return true;
@@ -378,7 +390,7 @@ class Phone {
       this.drawGuess();
       show($("receipt"), (!this.gone && me?.receipt?.sentence) || "");
       show($("own"), this.gone ? "" : this.ownCount());
-      show($("word"), this.said);
+      show($("word"), this.said === sentence ? "" : this.said);
     }
     if (voting) {
       if (!this.drawn) this.drawn = card.render({ model: this.model, el: $("card") });
@@ -403,7 +415,8 @@ class Phone {
     if (this.gone) return this.gone;
     if (!this.me) return "";
     if (this.me.phase === "voting") return this.me.questions.length ? "" : NOTHING_ASKED;
-    const { kind, phase } = this.me;
+    const { kind, phase, shows } = this.me;
+    if (phase === "reveal" && SHOWN[shows]) return SHOWN[shows];
     return { schools: IN_SCHOOLS, values: OF_VALUES }[kind]?.[phase] ?? SENTENCES[phase] ?? NOTHING_ASKED;
   }
 

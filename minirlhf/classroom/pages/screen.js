@@ -83,14 +83,17 @@ const DRAWN = {
   },
   pairs(told) {
     const list = keep("ol", "pairs");
-    const rows = told.pairs.slice(0, PAIRS).map((pair) => drawPair(list, pair));
-    if (list.childElementCount !== rows.length || rows.some((row, i) => list.children[i] !== row)) list.replaceChildren(...rows);
     const hint = keep("p", "hint");
-    show(hint, rows.length ? "" : told.phase === "closed" ? "Too few votes to show who disagrees." : "The first bars come with the first votes.");
+    const none = told.phase === "closed"
+      ? `No pair was answered by ${told.enough} people, so there is no bar to show.`
+      : `A pair gets its bar here when ${told.enough} people have answered it.`;
+    show(hint, told.pairs.length ? "" : none);
     const agreed = keep("p", "agreement");
     agreed.replaceChildren(...(told.alpha === null ? [] : [make("b", {}, `Agreement α = ${decimal(told.alpha)}`), `: ${meaning(told.alpha)}`]));
     if (told.phase === "closed") agreed.append(`${told.alpha === null ? "" : ". "}${counted(told.votes, "vote")} of ${counted(told.voted, "person", "people")}`);
     stage(hint, list, agreed);
+    const rows = whole(list, told.pairs.map((pair) => drawPair(list, pair)));
+    if (list.childElementCount !== rows.length || rows.some((row, i) => list.children[i] !== row)) list.replaceChildren(...rows);
   },
   task(told) {
     const [lead, more] = TASKS[told.kind];
@@ -104,8 +107,9 @@ const DRAWN = {
     const records = training?.records ?? [];
     const figures = keep("div", "charts");
     const look = ["score", "kl"]; // blue, and vermilion with dots
-    figures.replaceChildren(...(CURVES[told.kind] ?? CURVES[training?.method] ?? CURVES.PPO).map(([name, title, meant], i) =>
-      chart(title, meant, records.map((each) => each[name]), training?.total, look[i], told.kind === "schools" ? records.flatMap(Object.values) : [])));
+    const charts = (CURVES[told.kind] ?? CURVES[training?.method] ?? CURVES.PPO).map(([name, title, meant], i) =>
+      chart(title, meant, records.map((each) => each[name]), training?.total, look[i], told.kind === "schools" ? records.flatMap(Object.values) : []));
+    figures.replaceChildren(...charts.map(({ figure }) => figure));
     const bar = keep("p", "progress");
     const words = keep("p", "told");
     show(words, training?.words ?? "");
@@ -114,6 +118,7 @@ const DRAWN = {
     const now = { asked: "getting ready", running: of, done, failed: "did not work this time" }[training?.status] ?? "";
     bar.replaceChildren(make("b", {}, training?.method ?? ""), ` ${now}`);
     stage(bar, words, figures);
+    for (const { draw } of charts) draw(); // as high as the words have left room for
   },
   reveal(told) {
     const all = slides(told);
@@ -122,6 +127,12 @@ const DRAWN = {
     return all[at]();
   },
   over(told) {
+    if (told.erased) {
+      return stage(
+        make("p", { class: "lead" }, "Thank you."),
+        make("p", {}, "Every vote of this room has been erased."),
+        make("p", { class: "quiet" }, "Nothing is left to delete."));
+    }
     stage(
       make("p", { class: "lead" }, "Thank you."),
       make("p", {}, `${counted(told.voted, "person", "people")} voted in this room.`),
@@ -183,6 +194,22 @@ function drawPair(list, { key, prompt, replies, counts }) {
   right.textContent = replies[1].trim();
   row.querySelector(".neither").textContent = [tie && `tie ${tie}`, bad && `both bad ${bad}`].filter(Boolean).join(" · ");
   return row;
+}
+
+// Of these rows, from the one that divides most, as many as stand on the stage whole; the first one, cut, where none does.
+function whole(list, rows) {
+  const trial = make("ol", { class: "pairs trial" }); // so that what is shown need not go, and its bars can grow
+  trial.append(...rows.map((row) => row.cloneNode(true)));
+  for (const long of trial.querySelectorAll(".long")) long.classList.remove("long");
+  $("stage").append(trial);
+  const gap = parseFloat(getComputedStyle(trial).rowGap);
+  const heights = [...trial.children].map((row) => row.getBoundingClientRect().height + gap);
+  trial.remove();
+  let free = list.clientHeight + gap + 1;
+  const found = rows.filter((_, i) => heights[i] <= free && (free -= heights[i]) >= 0).slice(0, PAIRS);
+  const cut = found.length ? [] : rows.slice(0, 1);
+  for (const row of rows) for (const text of row.querySelectorAll(".prompt, .reply")) text.classList.toggle("long", cut.includes(row));
+  return [...found, ...cut];
 }
 
 function meaning(alpha) {
@@ -278,17 +305,26 @@ const CURVES = {
 
 function chart(title, meant, values, total, name, beside = []) {
   const known = values.map((y, x) => [x + 1, y]).filter(([, y]) => Number.isFinite(y));
-  const [width, height, left, bottom, top, right] = [600, 400, 96, 84, 20, 24];
+  const end = known[known.length - 1];
+  const value = end ? ` ${decimal(end[1])}` : "";
+  const picture = svg("svg", { role: "img" });
+  picture.setAttribute("aria-label", end ? `${title} ${decimal(end[1])} at step ${end[0]}` : `${title}: nothing yet`);
+  const figure = make("figure", {}, make("figcaption", {}, make("b", {}, `${title}${value}`), `: ${meant}`), picture);
+  return { figure, draw: () => drawCurve(picture, known, Math.max(total || 0, values.length, 2), name, beside) };
+}
+
+function drawCurve(picture, known, last, name, beside) {
+  const end = known[known.length - 1];
+  const frame = picture.getBoundingClientRect();
+  const [width, left, bottom, top, right] = [600, 96, 84, 20, 24];
+  const height = Math.max(bottom + top + 40, (width * frame.height) / Math.max(frame.width, 1));
+  picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
   const ys = [...known.map(([, y]) => y), ...beside]; // two models are compared on one scale
   const low0 = Math.min(0, ...ys);
-  const marks = ticks(low0, Math.max(low0 + 0.1, ...ys));
+  const marks = ticks(low0, Math.max(low0 + 0.1, ...ys), Math.min(5, Math.max(2, Math.floor((height - bottom - top) / 50))));
   const [low, high] = [marks[0], marks[marks.length - 1]];
-  const last = Math.max(total || 0, values.length, 2);
   const x = (step) => left + ((step - 1) / (last - 1)) * (width - left - right);
   const y = (value) => height - bottom - ((value - low) / (high - low)) * (height - bottom - top);
-  const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
-  const end = known[known.length - 1];
-  picture.setAttribute("aria-label", end ? `${title} ${decimal(end[1])} at step ${end[0]}` : `${title}: nothing yet`);
   for (const mark of marks) {
     picture.append(svg("line", { class: "grid", x1: left, x2: width - right, y1: y(mark), y2: y(mark) }));
     picture.append(words(round(mark), { x: left - 12, y: y(mark) + 9, "text-anchor": "end" }));
@@ -302,8 +338,6 @@ function chart(title, meant, values, total, name, beside = []) {
     picture.append(svg("polyline", { class: `curve ${name}`, points: known.map(([a, b]) => `${x(a)},${y(b)}`).join(" ") }));
     picture.append(svg("circle", { class: `dot ${name}`, cx: x(end[0]), cy: y(end[1]), r: 9 }));
   }
-  const value = end ? ` ${decimal(end[1])}` : "";
-  return make("figure", {}, make("figcaption", {}, make("b", {}, `${title}${value}`), `: ${meant}`), picture);
 }
 
 function svg(tag, attributes) {
@@ -318,11 +352,11 @@ function words(text, attributes) {
   return element;
 }
 
-// Three to six round numbers from below `low` to above `high`.
-function ticks(low, high) {
+// Round numbers from below `low` to above `high`: some `most` steps.
+function ticks(low, high, most) {
   const span = Math.max(high - low, 1e-6);
   const power = 10 ** Math.floor(Math.log10(span / 3));
-  const step = [1, 2, 5, 10].map((n) => n * power).find((each) => span / each <= 5);
+  const step = [1, 2, 5, 10, 20].map((n) => n * power).find((each) => span / each <= most);
   const first = Math.floor(low / step + 1e-9);
   const n = Math.max(1, Math.ceil(high / step - 1e-9) - first);
   return Array.from({ length: n + 1 }, (_, i) => (first + i) * step);

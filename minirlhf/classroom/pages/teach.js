@@ -30,11 +30,18 @@ const DONE = {
   next: "The next round begins.",
   relearn: "The model learns again, from the beginning.",
   end: "The room is over.",
-  erase: "Every vote of this room is deleted.",
+  back: "The screen shows the one before.",
+  erase: "Every vote of this room is erased.",
+};
+// The phase that a press leads to. What came of it stays to be read until that phase, or the one it stays in, is over.
+const LEADS = {
+  open: "voting", close: "closed", pause: "paused", resume: "voting", train: "training", relearn: "training",
+  reveal: "reveal", next: "voting", end: "over", erase: "over",
 };
 const SHOWING = { schools: "Showing two models", values: "Showing what the room chose" };
 const KINDS = { ordinary: "an ordinary one", schools: "for two schools", values: "about values" };
 let snapshot = null;
+let noticed = []; // the phases in which the notice may stay
 
 // What is done.
 
@@ -44,6 +51,7 @@ async function act(wish, after = DONE[wish.do], path = "teach/do") {
     const told = await ask(path, wish);
     if (!told.ok) throw new Fault("The server did not say that it was done. Look at the screen.");
     $("result").textContent = after;
+    noticed = [LEADS[wish.do] ?? snapshot?.phase, snapshot?.phase];
     return true;
   } catch (fault) {
     $("result").textContent = "";
@@ -99,25 +107,38 @@ function nextShown({ schools, values }) {
   return models ? null : step("Show whose they are");
 }
 
-// What else may be wanted at that point.
-function otherSteps({ phase, round, training, schools, values, relearns }) {
-  const anew = relearns ? [["Learn again without them", { do: "relearn" }]] : [];
-  if (schools?.models) return anew;
-  if (values && (phase === "closed" || phase === "reveal")) {
-    const again = phase === "closed" ? [["Open the vote again", { do: "open" }]] : [];
-    const train = [`Train on them with ${method()}`, () => ({ do: "train", method: method() })];
-    return [...again, train, ...(values.all ? [] : [[`Open round ${round + 1} now`, { do: "next" }]])];
-  }
-  if (phase === "closed") return [["Open the vote again", { do: "open" }]];
-  if (phase === "training" && training?.status === "failed") return [["Open the vote again", { do: "open" }]];
-  if (phase === "trained" || phase === "reveal") return [...anew, [`Open round ${round + 1} now`, { do: "next" }]];
-  return [];
+// What else may be wanted at that point; null where it has to wait.
+function otherSteps(told) {
+  const { phase, round, training, values, relearns } = told;
+  const failed = phase === "training" && training?.status === "failed";
+  const valued = values && (phase === "closed" || phase === "reveal");
+  const after = phase === "trained" || phase === "reveal";
+  const [, main] = nextStep(told);
+  const steps = [];
+  if (phase === "closed" || failed) steps.push(["Open the vote again", { do: "open" }]);
+  if (phase === "reveal") steps.push(oneBefore(told));
+  if (valued) steps.push([`Train on them with ${method()}`, () => ({ do: "train", method: method() })]);
+  if (after && relearns) steps.push(["Learn again without them", { do: "relearn" }]);
+  // Where the large button opens it, no second one does.
+  if ((after || valued) && main?.do !== "next") steps.push([`Skip the rest, open round ${round + 1}`, { do: "next" }]);
+  return steps;
+}
+
+// What the projector showed before what it shows now; at the first the button only keeps its place.
+function oneBefore({ reveal, weights, schools, values }) {
+  const what = values ? "trade-off" : "pair";
+  const { shown, total } = schools ?? values ?? reveal ?? { shown: 0, total: 0 };
+  if (schools?.models) return ["Back to the question", { do: "back" }];
+  const before = schools?.ask || values?.all || (!schools && !values && weights) ? total : shown - 1;
+  return before < 1 ? ["Back", null] : [`Back to ${what} ${before}`, { do: "back" }];
 }
 
 // What is shown.
 
 function draw(told) {
   snapshot = told;
+  if (told.phase === noticed[0]) noticed = [told.phase]; // a notice may be here before the phase that it led to
+  if (!noticed.includes(told.phase)) $("result").textContent = "";
   $("login").hidden = true;
   $("panel").hidden = false;
   document.title = `Teacher's panel: ${told.title}`;
@@ -132,38 +153,46 @@ function draw(told) {
   show($("about"), told.about);
   show($("failed"), told.training?.status === "failed" ? `The training did not work. ${told.training.words}` : "");
   show($("gone"), told.gone ? forgotten(told) : "");
-  show($("until"), told.kept_until ? `All of this room, its votes, seats and names, is deleted on ${day(told.kept_until)}.` : "");
-  const paused = told.paused ?? told.phase === "paused";
-  $("pause").hidden = !["voting", "paused"].includes(told.phase) && !paused;
-  $("pause").textContent = paused ? "Go on" : "Pause";
+  show($("few"), told.few);
+  show($("until"), told.kept_until && !told.erased ? `All of this room, its votes, seats and names, is deleted on ${day(told.kept_until)}.` : "");
+  tuck($("pause"), told.phase !== "voting"); // in a pause, the large button ends it
   $("lock").hidden = told.phase === "over";
   $("lock").textContent = told.locked ? "Unlock the door" : "Lock the door";
   $("code").textContent = told.code;
-  show($("seats"), `${told.joined} of ${told.seats} seats are taken${told.locked ? ", and the door is locked" : ""}.${cards(told)}`);
+  const seats = `${told.joined} of ${told.seats} seats are taken${told.locked ? ", and the door is locked" : ""}.${cards(told)}`;
+  show($("seats"), told.erased ? "Every seat of it is erased, with every vote." : seats);
   $("screen-link").href = told.links.screen;
   $("join-link").href = told.links.join;
   $("here-only").hidden = !/^https?:\/\/(127\.|localhost|\[::1\])/.test(told.links.join);
   rows($("questions"), told.questions, "key", questionRow);
   show($("hands-count"), told.hands ? `${counted(told.hands, "hand")} counted so far.` : "");
-  const counting = ["voting", "paused", "closed"].includes(told.phase);
-  $("counting").hidden = !counting;
+  const counting = !told.no_hands;
+  show($("no-hands"), told.no_hands);
+  tuck($("counting"), !counting);
   rows($("tallies"), counting ? told.questions.filter((each) => !each.hidden) : [], "key", tallyRow(told));
   rows($("members"), told.members.filter((each) => !each.removed), "voter", memberRow);
+  tuck(endIt, told.phase === "over");
+  tuck($("ends").closest("section"), told.erased);
   document.body.dataset.version = told.version;
+}
+
+// Put away what makes no sense now; whoever was on it by the keyboard goes on from the large button.
+function tuck(element, away) {
+  const held = away && element.contains(document.activeElement);
+  element.hidden = away;
+  if (held) $("next").focus();
 }
 
 // Another kind of round: chosen while the first one waits, and afterwards by opening the next one as it.
 function drawKinds({ phase, round, kind, values }) {
   const waiting = phase === "waiting";
-  const held = $("kinds").contains(document.activeElement);
-  $("kinds").hidden = !(waiting || phase === "trained" || phase === "reveal" || (phase === "closed" && values));
+  tuck($("kinds"), !(waiting || phase === "trained" || phase === "reveal" || (phase === "closed" && values)));
   const words = `Round ${round} is ${KINDS[kind]}. Another kind, or the same again to undo it:`;
   show($("kinds-name"), waiting ? words : `Or open round ${round + 1} as another kind:`);
   for (const name of ["schools", "values"]) {
     if (waiting) $(name).setAttribute("aria-pressed", String(kind === name));
     else $(name).removeAttribute("aria-pressed");
   }
-  if (held && $("kinds").hidden) $("next").focus(); // whoever opened a round by the keyboard goes on from there
 }
 
 // A method is suggested once for each round: a school's model is to be there while people still whisper.
@@ -185,19 +214,40 @@ function forgotten({ gone, phase, relearns }) {
 
 function drawNext(told) {
   suggest(told);
-  const [label, wish] = nextStep(told);
-  const button = $("next");
-  if (button.textContent !== label) button.textContent = label;
-  button.setAttribute("aria-disabled", String(!wish)); // not really disabled: it would lose the focus
-  button.wish = wish;
+  const button = offer($("next"), ...nextStep(told));
   $("methods").hidden = !(told.phase === "closed" || (told.phase === "reveal" && told.values) || (told.phase === "training" && told.training?.status === "failed"));
-  const others = otherSteps(told);
-  const names = others.map(([name]) => name).join();
-  if ($("also").dataset.names === names) return;
-  const held = $("also").contains(document.activeElement);
-  $("also").dataset.names = names;
-  $("also").replaceChildren(...others.map(([name, what]) => press(name, () => act(typeof what === "function" ? what() : what))));
-  if (held) button.focus();
+  const old = [...$("also").children];
+  const now = otherSteps(told).map(([words, wish]) => {
+    const { do: name } = (typeof wish === "function" ? wish() : wish) ?? { do: "back" };
+    // The same element from one snapshot to the next: whoever goes back and back keeps a finger on it.
+    const other = old.find((each) => each.dataset.name === name) ?? wishing(press(words));
+    other.dataset.name = name;
+    return offer(other, words, wish);
+  });
+  if (now.length === old.length && now.every((each, i) => each === old[i])) return;
+  const held = $("also").contains(document.activeElement) && document.activeElement;
+  $("also").replaceChildren(...now);
+  if (held) (now.includes(held) ? held : button).focus();
+}
+
+// What a button says and asks for; where that is null it is not really disabled: it would lose the focus.
+function offer(button, words, wish) {
+  if (button.textContent !== words) button.textContent = words;
+  button.setAttribute("aria-disabled", String(!wish));
+  button.wish = wish;
+  return button;
+}
+
+// A button that asks for what it was offered last.
+function wishing(button) {
+  button.addEventListener("click", (event) => {
+    const { wish } = button;
+    // The second click of a double click would be the next step, before anybody has seen this one.
+    if (!wish || event.detail > 1 || button.busy) return;
+    button.busy = true;
+    act(typeof wish === "function" ? wish() : wish).finally(() => (button.busy = false));
+  });
+  return button;
 }
 
 // Rows that stay the same elements from one snapshot to the next, so that none loses the focus.
@@ -271,16 +321,20 @@ async function keep(row, key, n) {
   }
 }
 
-function memberRow(row, { voter, nickname, votes, suspect, simulated }, n) {
+// Rows keep their places and, while people vote, their heights: what a finger is about to press stays under it.
+function memberRow(row, { voter, name: who, votes, note, suspect, simulated }) {
   if (row.fresh) {
     row.fresh = false;
-    row.append(make("div", { class: "texts" }, make("p", {}, make("bdi", {}), make("span", { class: "quiet cast" })), make("p", { class: "suspect", hidden: "" })));
-    const remove = sure("Remove", ["Remove them? Their votes no longer count.", "Yes, remove"], () => act({ do: "remove", voter }));
-    row.append(remove);
+    const line = make("p", {}, make("bdi", {}), make("span", { class: "quiet cast" }), make("span", { class: "note" }));
+    row.append(make("div", { class: "texts" }, line, make("p", { class: "suspect", hidden: "" })));
+    const asked = () => `Remove ${row.who}? Their votes no longer count.`;
+    row.append(sure("Remove", [asked, "Yes, remove"], () => act({ do: "remove", voter })));
   }
-  const who = nickname || `Voter ${n}`;
+  row.who = who;
   row.querySelector("bdi").textContent = who;
-  row.querySelector(".cast").textContent = ` ${counted(votes, "vote")}${simulated ? ", simulated" : ""}`;
+  const said = [(votes || !note) && counted(votes, "vote"), simulated && "simulated"].filter(Boolean);
+  row.querySelector(".cast").textContent = ` ${said.join(", ")} `;
+  row.querySelector(".note").textContent = note ?? "";
   show(row.querySelector(".suspect"), suspect ? `Look here: ${suspect}` : "");
   name(row.querySelector(".sure > button"), "Remove", who);
 }
@@ -293,7 +347,7 @@ function name(button, words, about) {
 
 function press(label, what, look = "") {
   const made = make("button", { type: "button", ...(look && { class: look }) }, label);
-  made.addEventListener("click", what);
+  if (what) made.addEventListener("click", what);
   return made;
 }
 
@@ -311,7 +365,8 @@ function sure(label, ...questionsAndAct) {
     first.focus();
   };
   function askFor(i) {
-    const [question, yes] = questions[i];
+    const [asking, yes] = questions[i];
+    const question = typeof asking === "function" ? asking() : asking;
     const no = press("No", back);
     const go = () => {
       if (i + 1 < questions.length) return askFor(i + 1);
@@ -328,15 +383,12 @@ function sure(label, ...questionsAndAct) {
   return box;
 }
 
-$("next").addEventListener("click", (event) => {
-  const { wish } = $("next");
-  // The second click of a double click would be the next step, before anybody has seen this one.
-  if (!wish || event.detail > 1 || $("next").busy) return;
-  $("next").busy = true;
-  act(typeof wish === "function" ? wish() : wish).finally(() => ($("next").busy = false));
-});
+wishing($("next"));
+$("panel").addEventListener("click", (event) => {
+  if (event.target.closest("button")) $("result").textContent = ""; // of the press before
+}, true);
 $("methods").addEventListener("change", () => drawNext(snapshot));
-$("pause").addEventListener("click", () => act({ do: $("pause").textContent === "Pause" ? "pause" : "resume" }));
+$("pause").addEventListener("click", () => act({ do: "pause" }));
 for (const name of ["schools", "values"]) {
   $(name).addEventListener("click", (event) => {
     if (event.detail > 1) return; // a double click is one
@@ -345,8 +397,9 @@ for (const name of ["schools", "values"]) {
   });
 }
 $("lock").addEventListener("click", () => act({ do: snapshot.locked ? "unlock" : "lock" }));
+const endIt = sure("End the room", ["End the room? Nobody can vote or join after that.", "Yes, end it"], () => act({ do: "end" }));
 $("ends").append(
-  sure("End the room", ["End the room? Nobody can vote or join after that.", "Yes, end it"], () => act({ do: "end" })),
+  endIt,
   sure("Erase every vote",
     ["Erase every vote and every seat of this room? Export first what you want to keep.", "Yes, erase"],
     ["Really? What is erased cannot be brought back.", "Yes, erase everything"],
