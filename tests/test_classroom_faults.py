@@ -171,8 +171,10 @@ def test_a_phone_that_slept_for_an_hour_goes_on_where_the_room_is(chromium, tmp_
         phone = visitors.phone(room, context=context)
         with sent(phone, "vote"):
             press(phone, "Tie")
+        counts(phone, "1 of 6")
         context.set_offline(True)  # the last vote before the pocket does not get through
         press(phone, "Both bad")
+        counts(phone, "2 of 6")
         phone.evaluate(
             "() => { window.asleep = fetch; window.fetch = () => new Promise(() => {}); }"
         )  # nothing in it moves
