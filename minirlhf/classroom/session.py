@@ -158,11 +158,11 @@ class Session:
             _write(note, others)
 
     def __str__(self) -> str:
-        where = (
-            "Only this machine reaches it. For phones, open it on the local network: lan=True, or --lan."
-            if self.local
-            else "Everybody on this network reaches it. What is sent is not encrypted; nobody needs a real name."
-        )
+        where = "Everybody on this network reaches it. What is sent is not encrypted; nobody needs a real name."
+        if self.local:
+            where = "Only this machine reaches it. For phones, open it on the local network: lan=True, or --lan."
+        elif self.place.called.startswith("http://127.0.0.1"):
+            where = "This machine is on no network, so no phone reaches it yet. Connect it, and open the room again."
         found = f"It was open already: {self.inside()} open(another=True) opens an empty one." if self.again else ""
         return "\n".join(
             [
