@@ -77,15 +77,20 @@ def sample(
         raise ValueError(f"max_new_tokens ({max_new_tokens}) must be 1 or more, temperature ({temperature}) above 0.")
     pad_id = model.trunk.config.pad_id
     tokens, response_mask = collate(prompts, [[pad_id] * max_new_tokens] * len(prompts), pad_id)
+    # One number for each place of each row: what a row says depends neither on its neighbours nor on how many are left.
+    numbers = torch.zeros(tokens.shape)
+    numbers[response_mask] = torch.rand(len(prompts) * max_new_tokens, generator=generator)
     with torch.inference_mode():  # a tenth quicker than no_grad
-        tokens, log_probs = write_responses(model, tokens, response_mask, generator, temperature)
+        tokens, log_probs = write_responses(model, tokens, response_mask, numbers, temperature)
     return cut_at_the_end(tokens, log_probs, response_mask, model.trunk.config.eos_id, pad_id)
 
 
 def write_responses(
-    model: CausalLM, tokens: Tokens, response_mask: Mask, generator: torch.Generator, temperature: float
+    model: CausalLM, tokens: Tokens, response_mask: Mask, numbers: PerToken, temperature: float
 ) -> tuple[Tokens, PerToken]:
     """Fill in the responses, a column at a time; a row may run on after its end of text. (tokens, log_probs)
+
+    `numbers` are random, from 0 up to 1: the one at t draws token t.
 
     While one row's response is being written, a longer prompt is still being read. Rows that have ended leave the
     batch once they are half of it, so a few long responses do not keep the rest waiting.
@@ -98,7 +103,7 @@ def write_responses(
     logits = read(model, active_tokens[:, :first], cache)
     with one_thread():  # a step of one token is a hundred tiny products: a second thread is waited for, not used
         for t in range(first, tokens.shape[1]):
-            drawn, drawn_log_probs = draw(logits, generator, temperature)
+            drawn, drawn_log_probs = draw(logits, numbers[rows, t], temperature)
             active_tokens[:, t] = torch.where(is_response[:, t], drawn, active_tokens[:, t])
             active_log_probs[:, t] = drawn_log_probs * is_response[:, t]
             unfinished &= is_response[:, t + 1 :].any(dim=1)
@@ -141,11 +146,11 @@ def cut_at_the_end(
 
 
 def draw(
-    logits: Float[Tensor, "B V"], generator: torch.Generator, temperature: float = 1.0
+    logits: Float[Tensor, "B V"], numbers: Float[Tensor, "B"], temperature: float = 1.0
 ) -> tuple[Int[Tensor, "B"], Float[Tensor, "B"]]:
-    """One token a row, drawn from softmax(logits / temperature), and its log-probability."""
+    """One token a row, drawn by its number from softmax(logits / temperature), and its log-probability."""
     probabilities = (logits if temperature == 1 else logits / temperature).softmax(dim=-1)
-    drawn = inverse_cdf_sample(probabilities, torch.rand(len(logits), generator=generator))
+    drawn = inverse_cdf_sample(probabilities, numbers)
     return drawn, probabilities.gather(1, drawn.unsqueeze(1)).log().squeeze(1)
 
 
