@@ -85,7 +85,7 @@ clean:
 
 # The virtual environment: made once, brought up to date when one of the two lists changes.
 # The stamp is written last, so an interrupted installation is taken up again. A kernel gets from its spec what must be
-# known before torch is imported (minirlhf/runtime.py): python3 is the one that notebooks ask for.
+# known before torch is imported (minirlhf/machine/runtime.py): python3 is the one that notebooks ask for.
 
 .venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -98,7 +98,7 @@ clean:
 	@$(PIP) --editable . || $(FAILED)
 	@echo "Telling JupyterLab of it ..."
 	@for name in python3 minirlhf; do \
-	    $(BIN)/python -m ipykernel install --sys-prefix --name $$name $$($(BIN)/python -m minirlhf.runtime) || exit; done
+	    $(BIN)/python -m ipykernel install --sys-prefix --name $$name $$($(BIN)/python -m minirlhf.machine.runtime) || exit; done
 	@touch $@
 
 .venv/ready-to-read: .venv/ready

@@ -9,8 +9,8 @@ Read in this order; each file needs only those above it:
     tokenizer      byte-level BPE of 512 entries
     jsonl          rows of texts, checked whole
     data           rows of text as the stages read them
-    runtime        how torch uses this machine: threads, waiting, memory
-    model          a small GPT and its four heads
+    machine/       threads, time, several processes; what cannot work is refused
+    model          what is asked of a trunk, a small GPT, and four heads
     rollout        sampling, and what one batch of it leaves behind
     training       one optimiser step, the state of a run, stopping well
     sft            stage 1: imitate good answers
@@ -63,12 +63,13 @@ PUBLIC = {
     "implicit_reward policy_gradient_loss sft_loss",
     "advantages": "gae leave_one_out token_rewards",
     "tokenizer": "Tokenizer",
-    "model": "CausalLM Classifier GPT GPTConfig RewardModel ValueModel",
+    "model": "CausalLM Classifier GPT GPTConfig RewardModel Trunk ValueModel fork",
     "data": "Comparisons Demonstrations Judgements Prompts collate",
     "paths": "data_folder",
-    "runtime": "pin_threads",
+    "machine.runtime": "pin_threads",
+    "machine.pace": "time_limited",
     "rollout": "Rollout Samples collect inverse_cdf_sample sample",
-    "training": "TrainState time_limited",
+    "training": "TrainState",
     "classify": "ClassifierConfig Labelled PictureClassifier add_labels encode_texts label_accuracy "
     "label_probabilities mislabel train_classifier",
     "sft": "SFTConfig train_sft",

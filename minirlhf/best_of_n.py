@@ -14,10 +14,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from minirlhf.data import Ids
+from minirlhf.machine.require import require
 from minirlhf.model import CausalLM
 from minirlhf.ops import PerSequence, Scalar
 from minirlhf.rollout import RewardFn, sample
-from minirlhf.training import require
 
 Pool = Float[Tensor, "P N"]  # N replies to each of P prompts
 AT_ONCE = 256  # replies sampled in one go: more would fill the memory with keys and values

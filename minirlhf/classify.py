@@ -16,19 +16,11 @@ from torch import Tensor, nn
 
 from minirlhf.data import collate
 from minirlhf.losses import Stats, cross_entropy
+from minirlhf.machine.require import require
 from minirlhf.model import Classifier, zero_head
 from minirlhf.ops import Scalar
 from minirlhf.tokenizer import Tokenizer
-from minirlhf.training import (
-    StepConfig,
-    TrainState,
-    linear_lr,
-    minibatches,
-    new_state,
-    optimizer_step,
-    require,
-    resumable,
-)
+from minirlhf.training import StepConfig, TrainState, linear_lr, minibatches, new_state, optimizer_step, resumable
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -25,6 +25,7 @@ from minirlhf.tokenizer import Tokenizer
 
 Ids = list[int]
 Context = int | None  # how many tokens the model reads; None where there is no limit
+Device = torch.device | None  # where tensors are made; None is the CPU
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,9 @@ class Demonstrations:
     def __len__(self) -> int:
         return len(self.prompts)
 
-    def batch(self, rows: Sequence[int], pad_id: int) -> tuple[Tokens, Mask]:
+    def batch(self, rows: Sequence[int], pad_id: int, device: Device = None) -> tuple[Tokens, Mask]:
         """These rows as (tokens, response_mask)."""
-        return collate([self.prompts[i] for i in rows], [self.responses[i] for i in rows], pad_id)
+        return collate([self.prompts[i] for i in rows], [self.responses[i] for i in rows], pad_id, device)
 
     def at(self, rows: Sequence[int]) -> "Demonstrations":
         """These rows, in this order; a row may come twice."""
@@ -95,12 +96,12 @@ class Comparisons:
     def __len__(self) -> int:
         return len(self.prompts)
 
-    def batch(self, rows: Sequence[int], pad_id: int) -> tuple[Tokens, Mask, torch.Tensor]:
+    def batch(self, rows: Sequence[int], pad_id: int, device: Device = None) -> tuple[Tokens, Mask, torch.Tensor]:
         """These rows as (tokens, response_mask, preference): the chosen in the first half, the rejected below."""
         prompts = [self.prompts[i] for i in rows]
         responses = [self.chosen[i] for i in rows] + [self.rejected[i] for i in rows]
-        tokens, mask = collate(prompts + prompts, responses, pad_id)
-        return tokens, mask, torch.tensor([self.preference[i] for i in rows])
+        tokens, mask = collate(prompts + prompts, responses, pad_id, device)
+        return tokens, mask, torch.tensor([self.preference[i] for i in rows], device=device)
 
     def at(self, rows: Sequence[int]) -> "Comparisons":
         """These rows, in this order; a row may come twice."""
@@ -165,15 +166,19 @@ class Judgements:
         return cls([prompt for prompt, _ in pairs], [ids for _, ids in pairs], [one.label for one in judged])
 
 
-def collate(prompts: Sequence[Ids], responses: Sequence[Ids], pad_id: int) -> tuple[Tokens, Mask]:
-    """Rows of prompt + response as one (B, T) tensor, padded on the right, and the response_mask."""
+def collate(
+    prompts: Sequence[Ids], responses: Sequence[Ids], pad_id: int, device: Device = None
+) -> tuple[Tokens, Mask]:
+    """Rows of prompt + response as one (B, T) tensor, padded on the right, and the response_mask; on the CPU unless
+    another device is named."""
     width = max(len(p) + len(r) for p, r in zip(prompts, responses, strict=True))
     tokens = torch.tensor(
-        [[*p, *r, *[pad_id] * (width - len(p) - len(r))] for p, r in zip(prompts, responses, strict=True)]
+        [[*p, *r, *[pad_id] * (width - len(p) - len(r))] for p, r in zip(prompts, responses, strict=True)],
+        device=device,
     )
-    start = torch.tensor([len(p) for p in prompts]).unsqueeze(1)
-    end = start + torch.tensor([len(r) for r in responses]).unsqueeze(1)
-    position = torch.arange(width)
+    start = torch.tensor([len(p) for p in prompts], device=device).unsqueeze(1)
+    end = start + torch.tensor([len(r) for r in responses], device=device).unsqueeze(1)
+    position = torch.arange(width, device=device)
     return tokens, (start <= position) & (position < end)
 
 

@@ -17,21 +17,10 @@ from torch import Tensor
 
 from minirlhf.data import Comparisons, collate
 from minirlhf.losses import DPOLoss, Stats, dpo_loss, implicit_reward
+from minirlhf.machine.require import require, require_counts, require_own_weights, require_positive
 from minirlhf.model import CausalLM, response_log_probs
 from minirlhf.ops import Mask, PerToken, masked_sum
-from minirlhf.training import (
-    StepConfig,
-    TrainState,
-    linear_lr,
-    minibatches,
-    new_state,
-    optimizer_step,
-    require,
-    require_counts,
-    require_own_weights,
-    require_positive,
-    resumable,
-)
+from minirlhf.training import StepConfig, TrainState, linear_lr, minibatches, new_state, optimizer_step, resumable
 
 AT_ONCE = 256  # pairs that the reference reads in one go
 
@@ -139,14 +128,14 @@ def ready_to_train(
 @torch.no_grad()
 def pair_log_probs(model: CausalLM, comparisons: Comparisons) -> Float[Tensor, "2 N T"]:
     """log π of every chosen and every rejected response's tokens, each at its place; 0 elsewhere."""
-    pad_id, n = model.trunk.config.pad_id, len(comparisons)
+    pad_id, device, n = model.trunk.config.pad_id, model.trunk.device, len(comparisons)
     prompts, sides = comparisons.prompts, (comparisons.chosen, comparisons.rejected)
     width = max((len(p) + len(r) for responses in sides for p, r in zip(prompts, responses, strict=True)), default=0)
-    found = torch.zeros(2, n, width)
+    found = torch.zeros(2, n, width, device=device)
     for first in range(0, n, AT_ONCE):
         rows = range(first, min(first + AT_ONCE, n))
         for side, responses in zip(found, sides, strict=True):
-            tokens, mask = collate([prompts[i] for i in rows], [responses[i] for i in rows], pad_id)
+            tokens, mask = collate([prompts[i] for i in rows], [responses[i] for i in rows], pad_id, device)
             side[first : first + len(rows), : tokens.shape[1]] = response_log_probs(model, tokens, mask)[0]
     return found
 
@@ -162,7 +151,7 @@ def dpo_step(
     loss: DPOLoss = dpo_loss,
 ) -> Stats:
     """One step on a minibatch: the policy's implicit reward of the chosen rises above that of the rejected."""
-    tokens, mask, preference = comparisons.batch(rows, policy.trunk.config.pad_id)
+    tokens, mask, preference = comparisons.batch(rows, policy.trunk.config.pad_id, policy.trunk.device)
     ref = ref_log_probs[:, rows, : tokens.shape[1]].flatten(end_dim=1)  # (2, n, T) -> (2n, T)
     log_probs, _ = response_log_probs(policy, tokens, mask)
     mean, stats = loss(log_probs, ref, mask, config.beta, preference)
@@ -188,7 +177,7 @@ def held_out_stats(
     policy: CausalLM, held_out: Comparisons, ref_log_probs: Float[Tensor, "2 N T"], beta: float
 ) -> Stats:
     """The loss and the accuracy on pairs that nothing is learned from."""
-    _, mask, preference = held_out.batch(range(len(held_out)), policy.trunk.config.pad_id)
+    _, mask, preference = held_out.batch(range(len(held_out)), policy.trunk.config.pad_id, policy.trunk.device)
     log_probs, ref = (x.flatten(end_dim=1) for x in (pair_log_probs(policy, held_out), ref_log_probs))
     loss, stats = dpo_loss(log_probs, ref, mask, beta, preference)
     return {"held_out_loss": loss.item(), "held_out_accuracy": stats["accuracy"]}

@@ -11,8 +11,8 @@ import torch
 
 from minirlhf.data import Comparisons, Prompts
 from minirlhf.intervals import wilson_interval
-from minirlhf.model import CausalLM
-from minirlhf.ops import Mask, PerSequence, Tokens, masked_sum, pairwise_wins, token_kl
+from minirlhf.model import CausalLM, response_kl
+from minirlhf.ops import Mask, PerSequence, Tokens, pairwise_wins
 from minirlhf.rollout import RewardFn, Samples, sample
 from minirlhf.tokenizer import Tokenizer
 
@@ -113,7 +113,7 @@ def exact_kl(policy: CausalLM, reference: CausalLM, tokens: Tokens, response_mas
     In expectation over responses sampled from the policy this is the KL of whole responses, with less variance
     than the sum of log-ratios.
     """
-    return masked_sum(token_kl(policy(tokens), reference(tokens), response_mask), response_mask)
+    return response_kl(policy, reference, tokens, response_mask)
 
 
 @torch.no_grad()

@@ -19,22 +19,18 @@ import torch
 from minirlhf.data import Prompts
 from minirlhf.groups import GroupAdvantageFn, KLEstimator, frac_reward_zero_std, group_advantages
 from minirlhf.losses import Aggregate, Stats, clipped_policy_loss
-from minirlhf.model import CausalLM, response_log_probs
-from minirlhf.ops import Mask, PerSequence, PerToken, Scalar, masked_mean
-from minirlhf.rollout import RewardFn, Rollout, collect
-from minirlhf.training import (
-    TrainState,
-    linear_lr,
-    new_state,
-    optimizer_step,
+from minirlhf.machine.require import (
     require,
     require_between,
     require_counts,
     require_own_weights,
     require_positive,
     require_room,
-    resumable,
 )
+from minirlhf.model import CausalLM, response_log_probs
+from minirlhf.ops import Mask, PerSequence, PerToken, Scalar, masked_mean
+from minirlhf.rollout import RewardFn, Rollout, collect
+from minirlhf.training import TrainState, linear_lr, new_state, optimizer_step, resumable
 
 # (log_probs, old_log_probs, advantages, mask, clip, aggregate): `clipped_policy_loss`, or yours.
 GroupLoss = Callable[[PerToken, PerToken, PerToken, Mask, float, Aggregate], tuple[Scalar, Stats]]

@@ -14,20 +14,10 @@ from torch import Tensor
 
 from minirlhf.data import Judgements, collate
 from minirlhf.losses import Stats, implicit_reward
-from minirlhf.model import CausalLM, response_log_probs
-from minirlhf.ops import Mask, PerSequence, PerToken, Scalar, Tokens, masked_sum, pairwise_wins, token_kl
-from minirlhf.training import (
-    StepConfig,
-    TrainState,
-    linear_lr,
-    minibatches,
-    new_state,
-    optimizer_step,
-    require,
-    require_own_weights,
-    require_positive,
-    resumable,
-)
+from minirlhf.machine.require import require, require_own_weights, require_positive
+from minirlhf.model import CausalLM, response_kl, response_log_probs
+from minirlhf.ops import Mask, PerSequence, PerToken, Scalar, Tokens, pairwise_wins
+from minirlhf.training import StepConfig, TrainState, linear_lr, minibatches, new_state, optimizer_step, resumable
 
 
 def kto_loss(
@@ -99,13 +89,14 @@ def train_kto(
     """
     require(len(judgements) > 0, "There are no judgements to learn from.")
     require_own_weights(policy=policy, reference=reference)
-    state, labels = state or new_state(config.seed, policy=policy), torch.tensor(judgements.labels)
+    state, device = state or new_state(config.seed, policy=policy), policy.trunk.device
+    labels = torch.tensor(judgements.labels, device=device)
     n, ups = len(labels), int(labels.sum())
     weight = torch.where(labels, n / max(2 * ups, 1), n / max(2 * (n - ups), 1))
     with resumable("KTO", state):
         for rows in minibatches(n, config, state):
             prompts, responses = ([column[i] for i in rows] for column in (judgements.prompts, judgements.responses))
-            tokens, mask = collate(prompts, responses, policy.trunk.config.pad_id)
+            tokens, mask = collate(prompts, responses, policy.trunk.config.pad_id, device)
             log_probs, _ = response_log_probs(policy, tokens, mask)
             ref_log_probs, kl = reference_and_distance(policy, reference, tokens, mask)
             label, lr = labels[rows], linear_lr(config.lr, state.step, config.steps, config.warmup)
@@ -126,4 +117,4 @@ def reference_and_distance(
     Other code estimates that distance from mismatched pairs and clamps it at 0. A small vocabulary can be summed over.
     """
     ref_log_probs, _ = response_log_probs(reference, tokens, mask)
-    return ref_log_probs, masked_sum(token_kl(policy(tokens), reference(tokens), mask), mask).mean()
+    return ref_log_probs, response_kl(policy, reference, tokens, mask).mean()

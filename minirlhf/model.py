@@ -1,4 +1,4 @@
-"""A small GPT, and the four things built on it: a language model, a value model, a reward model, a classifier.
+"""A small GPT, and the four things built on a trunk: a language model, a value model, a reward model, a classifier.
 
 Pre-LayerNorm blocks, learned positions, tied embedding, as in GPT-2 (a test loads the same weights into both).
 Different from it for speed on two cores: two heads, ReLU, and attention written out, which at 40 tokens is
@@ -7,13 +7,17 @@ faster than the fused kernel. No dropout anywhere: PPO compares probabilities th
 Shapes: B rows, T tokens, C channels, V vocabulary, H heads of D = C / H channels each.
 """
 
+from copy import deepcopy
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from minirlhf.machine.runtime import threads_for
+from minirlhf.machine.shares import in_shares
 from minirlhf.ops import (
     Mask,
     PerSequence,
@@ -21,12 +25,14 @@ from minirlhf.ops import (
     Tokens,
     last_true,
     log_probs_and_entropy,
+    masked_sum,
     predicting_positions,
     to_positions,
+    token_kl,
 )
-from minirlhf.runtime import threads_for
 
 Hidden = Float[Tensor, "B T C"] | Float[Tensor, "N C"]
+M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -121,8 +127,50 @@ def attention(
     return scores.softmax(dim=-1) @ v  # (N, T, D)
 
 
-class GPT(nn.Module):
-    """The trunk that all models share: tokens in, one vector a token out."""
+class Trunk(nn.Module):
+    """The seam: all that this package asks of a model's body. GPT is one; real/ has those that people download.
+
+    Sampling, scores, losses and stages stand on these four and on nothing else. A trunk is causal: what stands to the
+    right of a token changes nothing about it, so rows are padded there and no attention mask is needed.
+    """
+
+    config: (
+        Any  # its vocab_size, context (the most tokens of a row), channels, eos_id, and pad_id, at which no mask looks
+    )
+    rows_at_once: int | None = None  # the most rows in one forward pass, where memory is short; None reads all
+
+    def forward(self, tokens: Tokens, cache: Any = None, at: Mask | None = None) -> Hidden:
+        """What it makes of each token and all before it: (B, T, C), or (N, C) at the N places asked for, row by row.
+
+        With a cache, only new tokens are given.
+        """
+        raise NotImplementedError
+
+    def cache(self) -> Any:
+        """An empty memory for `forward`; its `keep` drops rows of the batch."""
+        raise NotImplementedError
+
+    def unembed(self, hidden: Hidden) -> Tensor:
+        """Logits (…, V) over the tokens that can be sampled, in float32 or better: 8 bits are too few to draw from."""
+        raise NotImplementedError
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is, and where every tensor that it is given has to be."""
+        return next(self.parameters()).device
+
+    def head(self, outputs: int = 1) -> "Head":
+        """A head for it that starts at zero: where the trunk is, in float32 or better."""
+        weight = next(self.parameters())
+        return zero_head(self.config.channels, outputs).to(
+            weight.device, torch.promote_types(weight.dtype, torch.float)
+        )
+
+
+class GPT(Trunk):
+    """The small one, trained here."""
+
+    config: GPTConfig
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
@@ -136,11 +184,13 @@ class GPT(nn.Module):
             if name.endswith(("attention_out.weight", "contract.weight")):
                 nn.init.normal_(weight, std=0.02 / (2 * config.layers) ** 0.5)  # the stream keeps its scale
 
-    def forward(self, tokens: Tokens, cache: Cache | None = None, at: Mask | None = None) -> Hidden:
-        """What the model makes of each token and all before it: (B, T, C), or (N, C) at the N places asked for.
+    def cache(self) -> Cache:
+        return Cache()
 
-        With a cache, only new tokens are given.
-        """
+    def unembed(self, hidden: Hidden) -> Tensor:
+        return F.linear(hidden, self.token_embedding.weight[: self.config.vocab_size])  # all rows but padding's
+
+    def forward(self, tokens: Tokens, cache: Cache | None = None, at: Mask | None = None) -> Hidden:
         read = 0 if cache is None else cache.length
         end = read + tokens.shape[1]
         if end > self.config.context:
@@ -165,30 +215,44 @@ class CausalLM(nn.Module):
     With `at`, only the logits of those N places are computed: (N, V).
     """
 
-    def __init__(self, trunk: GPT) -> None:
+    def __init__(self, trunk: Trunk) -> None:
         super().__init__()
         self.trunk = trunk
 
-    def forward(self, tokens: Tokens, cache: Cache | None = None, at: Mask | None = None) -> Tensor:
-        speakable = self.trunk.token_embedding.weight[: self.trunk.config.vocab_size]  # all rows but padding's
-        return F.linear(self.trunk(tokens, cache, at), speakable)
+    def forward(self, tokens: Tokens, cache: Any = None, at: Mask | None = None) -> Tensor:
+        return self.trunk.unembed(self.trunk(tokens, cache, at))
 
 
 def response_log_probs(policy: CausalLM, tokens: Tokens, response_mask: Mask) -> tuple[PerToken, PerToken]:
     """log π of each response token, and the entropy of what it was drawn from, in nats; both 0 off the response."""
-    logits = policy(tokens, at=predicting_positions(response_mask))
-    return log_probs_and_entropy(logits, tokens, response_mask)
+
+    def read(tokens: Tokens, mask: Mask) -> tuple[PerToken, PerToken]:
+        return log_probs_and_entropy(policy(tokens, at=predicting_positions(mask)), tokens, mask)
+
+    return in_shares(read, tokens, response_mask, at_once=policy.trunk.rows_at_once)
+
+
+def response_kl(policy: CausalLM, reference: CausalLM, tokens: Tokens, response_mask: Mask) -> PerSequence:
+    """KL(policy ‖ reference) along each response, in nats: exact over the vocabulary at every prefix."""
+
+    def read(tokens: Tokens, mask: Mask) -> PerSequence:
+        return masked_sum(token_kl(policy(tokens), reference(tokens), mask), mask)
+
+    return in_shares(read, tokens, response_mask, at_once=policy.trunk.rows_at_once)
 
 
 class ValueModel(nn.Module):
     """What a response will earn from here on: values[:, t] is the value *before* token t, and 0 off the response."""
 
-    def __init__(self, trunk: GPT) -> None:
+    def __init__(self, trunk: Trunk) -> None:
         super().__init__()
         self.trunk = trunk
-        self.head = zero_head(trunk.config.channels)
+        self.head = trunk.head()
 
     def forward(self, tokens: Tokens, response_mask: Mask) -> PerToken:
+        return in_shares(self.read, tokens, response_mask, at_once=self.trunk.rows_at_once)
+
+    def read(self, tokens: Tokens, response_mask: Mask) -> PerToken:
         hidden = self.trunk(tokens, at=predicting_positions(response_mask))  # (N, C)
         return to_positions(self.head(hidden).squeeze(-1), response_mask)
 
@@ -199,14 +263,17 @@ class RewardModel(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, trunk: GPT) -> None:
+    def __init__(self, trunk: Trunk) -> None:
         super().__init__()
         self.trunk = trunk
-        self.head = zero_head(trunk.config.channels)
-        self.register_buffer("mean", torch.zeros(()))
-        self.register_buffer("std", torch.ones(()))
+        self.head = trunk.head()
+        self.register_buffer("mean", torch.zeros_like(self.head.bias[0]))
+        self.register_buffer("std", torch.ones_like(self.head.bias[0]))
 
     def forward(self, tokens: Tokens, response_mask: Mask) -> PerSequence:
+        return in_shares(self.read, tokens, response_mask, at_once=self.trunk.rows_at_once)
+
+    def read(self, tokens: Tokens, response_mask: Mask) -> PerSequence:
         position = torch.arange(tokens.shape[1], device=tokens.device)
         last = last_true(response_mask).clamp(min=0).unsqueeze(1)
         raw = self.head(self.trunk(tokens, at=position == last)).squeeze(-1)
@@ -216,22 +283,37 @@ class RewardModel(nn.Module):
 class Classifier(nn.Module):
     """One logit for every label, (B, K), read where a text's last token stands; the mask is True on the text."""
 
-    def __init__(self, trunk: GPT, classes: int) -> None:
+    def __init__(self, trunk: Trunk, classes: int) -> None:
         super().__init__()
         self.trunk = trunk
-        self.head = zero_head(trunk.config.channels, classes)
+        self.head = trunk.head(classes)
 
     def forward(self, tokens: Tokens, mask: Mask) -> Float[Tensor, "B K"]:
         position = torch.arange(tokens.shape[1], device=tokens.device)
         return self.head(self.trunk(tokens, at=position == last_true(mask).unsqueeze(1)))
 
 
-def zero_head(channels: int, outputs: int = 1) -> nn.Linear:
+class Head(nn.Linear):
+    """A linear layer that computes in its own precision, whatever its trunk's."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.to(self.weight.dtype))
+
+
+def zero_head(channels: int, outputs: int = 1) -> Head:
     """A head that starts at zero: Bradley-Terry starts at ln 2, K labels at ln K, values at the returns' variance."""
-    head = nn.Linear(channels, outputs)
+    head = Head(channels, outputs)
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
     return head
+
+
+def fork(model: M) -> M:
+    """A copy that learns by itself: what is frozen is shared with the model, what is trained is its own.
+
+    A tiny model has nothing frozen, so this is `copy.deepcopy`; of one with LoRA it copies the adapter alone.
+    """
+    return deepcopy(model, {id(numbers): numbers for numbers in model.parameters() if not numbers.requires_grad})
 
 
 def _initialise(module: nn.Module) -> None:

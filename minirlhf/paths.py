@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from minirlhf.runtime import on_hub
+from minirlhf.machine.runtime import on_hub
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 IN_WHEEL = Path(__file__).with_name("shipped")  # where an installed package has data/ and notebooks/: setup.py

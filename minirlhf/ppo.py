@@ -22,22 +22,18 @@ from torch.optim import Optimizer
 from minirlhf.advantages import AdvantageFn, TokenRewardFn, gae, token_rewards
 from minirlhf.data import Prompts
 from minirlhf.losses import PolicyLoss, Stats, ValueLoss, clipped_policy_loss, clipped_value_loss
-from minirlhf.model import CausalLM, ValueModel, response_log_probs
-from minirlhf.ops import PerToken, masked_mean, masked_sum, masked_whiten
-from minirlhf.rollout import RewardFn, Rollout, collect
-from minirlhf.training import (
-    TrainState,
-    linear_lr,
-    new_state,
-    optimizer_step,
+from minirlhf.machine.require import (
     require,
     require_between,
     require_counts,
     require_own_weights,
     require_positive,
     require_room,
-    resumable,
 )
+from minirlhf.model import CausalLM, ValueModel, response_log_probs
+from minirlhf.ops import PerToken, masked_mean, masked_sum, masked_whiten
+from minirlhf.rollout import RewardFn, Rollout, collect
+from minirlhf.training import TrainState, linear_lr, new_state, optimizer_step, resumable
 
 KLController = Callable[[float, float, float, int, int], float]  # (beta, kl, target, episodes, horizon) -> beta
 

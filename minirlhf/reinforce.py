@@ -17,21 +17,17 @@ import torch
 from minirlhf.advantages import SequenceAdvantageFn, leave_one_out
 from minirlhf.data import Prompts
 from minirlhf.losses import PolicyGradientLoss, Stats, policy_gradient_loss
-from minirlhf.model import CausalLM, response_log_probs
-from minirlhf.rollout import RewardFn, Rollout, collect
-from minirlhf.training import (
-    TrainState,
-    linear_lr,
-    new_state,
-    optimizer_step,
+from minirlhf.machine.require import (
     require,
     require_between,
     require_counts,
     require_own_weights,
     require_positive,
     require_room,
-    resumable,
 )
+from minirlhf.model import CausalLM, response_log_probs
+from minirlhf.rollout import RewardFn, Rollout, collect
+from minirlhf.training import TrainState, linear_lr, new_state, optimizer_step, resumable
 
 
 @dataclass(frozen=True)

@@ -14,19 +14,11 @@ from torch import Tensor
 
 from minirlhf.data import Comparisons, Prompts
 from minirlhf.losses import PreferenceLoss, bradley_terry_loss
+from minirlhf.machine.require import require
 from minirlhf.model import CausalLM, RewardModel
 from minirlhf.ops import Mask, PerSequence, Tokens
 from minirlhf.rollout import sample
-from minirlhf.training import (
-    StepConfig,
-    TrainState,
-    linear_lr,
-    minibatches,
-    new_state,
-    optimizer_step,
-    require,
-    resumable,
-)
+from minirlhf.training import StepConfig, TrainState, linear_lr, minibatches, new_state, optimizer_step, resumable
 
 
 @runtime_checkable
@@ -82,7 +74,7 @@ def train_reward(
     pad_id = reward_model.trunk.config.pad_id
     with resumable("The reward model", state):
         for rows in minibatches(len(comparisons), config, state):
-            tokens, mask, preference = comparisons.batch(rows, pad_id)
+            tokens, mask, preference = comparisons.batch(rows, pad_id, reward_model.trunk.device)
             chosen, rejected = reward_model(tokens, mask).chunk(2)
             mean, stats = loss(chosen, rejected, preference)
             lr = linear_lr(config.lr, state.step, config.steps, config.warmup)

@@ -6,15 +6,18 @@ drawn with, so there is no top-k and no top-p here.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from minirlhf.data import Ids, collate
-from minirlhf.model import Cache, CausalLM, response_log_probs
+from minirlhf.machine.runtime import one_thread
+from minirlhf.machine.shares import in_shares
+from minirlhf.model import CausalLM, response_log_probs
 from minirlhf.ops import Mask, PerSequence, PerToken, Tokens, last_true, masked_sum
-from minirlhf.runtime import one_thread
 
 RewardFn = Callable[[Tokens, Mask], PerSequence]
 
@@ -75,14 +78,15 @@ def sample(
         raise ValueError("There is nothing to answer: give at least one prompt, each with at least one token.")
     if max_new_tokens < 1 or not temperature > 0:
         raise ValueError(f"max_new_tokens ({max_new_tokens}) must be 1 or more, temperature ({temperature}) above 0.")
-    pad_id = model.trunk.config.pad_id
-    tokens, response_mask = collate(prompts, [[pad_id] * max_new_tokens] * len(prompts), pad_id)
-    # One number for each place of each row: what a row says depends neither on its neighbours nor on how many are left.
-    numbers = torch.zeros(tokens.shape)
-    numbers[response_mask] = torch.rand(len(prompts) * max_new_tokens, generator=generator)
+    pad_id, device = model.trunk.config.pad_id, model.trunk.device
+    tokens, mask = collate(prompts, [[pad_id] * max_new_tokens] * len(prompts), pad_id, device)
+    # A number for each place of each row, drawn on the CPU: what a row says depends on no neighbour and no device.
+    drawn = torch.rand(len(prompts), max_new_tokens, generator=generator).to(device)
+    numbers = torch.zeros(tokens.shape, device=device).masked_scatter(mask, drawn)
+    write = partial(write_responses, model, temperature=temperature)
     with torch.inference_mode():  # a tenth quicker than no_grad
-        tokens, log_probs = write_responses(model, tokens, response_mask, numbers, temperature)
-    return cut_at_the_end(tokens, log_probs, response_mask, model.trunk.config.eos_id, pad_id)
+        tokens, log_probs = in_shares(write, tokens, mask, numbers, at_once=model.trunk.rows_at_once)
+    return cut_at_the_end(tokens, log_probs, mask, model.trunk.config.eos_id, pad_id)
 
 
 def write_responses(
@@ -95,12 +99,12 @@ def write_responses(
     While one row's response is being written, a longer prompt is still being read. Rows that have ended leave the
     batch once they are half of it, so a few long responses do not keep the rest waiting.
     """
-    log_probs, eos_id = torch.zeros(tokens.shape), model.trunk.config.eos_id
-    rows, cache = torch.arange(len(tokens)), Cache()  # the rows of the batch that are still being written
+    rows, cache = torch.arange(len(tokens), device=tokens.device), model.trunk.cache()  # those still being written
+    eos_id, first = model.trunk.config.eos_id, int(response_mask.any(dim=0).long().argmax())
+    logits = read(model, tokens[:, :first], cache)
+    log_probs = logits.new_zeros(tokens.shape)
     active_tokens, active_log_probs, is_response = tokens.clone(), log_probs.clone(), response_mask
-    unfinished = torch.ones(len(rows), dtype=torch.bool)
-    first = int(response_mask.any(dim=0).long().argmax())
-    logits = read(model, active_tokens[:, :first], cache)
+    unfinished = torch.ones_like(rows, dtype=torch.bool)
     with one_thread():  # a step of one token is a hundred tiny products: a second thread is waited for, not used
         for t in range(first, tokens.shape[1]):
             drawn, drawn_log_probs = draw(logits, numbers[rows, t], temperature)
@@ -121,7 +125,7 @@ def write_responses(
     raise AssertionError("every response ends at its last token")
 
 
-def read(model: CausalLM, new_tokens: Tokens, cache: Cache) -> Float[Tensor, "B V"]:
+def read(model: CausalLM, new_tokens: Tokens, cache: Any) -> Float[Tensor, "B V"]:
     """The logits of the token that comes next; only the last of the new tokens speaks about it."""
     last = None
     if new_tokens.shape[1] > 1:
@@ -139,7 +143,7 @@ def cut_at_the_end(
         response_mask = response_mask & (ends.cumsum(dim=1) - ends.long() == 0)  # no end stands before this token
     width = int(last_true(response_mask).max()) + 1
     start = response_mask.long().argmax(dim=1, keepdim=True)
-    prompt_mask = torch.arange(tokens.shape[1]) < start
+    prompt_mask = torch.arange(tokens.shape[1], device=tokens.device) < start
     tokens = torch.where(prompt_mask | response_mask, tokens, pad_id)
     log_probs = torch.where(response_mask, log_probs, 0.0)
     return Samples(tokens[:, :width], response_mask[:, :width], log_probs[:, :width])
@@ -184,8 +188,8 @@ def collect(
     tokens, mask = samples.tokens, samples.response_mask
     ref_log_probs, _ = response_log_probs(reference, tokens, mask)
     score = reward_model(tokens, mask)
-    ended = torch.ones(len(tokens), dtype=torch.bool)
+    ended = torch.ones_like(mask[:, 0])
     if (eos_id := policy.trunk.config.eos_id) is not None:
-        ended = tokens[torch.arange(len(tokens)), last_true(mask)] == eos_id
+        ended = tokens.gather(1, last_true(mask).unsqueeze(1)).squeeze(1) == eos_id
         score = torch.where(ended, score, missing_eos_score)
     return Rollout(tokens, mask, samples.log_probs, ref_log_probs, score, ended)

@@ -7,20 +7,15 @@ out: packing, which rows this short do not need, and weight decay.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from minirlhf.data import Demonstrations
 from minirlhf.losses import Logits, Stats, sft_loss
+from minirlhf.machine.require import require
+from minirlhf.machine.shares import in_shares
 from minirlhf.model import CausalLM
 from minirlhf.ops import Mask, Scalar, Tokens
-from minirlhf.training import (
-    StepConfig,
-    TrainState,
-    linear_lr,
-    minibatches,
-    new_state,
-    optimizer_step,
-    require,
-    resumable,
-)
+from minirlhf.training import StepConfig, TrainState, linear_lr, minibatches, new_state, optimizer_step, resumable
 
 SFTLoss = Callable[[Logits, Tokens, Mask], tuple[Scalar, Stats]]
 
@@ -66,9 +61,24 @@ def train_sft(
     pad_id = policy.trunk.config.pad_id
     with resumable("SFT", state):
         for rows in minibatches(len(demonstrations), config, state):
-            tokens, mask = demonstrations.batch(rows, pad_id)
+            tokens, mask = demonstrations.batch(rows, pad_id, policy.trunk.device)
             lr = linear_lr(config.lr, state.step, config.steps, config.warmup)
-            mean, stats = loss(policy(tokens), tokens, mask)
+            mean, stats = loss_in_shares(policy, tokens, mask, loss)
             norm = optimizer_step(mean, state.optimizers["policy"], lr, config.max_grad_norm, tokens=tokens, mask=mask)
             state.step += 1
             yield SFTRecord(state.step, mean.item(), stats["accuracy"], int(mask.sum()), norm, lr)
+
+
+def loss_in_shares(policy: CausalLM, tokens: Tokens, mask: Mask, loss: SFTLoss) -> tuple[Scalar, Stats]:
+    """The loss on all rows, read in shares; each counts by its response tokens.
+
+    Other stages put log-probabilities together. This loss wants logits, which a large vocabulary makes too many.
+    """
+
+    def read(tokens: Tokens, mask: Mask) -> tuple[Tensor, Tensor, Tensor]:  # (1,) each
+        mean, stats = loss(policy(tokens), tokens, mask)
+        return mean.view(1), mean.new_tensor([stats["accuracy"]]), mask.sum().view(1)
+
+    means, accuracies, counts = in_shares(read, tokens, mask, at_once=policy.trunk.rows_at_once)
+    weights = counts / counts.sum().clamp(min=1)
+    return (weights * means).sum(), {"accuracy": (weights * accuracies).sum().item()}

@@ -34,7 +34,7 @@ JOINING = 10.0  # seconds in which all come in
 MOST_COMPARED = 60  # updates of PPO
 TRAINING = """
 import json, time
-from minirlhf import runtime
+from minirlhf.machine import runtime
 runtime.set_wait_policy()
 from minirlhf.classroom.learning import yield_to_the_server
 from minirlhf.feedback.asking import write_questions

@@ -17,8 +17,8 @@ from minirlhf.course.bench.partner import at_work, partner, spinning
 from minirlhf.course.bench.row import HEAD, Row, quotients
 from minirlhf.course.bench.table import write
 from minirlhf.course.bench.trl_ppo import CountReward
+from minirlhf.machine.runtime import WAITING
 from minirlhf.model import GPT, CausalLM, GPTConfig
-from minirlhf.runtime import WAITING
 
 TINY = Sizes(width=4, layers=1, vocabulary=10, prompt=2, response=3, episodes=2, epochs=3)
 

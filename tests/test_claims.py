@@ -12,7 +12,7 @@ import pytest
 from minirlhf.course.experiments.bands import BANDS, SEEDS, WHOLE_LINE, changed_experiments, experiments, lesson_modules
 from minirlhf.course.experiments.sweeps import sweeps
 from minirlhf.course.recorded import read_recorded, recorded_folder
-from minirlhf.runtime import pin_threads
+from minirlhf.machine.runtime import pin_threads
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 EXPERIMENTS = experiments()

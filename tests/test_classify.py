@@ -36,8 +36,9 @@ from minirlhf.classify import (
     train_classifier,
 )
 from minirlhf.losses import cross_entropy
+from minirlhf.machine.not_finite import NotFiniteError
 from minirlhf.model import Classifier
-from minirlhf.training import NotFiniteError, new_state
+from minirlhf.training import new_state
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -16,7 +16,7 @@ import pytest
 
 from minirlhf import paths
 from minirlhf.course import cli, copies, hub
-from minirlhf.runtime import ON_HUB
+from minirlhf.machine.runtime import ON_HUB
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])

@@ -11,7 +11,7 @@ import torch
 from minirlhf import paths
 from minirlhf.course import cli, doctor
 from minirlhf.course.doctor import Finding
-from minirlhf.runtime import ON_HUB, WAITING
+from minirlhf.machine.runtime import ON_HUB, WAITING
 
 GOOD = {"jupyterlab": (4, 6, 6), "ipywidgets": (8, 1, 9), "jupyterlab_widgets": (3, 0, 17), "ipykernel": (7, 4, 0)}
 

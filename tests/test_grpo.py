@@ -44,11 +44,11 @@ from minirlhf.groups import (
 )
 from minirlhf.grpo import GRPOConfig, GRPORecord, train_grpo
 from minirlhf.losses import clipped_policy_loss
+from minirlhf.machine.not_finite import NotFiniteError
 from minirlhf.metrics import METRICS, named
 from minirlhf.model import CausalLM, GPTConfig, response_log_probs
 from minirlhf.ops import masked_mean, masked_sum
 from minirlhf.rollout import sample
-from minirlhf.training import NotFiniteError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -28,11 +28,12 @@ from tiny import (
 from minirlhf.advantages import gae, token_rewards
 from minirlhf.data import Prompts
 from minirlhf.losses import clipped_policy_loss, clipped_value_loss
+from minirlhf.machine.not_finite import NotFiniteError
 from minirlhf.model import CausalLM, GPTConfig, RewardModel, ValueModel, response_log_probs
 from minirlhf.ops import token_log_probs
 from minirlhf.ppo import PPOConfig, adapt_beta, estimate, train_ppo
 from minirlhf.rollout import collect, sample
-from minirlhf.training import NotFiniteError, new_state
+from minirlhf.training import new_state
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

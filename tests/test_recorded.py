@@ -10,7 +10,7 @@ from minirlhf.course.experiments import bands as bands_module
 from minirlhf.course.experiments import sweeps as sweeps_module
 from minirlhf.course.experiments.bands import Experiment, changed_experiments, measure_bands
 from minirlhf.course.experiments.claims import Claim
-from minirlhf.training import time_limited
+from minirlhf.machine.pace import time_limited
 
 
 def test_rows_come_back_and_the_file_says_what_it_is(tmp_path):

@@ -31,12 +31,13 @@ from minirlhf.advantages import leave_one_out
 from minirlhf.bandit import Bandit, bandit_gradient, train_bandit
 from minirlhf.data import Prompts
 from minirlhf.losses import clipped_policy_loss, policy_gradient_loss
+from minirlhf.machine.not_finite import NotFiniteError
 from minirlhf.metrics import METRICS, explain, named
 from minirlhf.model import CausalLM, GPTConfig
 from minirlhf.ops import token_log_probs
 from minirlhf.reinforce import ReinforceConfig, ReinforceRecord, train_reinforce
 from minirlhf.rollout import sample
-from minirlhf.training import NotFiniteError, new_state
+from minirlhf.training import new_state
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -30,10 +30,11 @@ from minirlhf import checkpoint
 from minirlhf.additive import AdditiveReward, fit_additive
 from minirlhf.data import Comparisons, Judgements, collate
 from minirlhf.losses import bradley_terry_loss
+from minirlhf.machine.not_finite import NotFiniteError
 from minirlhf.model import RewardModel
 from minirlhf.reward import RewardConfig, normalise, train_reward
 from minirlhf.tokenizer import split_words
-from minirlhf.training import NotFiniteError, new_state
+from minirlhf.training import new_state
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

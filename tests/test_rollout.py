@@ -106,14 +106,14 @@ def test_temperature_sharpens_what_is_drawn_and_what_is_reported():
     logits, n = torch.tensor([[0.0, 1.0, 2.0, -1.0]]), 50_000
     p = logits[0].double().softmax(0)
     for temperature, wanted in ((1.0, p), (0.5, p**2 / (p**2).sum()), (2.0, p**0.5 / (p**0.5).sum())):
-        drawn, log_probs = draw(logits.expand(n, -1), generator(), temperature)
+        drawn, log_probs = draw(logits.expand(n, -1), torch.rand(n, generator=generator()), temperature)
         assert_drawn_from(dict(enumerate(wanted.tolist())), drawn.tolist())
         equal(log_probs.double(), wanted.log()[drawn], 1e-5)
 
 
 def test_what_has_no_probability_is_never_drawn():
     logits = torch.tensor([[-1e9, 0.0, -1e9, 0.0, -1e9]]).expand(50_000, -1)
-    drawn, log_probs = draw(logits, generator())
+    drawn, log_probs = draw(logits, torch.rand(50_000, generator=generator()))
     assert set(drawn.tolist()) == {1, 3} and log_probs.isfinite().all()
 
 
@@ -203,14 +203,20 @@ def test_a_larger_number_never_draws_an_earlier_token(seed):
 
 def test_what_is_no_number_is_drawn_as_no_number_and_stops_nothing_here():
     """A model that has come to NaN is named where its loss is looked at, and not by an index out of range."""
-    drawn, log_probs = draw(torch.full((3, 4), float("nan")), generator())
+    drawn, log_probs = draw(torch.full((3, 4), float("nan")), torch.rand(3, generator=generator()))
     assert ((drawn >= 0) & (drawn < 4)).all() and log_probs.isnan().all()
 
 
-def test_rows_are_drawn_apart_and_by_the_generator_alone():
-    logits = torch.zeros(200, 4)
-    one, same = (draw(logits, generator(3))[0] for _ in range(2))
-    assert len(set(one.tolist())) == 4 and torch.equal(one, same)
+def test_a_row_says_the_same_alone_and_in_company():
+    """The random numbers belong to a row and a place: neither its neighbours nor who has left touch what it says."""
+    model, prompts = talker(1, WORDS), [[1], [2, 3], [1, 2, 3], [4]] * 3
+    together = sample(model, prompts, 6, generator(3))
+    model.trunk.rows_at_once = 5
+    in_pieces = sample(model, prompts, 6, generator(3))
+    assert torch.equal(together.tokens, in_pieces.tokens)
+    equal(together.log_probs, in_pieces.log_probs, 1e-6)
+    first = sample(model, prompts[:1], 6, generator(3))
+    assert first.responses() == together.responses()[:1]
 
 
 # ---- what is sampled, and what is said of it

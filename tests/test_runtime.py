@@ -13,8 +13,7 @@ import pytest
 import torch
 from tiny import trunk
 
-from minirlhf.model import CausalLM
-from minirlhf.runtime import (
+from minirlhf.machine.runtime import (
     HUBS_OWN,
     ON_HUB,
     THREADS,
@@ -25,6 +24,7 @@ from minirlhf.runtime import (
     usable_cpus,
     wait_policy,
 )
+from minirlhf.model import CausalLM
 from minirlhf.training import new_state, optimizer_step
 
 ROOT = Path(__file__).parents[1]
@@ -138,7 +138,7 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_openmp_itself_has_heard_it():
-    code = "from minirlhf import runtime; runtime.set_wait_policy(); import torch"
+    code = "from minirlhf.machine import runtime; runtime.set_wait_policy(); import torch"
     said = run(code, OMP_DISPLAY_ENV="TRUE", **{ON_HUB: "ada"}).stderr
     assert re.search(r"OMP_WAIT_POLICY ?= ?'PASSIVE'", said)
 
@@ -163,7 +163,7 @@ cli.main(["doctor"])
 
 def test_a_kernels_spec_takes_what_the_makefile_gives_it(tmp_path):
     own = os.environ | {ON_HUB: "ada"}
-    asked = subprocess.check_output([sys.executable, "-m", "minirlhf.runtime"], env=own, text=True).split()
+    asked = subprocess.check_output([sys.executable, "-m", "minirlhf.machine.runtime"], env=own, text=True).split()
     install = [sys.executable, "-m", "ipykernel", "install", "--prefix", str(tmp_path), "--name", "python3", *asked]
     subprocess.run(install, check=True, capture_output=True)
     (spec,) = tmp_path.rglob("kernel.json")
@@ -180,7 +180,7 @@ def test_binder_starts_jupyter_with_it():
 
 HELD = """
 import resource, sys, torch
-from minirlhf.runtime import keep_freed_memory
+from minirlhf.machine.runtime import keep_freed_memory
 if sys.argv[1] == "keep":
     keep_freed_memory()
 

@@ -24,10 +24,11 @@ from tiny import (
 
 from minirlhf.data import Demonstrations
 from minirlhf.losses import sft_loss
+from minirlhf.machine.not_finite import NotFiniteError
 from minirlhf.model import CausalLM
 from minirlhf.rollout import sample
 from minirlhf.sft import SFTConfig, train_sft
-from minirlhf.training import NotFiniteError, new_state
+from minirlhf.training import new_state
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -10,20 +10,10 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from minirlhf.training import (
-    NotFiniteError,
-    linear_lr,
-    new_state,
-    optimizer_step,
-    require,
-    require_between,
-    require_counts,
-    require_own_weights,
-    require_positive,
-    resumable,
-    seconds_allowed,
-    time_limited,
-)
+from minirlhf.machine.not_finite import NotFiniteError
+from minirlhf.machine.pace import seconds_allowed, time_limited
+from minirlhf.machine.require import require, require_between, require_counts, require_own_weights, require_positive
+from minirlhf.training import linear_lr, new_state, optimizer_step, resumable
 
 
 @pytest.fixture(autouse=True)

@@ -14,13 +14,13 @@ from itertools import zip_longest
 from time import monotonic, sleep
 from typing import Any
 
-from minirlhf import runtime
 from minirlhf.classroom import rooms
 from minirlhf.classroom.kinds import SCHOOLS, VALUES, kind_of, trained_on
 from minirlhf.classroom.outcome import answers, receipts, top_weights
 from minirlhf.classroom.schools import pupils_of
 from minirlhf.feedback.store import FeedbackStore, StoreError
 from minirlhf.feedback.votes import Vote
+from minirlhf.machine import runtime
 
 PAIRS = 24  # questions a round: more than a room answers in five minutes, and few enough that people share them
 HIGHEST, LOWEST = 8, 4  # word weights shown

@@ -14,9 +14,10 @@ from typing import Annotated, Any
 
 import tyro
 
-from minirlhf import paths, runtime
+from minirlhf import paths
 from minirlhf.course import copies, hub
 from minirlhf.course.workspace import laid_out
+from minirlhf.machine import runtime
 
 SHOW_TRACEBACK = "MINIRLHF_TRACEBACK"  # set this environment variable to see where an error comes from
 Folder = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]

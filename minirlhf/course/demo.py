@@ -11,10 +11,10 @@ from minirlhf.course.plots import BeforeAfter
 from minirlhf.data import Prompts
 from minirlhf.evaluate import Replies, accuracy_ceiling, compare
 from minirlhf.feedback.simulated import PATIENT
+from minirlhf.machine.require import require_counts
+from minirlhf.machine.runtime import pin_threads
 from minirlhf.paths import data_folder
 from minirlhf.recipes.pipeline import CONTEXT, MAX_NEW_TOKENS, PipelineResult, Recipe
-from minirlhf.runtime import pin_threads
-from minirlhf.training import require_counts
 from minirlhf.worlds import helpdesk
 
 

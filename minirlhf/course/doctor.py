@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minirlhf import paths
-from minirlhf.runtime import WAITING, thread_count, usable_cpus, wait_policy
+from minirlhf.machine.runtime import WAITING, thread_count, usable_cpus, wait_policy
 
 INSTALL = "run `make lessons`, or `pip install -e . -c constraints.txt` where there is no make"
 LISTED = ("torch", "datasets", "tokenizers", "safetensors", "sqlalchemy", "matplotlib", "jupyterlab", "ipykernel")

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from minirlhf import paths, runtime
+from minirlhf import paths
 from minirlhf.course.copies import FIRST_LESSON
+from minirlhf.machine import runtime
 
 WHERE_TO_SERVE = "JUPYTERHUB_SERVICE_URL"
 ROOT = "JUPYTERHUB_ROOT_DIR"  # c.Spawner.notebook_dir

@@ -21,12 +21,12 @@ from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Vote
 from minirlhf.kto import KTOConfig, KTORecord, train_kto
 from minirlhf.losses import DPOLoss, dpo_loss, implicit_reward
+from minirlhf.machine.require import require
 from minirlhf.model import CausalLM, response_log_probs
 from minirlhf.ops import PerSequence
 from minirlhf.recipes.pipeline import CONTEXT, MAX_NEW_TOKENS
 from minirlhf.recipes.taste import Taste
 from minirlhf.rollout import Samples, sample
-from minirlhf.training import require
 
 WARMUP = 5  # steps
 

@@ -19,11 +19,11 @@ from minirlhf.data import Comparisons, Demonstrations, Prompts
 from minirlhf.feedback.asking import drafts
 from minirlhf.feedback.simulated import PATIENT, Person, SimulatedChoice, vote
 from minirlhf.jsonl import read_jsonl
+from minirlhf.machine.runtime import pin_threads
 from minirlhf.model import GPT, CausalLM, GPTConfig, RewardModel, ValueModel
 from minirlhf.paths import data_folder
 from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
 from minirlhf.reward import RewardConfig, RewardRecord, normalise_on, train_reward
-from minirlhf.runtime import pin_threads
 from minirlhf.sft import SFTConfig, SFTRecord, train_sft
 from minirlhf.tokenizer import Tokenizer
 

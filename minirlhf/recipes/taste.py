@@ -23,12 +23,12 @@ from minirlhf.feedback.meaning import Judgement, Preference, advise, judgements,
 from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Vote
 from minirlhf.files.messages import counted
+from minirlhf.machine.require import require_counts, require_positive, require_room
 from minirlhf.model import CausalLM, ValueModel
 from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
 from minirlhf.recipes.pipeline import MAX_NEW_TOKENS, Checkpoints, load_shipped
 from minirlhf.reward import normalise_on
 from minirlhf.tokenizer import Tokenizer
-from minirlhf.training import require_counts, require_positive, require_room
 
 LEAST_SPREAD = 0.25  # log-odds: two replies that are told apart 56 to 44 are hardly told apart, and stay so
 FOLDS = 5

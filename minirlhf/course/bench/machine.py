@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import torch
 
-from minirlhf.runtime import WAITING
+from minirlhf.machine.runtime import WAITING
 
 THREADS = 2
 

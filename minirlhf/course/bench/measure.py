@@ -31,11 +31,11 @@ from minirlhf.dpo import DPOConfig, train_dpo
 from minirlhf.feedback.asking import write_questions
 from minirlhf.feedback.simulated import CHEERFUL, simulate
 from minirlhf.grpo import GRPOConfig, train_grpo
+from minirlhf.machine.runtime import usable_cpus
 from minirlhf.paths import notebooks_folder
 from minirlhf.recipes.pipeline import load_shipped
 from minirlhf.recipes.taste import Taste, TasteConfig, learn_taste
 from minirlhf.rollout import sample
-from minirlhf.runtime import usable_cpus
 from minirlhf.sft import SFTConfig, train_sft
 
 EQUAL = Sizes()

@@ -1,7 +1,7 @@
 """Processes beside the bench: one that takes turns with this one, and rivals that want its cores.
 
 Other people's code, and the spinning twin of ours, run as somebody has them who never heard of minirlhf: what waits
-spins, which is quickest for one process alone. What is called ours runs as `minirlhf` starts it (minirlhf/runtime.py).
+spins, which is quickest for one process alone. What is called ours runs as `minirlhf` starts it (machine/runtime.py).
 """
 
 import json
@@ -15,7 +15,7 @@ from threading import Event
 from typing import IO, Any
 
 from minirlhf.course.bench.machine import THREADS
-from minirlhf.runtime import WAITING
+from minirlhf.machine.runtime import WAITING
 
 Once = Callable[[], dict[str, Any]]
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from minirlhf import paths
 from minirlhf.classroom.session import PORT_ELSEWHERE, close_left_in
-from minirlhf.training import LIMIT
+from minirlhf.machine.pace import LIMIT
 
 LONGEST_CELL = 600  # seconds
 WIDGET = "application/vnd.jupyter.widget-view+json"  # what needs a kernel; a still stands beside it

@@ -275,7 +275,7 @@ def dropout(sick: bool) -> Run:
     def drop(module: torch.nn.Module, given: tuple, found: torch.Tensor) -> torch.Tensor:
         return F.dropout(found, chance)
 
-    policy.trunk.final_norm.register_forward_hook(drop)
+    policy.trunk.get_submodule("final_norm").register_forward_hook(drop)
     tokens, mask = collate([[5]], [[1, 2, 3, tiny.EOS]], tiny.PAD)
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -19,12 +19,12 @@ from minirlhf.best_of_n import Candidates, best_of_n_kl, draw_candidates
 from minirlhf.data import Comparisons, Demonstrations, Ids, Prompts, collate
 from minirlhf.evaluate import Judge, exact_kl
 from minirlhf.feedback.simulated import TEN_TASTES, Person
+from minirlhf.machine.pace import time_limited
 from minirlhf.model import CausalLM, RewardModel, ValueModel
 from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
 from minirlhf.recipes.pipeline import CONTEXT, MAX_NEW_TOKENS, Checkpoints, ask, load_shipped
 from minirlhf.reward import RewardConfig, normalise_on, train_reward
 from minirlhf.rollout import sample
-from minirlhf.training import time_limited
 from minirlhf.worlds import helpdesk
 from minirlhf.worlds.helpdesk import DEMONSTRATOR, Manner
 

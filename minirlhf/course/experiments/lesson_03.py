@@ -14,6 +14,7 @@ from minirlhf.course.experiments.lesson_02 import without_the_shift
 from minirlhf.data import Demonstrations, Prompts
 from minirlhf.evaluate import Replies, compare, win_rate
 from minirlhf.losses import Stats, sft_loss
+from minirlhf.machine.pace import time_limited
 from minirlhf.model import CausalLM
 from minirlhf.ops import Logits, Mask, Scalar, Tokens, last_true
 from minirlhf.paths import data_folder
@@ -21,7 +22,6 @@ from minirlhf.recipes.pipeline import CONTEXT, MAX_NEW_TOKENS, Checkpoints, load
 from minirlhf.rollout import sample
 from minirlhf.sft import SFTConfig, SFTLoss, train_sft
 from minirlhf.tokenizer import Tokenizer
-from minirlhf.training import time_limited
 from minirlhf.worlds import helpdesk
 
 SHORT, LONG, BAR = (100, 300, 2.0)  # steps of a short and of the main training; the gold score of a good demonstration

@@ -16,7 +16,7 @@ from minirlhf.course.exercises.lesson_07 import pays_for_leaving_the_reference, 
 from minirlhf.course.experiments.claims import Claim
 from minirlhf.evaluate import compare, exchanges, win_rate
 from minirlhf.losses import Stats, clipped_policy_loss
-from minirlhf.model import GPT, CausalLM, ValueModel
+from minirlhf.model import CausalLM, Trunk, ValueModel
 from minirlhf.ops import Mask, PerSequence, PerToken, Scalar, Tokens
 from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
 from minirlhf.recipes.pipeline import Checkpoints, load_shipped
@@ -137,7 +137,7 @@ def _tuned(
 
 
 def _run(
-    shipped: Checkpoints, seed: int, settings: Mapping[str, Any], reward: RewardFn, trunk: GPT, **functions: Any
+    shipped: Checkpoints, seed: int, settings: Mapping[str, Any], reward: RewardFn, trunk: Trunk, **functions: Any
 ) -> tuple[CausalLM, list[PPORecord]]:
     """A copy of the SFT model after PPO, and the records; the value model starts from this trunk."""
     policy, value_model, config = deepcopy(shipped.sft), ValueModel(deepcopy(trunk)), PPOConfig(**settings, seed=seed)

@@ -14,11 +14,11 @@ from minirlhf.course.experiments.contest import ASKED, BATCH, BETA, DEFINITE, TA
 from minirlhf.data import Demonstrations
 from minirlhf.dpo import DPOConfig, train_dpo
 from minirlhf.grpo import GRPOConfig, train_grpo
+from minirlhf.machine.pace import time_limited
 from minirlhf.model import CausalLM
 from minirlhf.paths import data_folder
 from minirlhf.recipes.pipeline import CONTEXT, MAX_NEW_TOKENS
 from minirlhf.sft import SFTConfig, train_sft
-from minirlhf.training import time_limited
 from minirlhf.verifiers import score_by
 from minirlhf.worlds.helpdesk import gold_parts
 

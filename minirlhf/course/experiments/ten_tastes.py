@@ -22,11 +22,11 @@ from minirlhf.evaluate import win_rate
 from minirlhf.feedback.asking import write_questions
 from minirlhf.feedback.simulated import TEN_TASTES, Person, simulate
 from minirlhf.feedback.votes import Vote
+from minirlhf.machine.runtime import pin_threads
 from minirlhf.paths import REPOSITORY
 from minirlhf.ppo import PPORecord
 from minirlhf.recipes.pipeline import Checkpoints, load_shipped
 from minirlhf.recipes.taste import Reading, Taste, TasteConfig, learn_taste
-from minirlhf.runtime import pin_threads
 from minirlhf.worlds import helpdesk
 
 LINE = "{:<22}{:>5}{:>9}{:>9}{:>16}{:>12}{:>7}{:>12}{:>15}{:>9}  {}"

@@ -23,9 +23,9 @@ from tqdm.auto import tqdm
 from minirlhf.course.plots import style
 from minirlhf.course.plots.replies import largest
 from minirlhf.files.messages import counted
+from minirlhf.machine.pace import time_limited
 from minirlhf.metrics import METRICS
 from minirlhf.ppo import PPORecord
-from minirlhf.training import time_limited
 
 if TYPE_CHECKING:  # importing it would bring a database to every lesson
     from minirlhf.recipes.taste import Reading, TasteRecord
