@@ -6,6 +6,8 @@ A folder is written beside its place and then moved there, so an interrupted sav
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from minirlhf.additive import AdditiveReward
 from minirlhf.files.contents import AnyPath, Unreadable, located
 from minirlhf.files.messages import listed, printable, shown
 from minirlhf.files.saved import AGAIN, Shape, not_saved_here, read_as, read_saved, read_tensors, require_fit
+from minirlhf.machine.shares import agreed, process
 from minirlhf.model import GPT, CausalLM, GPTConfig, RewardModel, ValueModel
 from minirlhf.tokenizer import Tokenizer
 from minirlhf.training import TrainState, new_state
@@ -56,21 +59,33 @@ def save(folder: AnyPath, model: Model, tokenizer: Tokenizer, state: TrainState 
             f"{printable(folder)}: holds something that is not a checkpoint's ({listed(foreign)}); "
             "name another folder. Nothing was written."
         )
-    fresh, older = (folder.with_name(folder.name + ending) for ending in (".writing", ".older"))
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    safetensors.torch.save_model(model, str(fresh / "weights.safetensors"))
-    (fresh / "config.json").write_text(
-        json.dumps(_describe(model), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
-    tokenizer.save(fresh / "tokenizer.json")
-    if state is not None:
-        _save_state(fresh, state)
-    if folder.exists():  # at every moment one whole checkpoint stands under one of the two names
+    described = json.dumps(_describe(model), indent=1, ensure_ascii=False) + "\n"
+    with replaced(folder) as fresh:
+        if fresh is None:
+            return
+        safetensors.torch.save_model(model, str(fresh / "weights.safetensors"))
+        (fresh / "config.json").write_text(described, encoding="utf-8")
+        tokenizer.save(fresh / "tokenizer.json")
+        if state is not None:
+            save_state(fresh, state)
+
+
+@contextmanager
+def replaced(folder: Path) -> Iterator[Path | None]:
+    """A new folder that takes this one's place once all is written; None on every process but the first, which wait."""
+    if process() == 0:
+        fresh, older = (folder.with_name(folder.name + ending) for ending in (".writing", ".older"))
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        yield fresh
+        if folder.exists():  # at every moment one whole checkpoint stands under one of the two names
+            shutil.rmtree(older, ignore_errors=True)
+            folder.rename(older)
+        fresh.rename(folder)
         shutil.rmtree(older, ignore_errors=True)
-        folder.rename(older)
-    fresh.rename(folder)
-    shutil.rmtree(older, ignore_errors=True)
+    else:
+        yield None
+    agreed(0.0)  # nobody goes on to read what is not there yet
 
 
 def load(folder: AnyPath) -> tuple[Model, Tokenizer]:
@@ -151,18 +166,29 @@ def fingerprint(model: nn.Module) -> str:
     """Eight characters that tell one set of weights from another: what a vote remembers a model by."""
     digest = hashlib.sha256()
     for name, weights in sorted(model.state_dict().items()):
-        digest.update(name.encode() + weights.detach().cpu().contiguous().numpy().tobytes())
+        digest.update(name.encode() + weights.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:8]
 
 
 def _describe(model: Model) -> dict:
     if isinstance(model, AdditiveReward):
         return {"format": FORMAT, "kind": "additive_reward", "words": model.words, "count_length": model.count_length}
-    kind = next(name for name, cls in KINDS.items() if isinstance(model, cls))
-    return {"format": FORMAT, "kind": kind, "config": asdict(model.trunk.config)}
+    kind, trunk = next(name for name, cls in KINDS.items() if isinstance(model, cls)), model.trunk
+    if not isinstance(trunk, GPT):
+        raise ValueError("This is a pretrained model, whose base is not copied: `minirlhf.real.save` writes it.")
+    with torch.device("meta"):
+        plain = KINDS[kind](GPT(trunk.config)).state_dict()
+    if plain.keys() != model.state_dict().keys():
+        raise ValueError(
+            "This model has more layers than a GPT, such as LoRA's; `minirlhf.real.merged` makes one of it that can be "
+            "saved. Nothing was written."
+        )
+    return {"format": FORMAT, "kind": kind, "config": asdict(trunk.config)}
 
 
 def _read_config(path: Path) -> dict:
+    if (path.parent / "minirlhf.json").is_file():
+        raise ValueError(f"{printable(path.parent)}: belongs to a pretrained model; `minirlhf.real.load` opens it.")
     if not path.is_file():
         raise FileNotFoundError(
             f"{printable(path.parent)}: no checkpoint here (config.json is missing). `minirlhf checkpoints` makes them."
@@ -171,7 +197,7 @@ def _read_config(path: Path) -> dict:
     if not isinstance(described, dict) or "kind" not in described or "format" not in described:
         raise ValueError(
             f"{printable(path)}: written by another program, for minirlhf's say 'format' and 'kind'; "
-            "name a folder that `checkpoint.save` wrote."
+            "name a folder that `checkpoint.save` wrote, or open a model of transformers by `real.load_pretrained`."
         )
     if (found := read_as(path, described, _Header).format) > FORMAT:
         raise ValueError(f"{printable(path)}: written by a newer minirlhf (format {shown(found)}); update this one.")
@@ -199,7 +225,7 @@ def _build(path: Path, described: dict, tokenizer: Tokenizer, tensors: int) -> M
         raise ValueError(f"{printable(path)}: does not describe a model ({shown(str(error), 200)}). {AGAIN}") from None
 
 
-def _save_state(folder: Path, state: TrainState) -> None:
+def save_state(folder: Path, state: TrainState) -> None:
     tensors = {"generator": state.generator.get_state()}
     for name, optimizer in state.optimizers.items():
         for parameter, values in optimizer.state_dict()["state"].items():

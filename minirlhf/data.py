@@ -233,7 +233,8 @@ def _encode(where: str, row: dict, columns: tuple[str, ...], tokenizer: Tokenize
         raise ValueError(
             f"{where}: {broken} holds half of a character ({shown(row[broken])}); fix or drop it. Nothing was loaded."
         )
-    read, *responses = (tokenizer.encode(row[column]) for column in columns)
+    read = (tokenizer.encode_prompt if columns[0] == "prompt" else tokenizer.encode)(row[columns[0]])
+    responses = [tokenizer.encode(row[column]) for column in columns[1:]]
     for response in responses:
         response.append(tokenizer.eos_id)
     lengths = {f"{columns[0]} + {name}": len(read) + len(r) for name, r in zip(columns[1:], responses, strict=True)}

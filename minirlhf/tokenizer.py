@@ -73,6 +73,10 @@ class Tokenizer:
         """The ids of a text, without an end of text."""
         return self._bpe.encode(text, add_special_tokens=False).ids
 
+    def encode_prompt(self, text: str) -> list[int]:
+        """The ids of a text that is to be answered: of a tiny model the same. A chat model's stands in its template."""
+        return self.encode(text)
+
     def decode(self, ids: Iterable[int]) -> str:
         """The text of some ids; end of text and padding say nothing."""
         return self._bpe.decode([i for i in ids if i not in (self.eos_id, self.pad_id)], skip_special_tokens=False)

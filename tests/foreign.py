@@ -1,24 +1,15 @@
 """Other people's models and trainers beside ours: a Hugging Face model that our stages take for one of their own."""
 
-from types import SimpleNamespace
-
 import torch
-from torch import nn
 
 from minirlhf.model import CausalLM
+from minirlhf.real.pretrained import Pretrained, PretrainedSizes
 
 
-class Foreign(CausalLM):
-    """A Hugging Face model behind the face of ours."""
-
-    def __init__(self, model, pad_id: int, eos_id: int | None = None) -> None:
-        nn.Module.__init__(self)
-        self.model = model
-        self.trunk = SimpleNamespace(config=SimpleNamespace(pad_id=pad_id, eos_id=eos_id))
-
-    def forward(self, tokens, cache=None, at=None):
-        logits = self.model(input_ids=tokens, use_cache=False).logits
-        return logits if at is None else logits[at]
+def foreign(model, pad_id: int, eos_id: int | None = None) -> CausalLM:
+    """A Hugging Face model as one of ours."""
+    sizes = PretrainedSizes(model.config.vocab_size, 32, model.config.hidden_size, eos_id, pad_id, "nowhere")
+    return CausalLM(Pretrained(model, sizes))
 
 
 def tiny_gpt2(seed: int, vocab_size: int = 40, pad_id: int = 39, eos_id: int = 38):

@@ -7,7 +7,7 @@ from itertools import islice, product
 
 import pytest
 import torch
-from foreign import Foreign, tiny_gpt2, tiny_words
+from foreign import foreign, tiny_gpt2, tiny_words
 from tiny import (
     EQUATIONS,
     TYPED,
@@ -209,9 +209,8 @@ def test_trl_computes_the_same_loss_and_logs_the_same_numbers(tmp_path):
         {"prompt": "w1", "chosen": " w9 w9", "rejected": " w10 w11 w12"},
         {"prompt": "w5 w6 w7", "chosen": " w8", "rejected": " w1 w2 w3 w4 w5"},
     ]
-    arguments = trl.DPOConfig(
-        output_dir=str(tmp_path), per_device_train_batch_size=3, use_cpu=True, report_to=[], beta=0.3, max_length=32
-    )
+    settings = {"per_device_train_batch_size": 3, "use_cpu": True, "report_to": [], "bf16": False, "max_length": 32}
+    arguments = trl.DPOConfig(output_dir=str(tmp_path), beta=0.3, **settings)
     theirs = trl.DPOTrainer(
         model=policy,
         ref_model=reference,
@@ -227,7 +226,7 @@ def test_trl_computes_the_same_loss_and_logs_the_same_numbers(tmp_path):
     ids = {side: [words.encode(row[side], add_special_tokens=False) for row in rows] for side in rows[0]}
     chosen, rejected = ([[*reply, words.eos_token_id] for reply in ids[side]] for side in ("chosen", "rejected"))
     comparisons = Comparisons(ids["prompt"], chosen, rejected, [1.0] * len(rows))
-    ours = next(train_dpo(Foreign(policy, 39), Foreign(reference, 39), comparisons, DPOConfig(batch_size=3, beta=0.3)))
+    ours = next(train_dpo(foreign(policy, 39), foreign(reference, 39), comparisons, DPOConfig(batch_size=3, beta=0.3)))
     numbers = named(ours)
     assert numbers["loss"] == pytest.approx(loss, abs=1e-5)
     names = (

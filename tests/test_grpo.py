@@ -8,7 +8,7 @@ from math import comb, isfinite, log
 
 import pytest
 import torch
-from foreign import Foreign, tiny_gpt2, tiny_words
+from foreign import foreign, tiny_gpt2, tiny_words
 from tiny import (
     EOS,
     EQUATIONS,
@@ -239,7 +239,7 @@ def test_with_a_verifier_right_replies_gain_what_the_leash_allows_and_nothing_el
     assert log(p_star / (1 - p_star)) == pytest.approx(log(p / (1 - p)) + 1 / beta, abs=1e-4)
     policy, before = deepcopy(reference), 0.5 * (p_ref - wanted).abs().sum().item()
     config = GRPOConfig(
-        updates=80, prompts=32, group_size=8, epochs=2, minibatches=1, max_new_tokens=2, lr=5e-3, beta=beta, seed=seed
+        updates=160, prompts=32, group_size=8, epochs=2, minibatches=1, max_new_tokens=2, lr=5e-3, beta=beta, seed=seed
     )
     verifier = lambda tokens, _: (tokens[:, 1] == tokens[:, 2]).float()  # noqa: E731
     for _ in train_grpo(policy, reference, verifier, Prompts([[1]]), config):
@@ -297,8 +297,8 @@ def test_trl_computes_the_same_loss(their_trainer, loss_type, aggregate, beta):
     tokens = torch.cat([prompts, torch.where(replies_mask, replies, 39)], dim=1)
     mask = torch.cat([torch.zeros(4, 2, dtype=torch.bool), replies_mask], dim=1)
     with torch.no_grad():
-        log_probs, _ = response_log_probs(Foreign(theirs.model, 39), tokens, mask)
-        ref, _ = response_log_probs(Foreign(tiny_gpt2(2), 39), tokens, mask)
+        log_probs, _ = response_log_probs(foreign(theirs.model, 39), tokens, mask)
+        ref, _ = response_log_probs(foreign(tiny_gpt2(2), 39), tokens, mask)
     old = torch.where(mask, log_probs + 0.4 * torch.randn(4, 9, generator=generator(3)), 0.0)
     advantages = torch.tensor([1.5, -0.5, 0.25, -1.25])
     batch = {

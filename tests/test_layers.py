@@ -12,7 +12,7 @@ LAYERS = (
     ("tokenizer", "model", "data", "worlds", "paths", "machine"),
     ("rollout", "training", "ensemble", "additive"),
     ("sft", "reward", "ppo", "dpo", "kto", "grpo", "classify", "best_of_n", "reinforce", "bandit"),
-    ("evaluate", "verifiers", "checkpoint", "metrics", "feedback"),
+    ("evaluate", "verifiers", "checkpoint", "real", "metrics", "feedback"),
     ("recipes",),
     ("classroom",),
     ("course",),

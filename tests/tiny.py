@@ -67,7 +67,7 @@ def fingerprint(*models: nn.Module) -> str:
     digest = hashlib.sha256()
     for model in models:
         for tensor in model.state_dict().values():
-            digest.update(tensor.contiguous().numpy().tobytes())
+            digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 

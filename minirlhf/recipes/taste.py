@@ -24,7 +24,7 @@ from minirlhf.feedback.store import FeedbackStore
 from minirlhf.feedback.votes import Vote
 from minirlhf.files.messages import counted
 from minirlhf.machine.require import require_counts, require_positive, require_room
-from minirlhf.model import CausalLM, ValueModel
+from minirlhf.model import CausalLM, ValueModel, fork
 from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
 from minirlhf.recipes.pipeline import MAX_NEW_TOKENS, Checkpoints, load_shipped
 from minirlhf.reward import normalise_on
@@ -81,7 +81,7 @@ class Taste:
     def __post_init__(self) -> None:
         self.reward_model = AdditiveReward([], self.tokenizer)  # before any vote, no word matters
         # Kept from round to round: a fresh one would shake a policy that has gone far already.
-        self.value_model = ValueModel(deepcopy(self.reference.trunk))
+        self.value_model = ValueModel(fork(self.policy.trunk))
 
     @classmethod
     def shipped(cls, shipped: Checkpoints | None = None) -> "Taste":
