@@ -18,6 +18,7 @@ from torch import Tensor
 from minirlhf.data import Comparisons, collate
 from minirlhf.losses import DPOLoss, Stats, dpo_loss, implicit_reward
 from minirlhf.machine.require import require, require_counts, require_own_weights, require_positive
+from minirlhf.machine.shares import agreed
 from minirlhf.model import CausalLM, response_log_probs
 from minirlhf.ops import Mask, PerToken, masked_sum
 from minirlhf.training import StepConfig, TrainState, linear_lr, minibatches, new_state, optimizer_step, resumable
@@ -98,7 +99,7 @@ def train_dpo(
             seen = {} if watched is None else held_out_stats(policy, *watched, config.beta)
             state.step += 1
             if patience is not None:
-                best.note(seen["held_out_loss"], patience)
+                best.note(agreed(seen["held_out_loss"]), patience)
             yield DPORecord(state.step, **stats, **seen)
             if patience is not None and best.is_long_ago(patience):
                 return

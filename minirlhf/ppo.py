@@ -30,6 +30,7 @@ from minirlhf.machine.require import (
     require_positive,
     require_room,
 )
+from minirlhf.machine.shares import agreed
 from minirlhf.model import CausalLM, ValueModel, response_log_probs
 from minirlhf.ops import PerToken, masked_mean, masked_sum, masked_whiten
 from minirlhf.rollout import RewardFn, Rollout, collect
@@ -215,7 +216,7 @@ def ppo_update(
             policy_stats = policy_step(policy, minibatch, targets, config, policy_optimizer, lr, policy_loss)
             value_stats = value_step(value_model, minibatch, targets, config, value_optimizer, value_lr, value_loss)
             steps.append(policy_stats | value_stats)
-        if config.stop_kl is not None and steps[-1]["approx_kl"] > config.stop_kl:
+        if config.stop_kl is not None and agreed(steps[-1]["approx_kl"]) > config.stop_kl:
             break
     return steps
 

@@ -15,7 +15,7 @@ LAYERS = (
     ("evaluate", "verifiers", "checkpoint", "real", "metrics", "feedback"),
     ("recipes",),
     ("classroom",),
-    ("course",),
+    ("course", "__main__"),
 )
 STAGES = {f"minirlhf.{name}" for name in LAYERS[4]}
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}

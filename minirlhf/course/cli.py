@@ -9,7 +9,7 @@ import sys
 import webbrowser
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from traceback import walk_tb
+from traceback import print_exception, walk_tb
 from typing import Annotated, Any
 
 import tyro
@@ -17,7 +17,7 @@ import tyro
 from minirlhf import paths
 from minirlhf.course import copies, hub
 from minirlhf.course.workspace import laid_out
-from minirlhf.machine import runtime
+from minirlhf.machine import joining, runtime
 
 SHOW_TRACEBACK = "MINIRLHF_TRACEBACK"  # set this environment variable to see where an error comes from
 Folder = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
@@ -27,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0: all went well, 1: something must be mended, 2: an error, 130: stopped."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     runtime.set_wait_policy()  # before a command imports torch; the kernels that it starts inherit it
+    if joining.started_together() > 1:
+        return run_together(arguments)
     try:
         return run(arguments) or 0
     except KeyboardInterrupt as stop:
@@ -38,6 +40,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         hint = f"(To see where this comes from, set {SHOW_TRACEBACK}=1 and run it again.)"
         print(f"minirlhf: {error}", *getattr(error, "__notes__", []), hint, sep="\n", file=sys.stderr)
+        return 2
+
+
+def run_together(arguments: Sequence[str]) -> int:
+    """The same as one of several processes: what stops one stops all, and one of them says why."""
+    me = f"minirlhf, process {os.environ.get('RANK')} of {joining.started_together()}"
+    if arguments[:1] != ["demo"]:
+        print(f"{me}: only `demo` trains on several processes; start the others without torchrun.", file=sys.stderr)
+        return 2
+    try:
+        with joining.joined():
+            return run(arguments) or 0
+    except BaseException as error:
+        if isinstance(error, SystemExit):
+            raise
+        if told := joining.word_for(error):
+            print(f"{me}: {told}", *getattr(error, "__notes__", []), sep="\n", file=sys.stderr)
+            if SHOW_TRACEBACK in os.environ:
+                print_exception(error)
+        joining.leave(130 if isinstance(error, KeyboardInterrupt) else 2)
         return 2
 
 

@@ -13,6 +13,7 @@ from minirlhf.evaluate import Replies, accuracy_ceiling, compare
 from minirlhf.feedback.simulated import PATIENT
 from minirlhf.machine.require import require_counts
 from minirlhf.machine.runtime import pin_threads
+from minirlhf.machine.shares import process
 from minirlhf.paths import data_folder
 from minirlhf.recipes.pipeline import CONTEXT, MAX_NEW_TOKENS, PipelineResult, Recipe
 from minirlhf.worlds import helpdesk
@@ -27,6 +28,9 @@ class DemoConfig(Recipe):
 
     compare_on: int = 300
     """On how many held-out customers the three models are compared."""
+
+    exact: bool = False
+    """Compute in float64, slower: then several processes give one process's table to the letter, not up to rounding."""
 
     def __post_init__(self) -> None:
         require_counts(self, "votes", "compare_on")
@@ -46,18 +50,22 @@ def _demo(config: DemoConfig) -> None:
     pin_threads()
     data = data_folder()
     base, tokenizer = load_policy(data / "checkpoints/base")
+    if config.exact:
+        base.double()
     made = pipeline.tune(base, tokenizer, data, config)
 
     prompts = Prompts.load(data / "prompts_held_out.jsonl", tokenizer, CONTEXT)
     prompts = Prompts(prompts.prompts[: config.compare_on])
     models = {"base": made.base, "SFT": made.sft, "RLHF": made.rlhf}
     columns = compare(models, prompts, tokenizer, helpdesk.gold, MAX_NEW_TOKENS)
+    save(config.out / "rlhf", made.rlhf.float(), tokenizer)
+    if process() != 0:  # the first one tells
+        return
     asked = [tokenizer.decode(ids) for ids in prompts.prompts]
     table = plots.before_after_table(asked, columns)
     print(f"\n{table}\n\nJudged by the published gold score; the votes came from {PATIENT.name}.")
 
     written = draw(made, table, columns, config.out)
-    save(config.out / "rlhf", made.rlhf, tokenizer)
     print(f"\nWritten to {config.out}/: {', '.join(path.name for path in written)}, and the tuned model in rlhf/.")
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import safetensors.torch
 from torch import Tensor
 
+from minirlhf.machine.shares import process
+
 
 class NotFiniteError(FloatingPointError):
     """A loss or its gradient became NaN or infinite; the model that it belongs to is as it was before this step."""
@@ -19,8 +21,13 @@ class NotFiniteError(FloatingPointError):
 
 
 def save_batch(batch: dict[str, Tensor]) -> Path:
-    """Save a batch for inspection: under runs/, or in a temporary folder if that cannot be written."""
+    """Save a batch for inspection: under runs/, or in a temporary folder if that cannot be written.
+
+    Of several processes the first one saves it, for all have the same.
+    """
     folder = Path("runs/not_finite")
+    if process() != 0:
+        return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
         writable = os.access(folder, os.W_OK)

@@ -19,7 +19,7 @@ def time_limited(records: Iterable[Record]) -> Iterator[Record]:
     limit, began = seconds_allowed(), perf_counter()
     for record in records:
         yield record
-        if agreed(perf_counter() - began) > limit:
+        if agreed(perf_counter() - began > limit):
             return
 
 

@@ -20,6 +20,7 @@ from minirlhf.feedback.asking import drafts
 from minirlhf.feedback.simulated import PATIENT, Person, SimulatedChoice, vote
 from minirlhf.jsonl import read_jsonl
 from minirlhf.machine.runtime import pin_threads
+from minirlhf.machine.shares import process
 from minirlhf.model import GPT, CausalLM, GPTConfig, RewardModel, ValueModel
 from minirlhf.paths import data_folder
 from minirlhf.ppo import PPOConfig, PPORecord, train_ppo
@@ -151,7 +152,7 @@ def ask(
 def watch(records: Iterable[Record], total: int, name: str, shown: str) -> list[Record]:
     """Run a stage to its end behind a progress bar that shows one of its numbers."""
     kept = []
-    with tqdm(records, total=total, desc=f"{name:>12}") as bar:
+    with tqdm(records, total=total, desc=f"{name:>12}", disable=process() != 0) as bar:
         for record in bar:
             kept.append(record)
             bar.set_postfix_str(f"{shown} {getattr(record, shown):.2f}", refresh=False)
