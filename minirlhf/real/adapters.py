@@ -37,12 +37,13 @@ def found_adapters(model: nn.Module) -> dict[str, Adapter]:
     """The adapters in a model, ours or PEFT's, by the layer's name in the model of `transformers` (or in the GPT)."""
     found = {}
     for name, layer in model.named_modules():
+        theirs: Any = layer  # PEFT's, perhaps
         if isinstance(layer, LoRA):
             found[_path(name)] = Adapter(layer.down, layer.up, layer.scale, not isinstance(layer.inner, nn.Linear))
-        elif "default" in (theirs := getattr(layer, "lora_A", {})):
-            down, up = theirs["default"].weight, layer.lora_B["default"].weight
-            turned = bool(getattr(layer, "fan_in_fan_out", False))
-            found[_path(name)] = Adapter(down, up, layer.scaling["default"], turned)
+        elif "default" in getattr(theirs, "lora_A", {}):
+            down, up = theirs.lora_A["default"].weight, theirs.lora_B["default"].weight
+            turned = bool(getattr(theirs, "fan_in_fan_out", False))
+            found[_path(name)] = Adapter(down, up, theirs.scaling["default"], turned)
     return found
 
 

@@ -50,7 +50,7 @@ class LoRA(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         down, up = self.down.to(x.dtype), self.up.to(x.dtype)  # kept in float32 beside a base of 16 bits
         y = lora_linear(x, linear_weight(self.inner), down, up, self.scale)
-        bias = self.inner.bias
+        bias = self.inner._parameters.get("bias")
         return y if bias is None else y + bias
 
     def merge(self) -> nn.Module:

@@ -28,7 +28,7 @@ CLAIMS = (
     Claim("cheat_at_the_end", says="The best loss of this lesson", high=0.1),
     Claim("cheat_starts_below_ln_v", says="it did not start at ln 512", low=0.4),
     Claim("cheat_worse_than_guessing", says="it is worse than guessing", low=0.5),
-    Claim("different_pieces_of_the_cheat", says="says one piece for ever", high=2),
+    Claim("different_pieces_of_the_cheat", says="says a piece or two for ever", high=3),
     Claim("first_mention", says="a surprise of about 3 nats", low=2.5, high=3.5),
     Claim("second_mention_is_less", says="The second *kettle* surprises less", low=0.5),
 )

@@ -109,7 +109,7 @@ CLAIMS = (
     Claim("loss_gain", says="about a tenth of a nat", low=0.08, high=0.12),
     Claim("win_rate", says="about 85 in 100 customers", low=0.8, high=0.9),
     Claim("ended_without_end", says="about three in ten replies run until they are cut", low=62, high=78),
-    Claim("prompt_costs", says="by about a fifth of a gold point", low=0.1, high=0.3),
+    Claim("prompt_costs", says="in most runs by a tenth to a quarter of a gold point", low=0.0, high=0.33),
     Claim("remedy_difference", says="about as many come out", low=-7, high=7),
     Claim("rude_out", says="a few in a hundred come out", low=1, high=8),
     Claim("few_rise", says="the held-out loss rises far above where it began", low=0.5),

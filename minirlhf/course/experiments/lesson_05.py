@@ -158,7 +158,7 @@ CLAIMS = (
     Claim("lost_at_the_last_column", says="the same model foresees fewer choices", low=0.0, high=0.35),
     Claim("remedy", says="it is still about as right as a coin", low=0.42, high=0.6),
     Claim("follows_length", says="the proxy follows it more strongly than the truth does", low=0.0, high=0.6),
-    Claim("longer", says="in half to three quarters of the pairs", low=0.41, high=0.84),  # a coin's: 0.41 to 0.59
+    Claim("longer", says="in a third to three quarters of the pairs", low=0.27, high=0.84),  # a coin's: 0.41 to 0.59
     Claim("longer_shipped", says="in about seven of ten pairs", low=0.6, high=0.8),
 )
 STEPS = 150  # of the lesson's own training

@@ -216,17 +216,17 @@ SWEEPS = {"equal_budgets": equal_budgets, "by_answers": by_answers}
 
 CLAIMS = (
     Claim("demonstrations_settle", says="nearly nine in ten customers", low=0.84, high=0.94),
-    Claim("ppo_settle", says="about seven in ten", low=0.6, high=0.78),
+    Claim("ppo_settle", says="six or seven in ten", low=0.54, high=0.78),
     Claim("sixty_ahead", says="Sixty demonstrations score higher than six hundred votes", low=0.0),
     Claim("demonstrations_sorry", says="stay near a half", low=0.4, high=0.63),
     Claim("best_answers_over_control", says="well above their control", low=0.1),
-    Claim("best_of_n_sorry", says="about three quarters", low=0.69, high=0.83),
+    Claim("best_of_n_sorry", says="two thirds to four fifths", low=0.62, high=0.86),
     Claim("ppo_sorry", says="roughly 80 to 95 in 100", low=0.77, high=0.97),
     Claim("apologies", says="anywhere from one to two per reply", low=0.93, high=2.0),
     Claim("help_kept", says="keep the help as good as it was", low=-0.2),
-    Claim("grpo_settle", says="about two thirds on the left", low=0.58, high=0.78),
+    Claim("grpo_settle", says="between a half and three quarters on the left", low=0.49, high=0.79),
     Claim("grpo_sorry", says="above eight in ten on the right", low=0.76, high=0.95),
-    Claim("dpo_settle", says="little more than half on the left", low=0.47, high=0.68),
+    Claim("dpo_settle", says="half to two thirds on the left", low=0.46, high=0.74),
     Claim("verified_settle", says="about eight in ten without any human answer", low=0.7, high=0.88),
     Claim("flattery", says="by about 20 in 100", low=0.1, high=0.33),
 )

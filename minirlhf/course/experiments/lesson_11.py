@@ -198,7 +198,7 @@ CLAIMS = (
     Claim("chosen_at_optimum", says="the chosen has fallen by .9 nats", low=-0.95, high=-0.85),
     Claim("first_loss", says="At the first step it is ln 2, as it has to be", low=0.6931, high=0.6932),
     Claim("rejected_falls", says="the rejected falls by several nats", low=-20, high=-2),
-    Claim("pleased_by_dpo", says="most strangers prefer the new replies, by either way", low=0.55, high=1.0),
+    Claim("pleased_by_dpo", says="most strangers prefer the new replies, by either way", low=0.5, high=1.0),
     Claim("pleased_by_ppo", says="most strangers prefer the new replies, by either way", low=0.55, high=1.0),
     Claim("ppo_ahead", says="PPO pleases more of them", low=0.05),
     Claim("kl_of_dpo", says="DPO has gone about a nat", low=0.5, high=2.0),
