@@ -36,6 +36,7 @@ The other stages, and what a trained model is asked:
     evaluate       is it good: win rates, exact KL, calibration
     metrics/       what each reported number means, and TRL's name for it
     checkpoint     save, load, resume
+    real/          models that people use: a trunk from transformers, LoRA, checkpoints that others open
     paths          where data, lessons and votes are
 
 And all of it put together:

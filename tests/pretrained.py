@@ -44,13 +44,13 @@ def write_model(folder: Path, kind: str = "llama", chat: bool = True, seed: int 
 
     vocab_size = write_tokenizer(folder, chat) + 3  # more rows than entries, as Qwen2.5 has
     ends = {"bos_token_id": None, "eos_token_id": 290, "pad_token_id": None}
-    sizes: dict[str, Any] = {**LARGER, "num_key_value_heads": 2, "max_position_embeddings": 128}
+    sizes: dict[str, Any] = {**LARGER, "num_key_value_heads": 2, "max_position_embeddings": 256}
     config: Any = {
         "llama": lambda: transformers.LlamaConfig(vocab_size=vocab_size, **sizes, **ends, **more),
         "qwen2": lambda: transformers.Qwen2Config(vocab_size=vocab_size, **sizes, **ends, **more),
         "qwen3": lambda: transformers.Qwen3Config(vocab_size=vocab_size, head_dim=8, **sizes, **ends, **more),
         "gpt2": lambda: transformers.GPT2Config(
-            vocab_size=vocab_size, n_positions=128, n_embd=32, n_layer=2, n_head=4, **ends, **more
+            vocab_size=vocab_size, n_positions=256, n_embd=32, n_layer=2, n_head=4, **ends, **more
         ),
     }[kind]()
     torch.manual_seed(seed)

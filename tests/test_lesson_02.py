@@ -54,8 +54,8 @@ def test_nothing_of_probability_0_is_picked_at_either_end(parts):
 
 def test_the_sampler_draws_by_pick_with_one_number_a_row():
     logits = torch.randn(50, 11, generator=generator(3))
-    drawn, _ = draw(logits, generator(4))
-    assert torch.equal(drawn, inverse_cdf_sample(logits.softmax(dim=-1), torch.rand(50, generator=generator(4))))
+    numbers = torch.rand(50, generator=generator(4))
+    assert torch.equal(draw(logits, numbers)[0], inverse_cdf_sample(logits.softmax(dim=-1), numbers))
 
 
 def test_the_ten_lines_of_the_lesson_and_the_packages_sampler_draw_the_same(shipped):

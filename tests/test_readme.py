@@ -35,6 +35,8 @@ def test_each_file_needs_only_those_above_it():
     for module, imported in IMPORTS.items():
         for name in imported - {"minirlhf"}:
             reader, read = module.split(".")[1], name.split(".")[1]
+            if reader == "__main__":  # the door, and no room
+                continue
             assert order.index(read) <= order.index(reader), f"{module} needs {name}, which is named below it"
 
 

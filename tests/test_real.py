@@ -6,23 +6,32 @@ from copy import deepcopy
 import pytest
 import torch
 from pretrained import CHATML, KINDS, opened, write_model, write_tokenizer, written
-from tiny import equal, generator
+from tiny import equal, fingerprint, generator
 
-from minirlhf import checkpoint
+from minirlhf import checkpoint, plots
 from minirlhf.data import Comparisons, Demonstrations, Prompts, collate
 from minirlhf.dpo import DPOConfig, train_dpo
 from minirlhf.evaluate import exact_kl
+from minirlhf.feedback.asking import write_questions
+from minirlhf.feedback.formats import preference_dataset
+from minirlhf.feedback.meaning import preferences
+from minirlhf.feedback.simulated import TEN_TASTES, simulate
+from minirlhf.feedback.store import FeedbackStore
 from minirlhf.grpo import GRPOConfig, train_grpo
 from minirlhf.machine.shares import in_shares
 from minirlhf.model import RewardModel, ValueModel, fork, response_log_probs
 from minirlhf.ppo import PPOConfig, train_ppo
 from minirlhf.real import export_gpt2, load, load_pretrained, merged, save, with_lora
+from minirlhf.recipes.direct import DirectConfig, learn_directly
+from minirlhf.recipes.taste import Taste, TasteConfig, learn_taste
 from minirlhf.reinforce import ReinforceConfig, train_reinforce
 from minirlhf.reward import RewardConfig, normalise_on, train_reward
 from minirlhf.rollout import sample
 from minirlhf.sft import SFTConfig, train_sft
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+CUSTOMERS = [f"Customer: My {item} is late.\nAgent:" for item in ("kettle", "lamp", "chair", "clock")]
+SHORT = TEN_TASTES["short"]  # a simulated voter who looks at nothing but the length
 PROMPTS = ["the lamp came broken", "where is my order", "sorry", "thank you we will send a new one today"]
 
 
@@ -310,6 +319,40 @@ def test_no_tensor_is_made_without_a_device(shipped):
         [*train_grpo(policy, shipped.sft, data, prompts, GRPOConfig(prompts=2, group_size=2, **sizes))]
         [*train_reinforce(policy, shipped.sft, data, prompts, ReinforceConfig(batch_size=4, **sizes))]
     assert not nameless
+
+
+def test_votes_become_a_changed_model_in_a_dozen_lines(model, tmp_path):
+    """Load, vote, PPO and DPO, side by side: what README shows, with a simulated voter in the learner's place."""
+    base, tokenizer = model
+    prompts = Prompts([tokenizer.encode_prompt(text) for text in CUSTOMERS])
+    store = FeedbackStore(tmp_path / "votes.db")
+    store.extend(simulate(write_questions(base, prompts, tokenizer, 12), SHORT))
+    taste, other = (Taste(with_lora(base), base, prompts, tokenizer) for _ in range(2))
+    before = fingerprint(base)
+    _, *updates = learn_taste(taste, store, TasteConfig(updates=2, batch_size=8))
+    _, *steps = learn_directly(other, store, DirectConfig(steps=3, lr=1e-2))
+    assert (len(updates), len(steps)) == (2, 3) and updates[0].first_ratio == pytest.approx(1, abs=1e-5)
+    assert fingerprint(base) == before
+    columns = taste.answers(prompts) | {"DPO": other.answers(prompts)["RLHF"]}
+    table = f"{plots.before_after_table([tokenizer.decode(ids) for ids in prompts.prompts], columns)}"
+    assert "My kettle is late" in table and "<|im_start|>" not in "".join(store.votes()[0].question.prompt)
+    save(tmp_path / "mine", taste.policy, tokenizer)
+    again, _ = load(tmp_path / "mine")
+    tokens, mask = rows(base, tokenizer)
+    equal(response_log_probs(again, tokens, mask)[0], response_log_probs(taste.policy, tokens, mask)[0], 1e-6)
+
+
+def test_votes_on_it_go_to_trl_and_come_back(model, tmp_path):
+    base, tokenizer = model
+    prompts = Prompts([tokenizer.encode_prompt(text) for text in CUSTOMERS])
+    votes = simulate(write_questions(base, prompts, tokenizer, 8), SHORT)
+    rows = list(preference_dataset(votes))
+    choices = preferences(votes)
+    assert rows and {row["prompt"] for row in rows} <= set(CUSTOMERS)
+    pairs = Comparisons.of(choices, tokenizer, base.trunk.config.context)
+    assert [tokenizer.decode(ids) for ids in pairs.prompts] == [choice.prompt for choice in choices]
+    first, *_ = train_dpo(with_lora(base), base, pairs, DPOConfig(steps=1, batch_size=4, warmup=0))
+    assert first.loss == pytest.approx(0.6931, abs=1e-4)
 
 
 # ---- in a folder

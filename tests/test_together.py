@@ -53,6 +53,22 @@ def test_several_processes_give_what_one_gives(alone, tmp_path, processes):
     )
 
 
+@pytest.mark.timeout(300)
+def test_the_demo_of_two_processes_prints_the_table_of_one(tmp_path):
+    """Through all stages, in float64 so that not a letter differs; and only one of them prints and writes."""
+    small = ["--sft.steps", "12", "--votes", "64", "--reward.steps", "6", "--reward.warmup", "2", "--ppo.updates", "2"]
+    small += ["--ppo.batch-size", "32", "--sft.warmup", "4", "--compare-on", "20", "--exact"]
+    own = os.environ | {"OMP_NUM_THREADS": "1"}
+    told = []
+    for n, starter in enumerate(([], ["torch.distributed.run", "--nproc-per-node", "2", "--standalone", "-m"])):
+        command = [sys.executable, "-m", *starter, "minirlhf", "demo", *small, "--out", str(tmp_path / str(n))]
+        said = subprocess.run(command, env=own, check=True, capture_output=True, text=True).stdout
+        told.append(said.replace(str(tmp_path / str(n)), ""))
+    assert told[0] == told[1] and "Written to" in told[0]
+    one, two = (load_file(tmp_path / str(n) / "rlhf/weights.safetensors") for n in range(2))
+    assert max((one[name] - two[name]).abs().max().item() for name in one) < 1e-6
+
+
 def ended(run, since):
     """What was said until all had ended, which must be soon."""
     _, told = run.communicate(timeout=60)

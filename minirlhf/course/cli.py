@@ -182,8 +182,7 @@ def sweeps(names: tyro.conf.Positional[tuple[str, ...]] = (), seeds: int = 3) ->
     """
     from minirlhf.course.experiments.sweeps import record_sweeps
 
-    runtime.pin_threads()
-    for path in record_sweeps(names, range(seeds)):
+    for path in record_sweeps(names, range(seeds), processes=cores()):
         print(f"Written: {path}")
 
 
@@ -197,10 +196,14 @@ def bands(lessons: tyro.conf.Positional[tuple[str, ...]] = (), seeds: int = 3) -
     """
     from minirlhf.course.experiments.bands import measure_bands
 
-    runtime.pin_threads()
-    outside = measure_bands(lessons, range(seeds))
+    outside = measure_bands(lessons, range(seeds), processes=cores())
     print(*outside or ["Every claim keeps to its band."], sep="\n")
     return 1 if outside else 0
+
+
+def cores() -> int:
+    """Runs side by side: two at least, since one run of two threads is not what one of one thread is."""
+    return max(2, int(runtime.usable_cpus()))
 
 
 def book(folder: Folder = None, notebooks: Folder = None) -> None:

@@ -107,11 +107,11 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
             parameter.grad = (gradient / processes()).view_as(parameter) if somewhere else None
 
 
-def agreed(value: float) -> float:
+def agreed(value: float | bool) -> float:
     """The first process's number on all of them: for what a clock or a last digit decides."""
     if processes() == 1:
-        return value
-    said = torch.tensor([value], dtype=torch.float64, device="cpu")
+        return float(value)
+    said = torch.tensor([float(value)], dtype=torch.float64, device="cpu")
     dist.broadcast(said, src=0)
     return said.item()
 

@@ -24,7 +24,7 @@ from minirlhf.losses import DPOLoss, dpo_loss, implicit_reward
 from minirlhf.machine.require import require
 from minirlhf.model import CausalLM, response_log_probs
 from minirlhf.ops import PerSequence
-from minirlhf.recipes.pipeline import CONTEXT, MAX_NEW_TOKENS
+from minirlhf.recipes.pipeline import MAX_NEW_TOKENS
 from minirlhf.recipes.taste import Taste
 from minirlhf.rollout import Samples, sample
 
@@ -136,12 +136,13 @@ def learn_directly(
     )
     yield reading
     if reading.dpo_steps:
-        pairs, held_out = (Comparisons.of(some, taste.tokenizer, CONTEXT) for some in (learned, kept))
+        context = taste.policy.trunk.config.context
+        pairs, held_out = (Comparisons.of(some, taste.tokenizer, context) for some in (learned, kept))
         yield from train_dpo(
             taste.policy, taste.reference, pairs, config.dpo(), held_out=held_out if kept else None, loss=loss
         )
     if reading.kto_steps:
-        thumbs = Judgements.of(judged, taste.tokenizer, CONTEXT)
+        thumbs = Judgements.of(judged, taste.tokenizer, taste.policy.trunk.config.context)
         yield from train_kto(taste.policy, taste.reference, thumbs, config.kto())
 
 

@@ -222,7 +222,8 @@ def prefers_the_first_seat(sick: bool) -> Run:
 )
 def scores_of_another_scale(sick: bool) -> Run:
     scale = 20.0 if sick else 1.0
-    records = tiny.ppo(reward=lambda tokens, mask: scale * tiny.count_ones(tokens, mask), beta=1.0, updates=12)
+    reward = lambda tokens, mask: scale * tiny.count_ones(tokens, mask)  # noqa: E731
+    records = tiny.ppo(reward=reward, beta=1.0, updates=20, batch_size=48)
     return tiny.series(records, "kl")
 
 

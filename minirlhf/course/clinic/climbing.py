@@ -362,8 +362,8 @@ def the_filler_can_be_sampled(sick: bool) -> Run:
     axis="nats a token",
 )
 def collapse(sick: bool) -> Run:
-    settings: dict[str, Any] = {"beta": 0.0, "lr": 6e-2} if sick else {"beta": 0.5, "lr": 5e-3}
-    return tiny.series(tiny.ppo(updates=12, batch_size=48, **settings), "policy_entropy")
+    settings: dict[str, Any] = {"beta": 0.0, "lr": 5e-2} if sick else {"beta": 0.5, "lr": 5e-3}
+    return tiny.series(tiny.ppo(updates=24, batch_size=96, **settings), "policy_entropy")
 
 
 @symptom(
@@ -461,7 +461,7 @@ def over_optimised(sick: bool) -> Run:
         truth.append(torch.where(ones > 2, 4 - ones, ones).mean().item())  # more than two are too many
         return ones
 
-    records = tiny.ppo(reward=proxy, beta=0.0 if sick else 1.0, updates=16, batch_size=48, max_new_tokens=8, lr=1e-2)
+    records = tiny.ppo(reward=proxy, beta=0.0 if sick else 1.0, updates=16, batch_size=144, max_new_tokens=8, lr=1e-2)
     return {"proxy": [record.score for record in records], "truth": truth}
 
 

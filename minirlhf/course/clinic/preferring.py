@@ -244,8 +244,8 @@ def too_many_passes(sick: bool) -> Run:
     "falls; degenerate output",
     cause="Rate and passes are too large for β: the mass leaves the pairs, and the end of text falls with the "
     "rejected.",
-    sign="fewer than seven in ten replies still come to an end",
-    present=lambda run: run["ended"][-1] < 0.7,
+    sign="fewer than eight in ten replies still come to an end",
+    present=lambda run: run["ended"][-1] < 0.8,
     cure="A third of the rate, a larger β, fewer steps; or an SFT term on the chosen. Read twenty replies.",
     axis="share of replies that end: before, after",
     threads="eric#35 trl#1025 trl#2382 LlamaFactory#1347 LlamaFactory#7734 MAPO#3",

@@ -16,6 +16,7 @@ from types import ModuleType
 
 from minirlhf.course.experiments.claims import Claim
 from minirlhf.course.experiments.digest import digests
+from minirlhf.course.experiments.runs import side_by_side
 from minirlhf.course.recorded import read_recorded, write_recorded
 
 BANDS = "bands"
@@ -70,18 +71,20 @@ def changed_experiments(folder: Path | None = None) -> list[str]:
     return [number for number, digest in now.items() if on_record[number] != {digest}]
 
 
-def measure_bands(lessons: Iterable[str] = (), seeds: Sequence[int] = SEEDS, folder: Path | None = None) -> list[str]:
+def measure_bands(
+    lessons: Iterable[str] = (), seeds: Sequence[int] = SEEDS, folder: Path | None = None, processes: int = 1
+) -> list[str]:
     """Measure these lessons, or those that have changed, and keep what was found; returns a line for every claim
-    outside its band. What a lesson gave is kept before the next begins, so that stopping loses one lesson."""
+    outside its band. What a lesson gave is kept as soon as it and those before it are done."""
     every, now = experiments(), _digests()
     chosen = list(lessons) or changed_experiments(folder)
     if unknown := set(chosen) - set(every):
         raise ValueError(f"No experiment for lesson {sorted(unknown)}; there are {', '.join(every)}.")
-    outside = []
+    outside, found = [], side_by_side(_run, [(number, seed) for number in chosen for seed in seeds], processes)
     for number in chosen:
         rows = []
         for seed in seeds:
-            measured = every[number].run(seed)
+            measured = next(found)
             for claim in every[number].claims:
                 value = measured[claim.name]
                 row = {"lesson": number, "claim": claim.name, "seed": seed, "value": value, "digest": now[number]}
@@ -98,6 +101,11 @@ def measure_bands(lessons: Iterable[str] = (), seeds: Sequence[int] = SEEDS, fol
             about="What the lessons' texts claim, measured by each lesson's own experiment with three seeds.",
         )
     return outside
+
+
+def _run(job: tuple[str, int]) -> dict[str, float]:
+    number, seed = job
+    return experiments()[number].run(seed)
 
 
 def _digests() -> dict[str, str]:

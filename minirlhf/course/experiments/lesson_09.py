@@ -26,7 +26,6 @@ from minirlhf.worlds.helpdesk import gold, gold_parts
 
 UPDATES, BATCH, LOOSE, TIGHT, VOTES, MANY = 16, 96, 0.02, 0.3, 60, 600
 POOL, ASKED = 64, 100
-LEAST_SEEDS = 4  # fewer leave Student's interval very wide
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -76,7 +75,7 @@ class Bench:
 def over_optimisation(seeds: Sequence[int]) -> list[dict[str, Any]]:
     """PPO with hardly a leash, and best-of-n, on the same 60 votes: proxy and gold score against KL."""
     rows = []
-    for seed in sorted({*seeds, *range(LEAST_SEEDS)}):
+    for seed in seeds:
         bench = Bench.of(seed, VOTES)
         proxy_model = bench.reward(bench.votes)
         rows += [row("PPO", seed, snapshot) for snapshot in bench.ppo(proxy_model)]
@@ -146,6 +145,7 @@ def gains_of_remedies(
 
 
 SWEEPS = {"over_optimisation": over_optimisation, "remedies": remedies}
+LEAST_SEEDS = {"over_optimisation": 4}  # fewer leave Student's interval very wide
 
 CLAIMS = (
     Claim("proxy_gain", says="climbs by more than three deviations", low=3.0),

@@ -1,7 +1,8 @@
 """The runs that are too many for a lesson: each is made by one function, and kept in data/recorded for the figures.
 
 A lesson's sweeps stand in its module: `SWEEPS = {"over_optimisation": over_optimisation}`, each a function of
-the seeds that returns rows, its docstring's first line saying what they are about.
+the seeds that returns rows, its docstring's first line saying what they are about. `LEAST_SEEDS` says which of them
+need how many at least.
 """
 
 import inspect
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from minirlhf.course.experiments.bands import lesson_modules
+from minirlhf.course.experiments.runs import side_by_side
 from minirlhf.course.recorded import write_recorded
 
 Sweep = Callable[[Sequence[int]], Sequence[Mapping[str, Any]]]
@@ -22,16 +24,23 @@ def sweeps() -> dict[str, Sweep]:
 
 
 def record_sweeps(
-    names: Iterable[str] = (), seeds: Sequence[int] = (0, 1, 2), folder: Path | None = None
+    names: Iterable[str] = (), seeds: Sequence[int] = (0, 1, 2), folder: Path | None = None, processes: int = 1
 ) -> list[Path]:
-    """Run these sweeps (or all) and keep their rows; returns the files written."""
+    """Run these sweeps (or all) and keep their rows, in the order of their seeds; returns the files written."""
     every = sweeps()
     chosen = list(names) or list(every)
     if unknown := set(chosen) - set(every):
         raise ValueError(f"No sweep is called {sorted(unknown)}; there are {', '.join(every) or 'none'}.")
-    paths = []
+    least = {name: n for lesson in lesson_modules().values() for name, n in getattr(lesson, "LEAST_SEEDS", {}).items()}
+    wanted = {name: sorted({*seeds, *range(least.get(name, 0))}) for name in chosen}
+    paths, found = [], side_by_side(_run, [(name, seed) for name in chosen for seed in wanted[name]], processes)
     for name in chosen:
         about = (inspect.getdoc(every[name]) or name).splitlines()[0]
-        rows = every[name](seeds)
+        rows = [row for _ in wanted[name] for row in next(found)]
         paths.append(write_recorded(name, rows, about=about, made_by=f"minirlhf sweeps {name}", folder=folder))
     return paths
+
+
+def _run(job: tuple[str, int]) -> Sequence[Mapping[str, Any]]:
+    name, seed = job
+    return sweeps()[name]([seed])
