@@ -53,6 +53,7 @@ def test_several_processes_give_what_one_gives(alone, tmp_path, processes):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_demo_of_two_processes_prints_the_table_of_one(tmp_path):
     """Through all stages, in float64 so that not a letter differs; and only one of them prints and writes."""

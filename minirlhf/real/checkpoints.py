@@ -22,7 +22,7 @@ from minirlhf.model import CausalLM, RewardModel, ValueModel
 from minirlhf.real.adapters import found_adapters, load_adapter, save_adapter
 from minirlhf.real.chat import PretrainedTokenizer
 from minirlhf.real.export import without_adapters
-from minirlhf.real.pretrained import Pretrained, fingerprint, load_pretrained
+from minirlhf.real.pretrained import Pretrained, fingerprint, load_pretrained, no_bar
 from minirlhf.training import TrainState
 
 CARD = "minirlhf.json"
@@ -62,7 +62,8 @@ def save(folder: AnyPath, model: Model, tokenizer: PretrainedTokenizer, state: T
         }
         (fresh / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         if changed:
-            without_adapters(trunk).save_pretrained(str(fresh / "base"))
+            with no_bar():
+                without_adapters(trunk).save_pretrained(str(fresh / "base"))
             tokenizer.theirs.save_pretrained(str(fresh / "base"))
         if adapted:
             save_adapter(fresh, model)

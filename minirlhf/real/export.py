@@ -11,7 +11,7 @@ from minirlhf.model import GPT, CausalLM
 from minirlhf.real.adapters import base_tensors
 from minirlhf.real.chat import PretrainedTokenizer
 from minirlhf.real.lora import merged
-from minirlhf.real.pretrained import Pretrained
+from minirlhf.real.pretrained import Pretrained, no_bar
 from minirlhf.tokenizer import END_OF_TEXT, Tokenizer
 
 
@@ -20,7 +20,8 @@ def export_merged(folder: AnyPath, policy: CausalLM, tokenizer: PretrainedTokeni
     if not isinstance(policy.trunk, Pretrained):
         raise ValueError("This is one of this package's own models; `export_gpt2` writes it for transformers.")
     whole: Any = merged(policy).trunk.get_submodule("lm")
-    whole.save_pretrained(str(located(folder)))
+    with no_bar():
+        whole.save_pretrained(str(located(folder)))
     tokenizer.theirs.save_pretrained(str(located(folder)))
 
 
@@ -52,7 +53,8 @@ def export_gpt2(folder: AnyPath, policy: CausalLM, tokenizer: Tokenizer) -> None
     theirs = GPT2LMHeadModel(config)
     theirs.load_state_dict(as_gpt2(trunk), strict=False)  # the last layer is the embedding
     folder = located(folder)
-    theirs.save_pretrained(str(folder))
+    with no_bar():
+        theirs.save_pretrained(str(folder))
     tokenizer.save(folder / "tokenizer.json")
     PreTrainedTokenizerFast(
         tokenizer_file=str(folder / "tokenizer.json"), eos_token=END_OF_TEXT, model_max_length=sizes.context

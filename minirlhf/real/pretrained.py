@@ -104,7 +104,7 @@ def load_pretrained(
     try:
         config = transformers.AutoConfig.from_pretrained(given)
         _require_attention(given, config)
-        with _no_bar():
+        with no_bar():
             lm: Any = transformers.AutoModelForCausalLM.from_pretrained(given, config=config, dtype=dtype)
     except (OSError, KeyError) as error:
         raise ValueError(f"{printable(given)}: no language model could be opened there ({_first(error)}).") from None
@@ -163,7 +163,7 @@ def _transformers() -> Any:
 
 
 @contextmanager
-def _no_bar() -> Iterator[None]:
+def no_bar() -> Iterator[None]:
     """No bar for what takes a second; where it takes minutes, because a model is fetched, the hub shows its own."""
     from transformers.utils import logging
 

@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from minirlhf.machine.runtime import THREADS, WAITING
 
-Job, Found = TypeVar("Job"), TypeVar("Found")
+Job = TypeVar("Job")
+Found = TypeVar("Found")
 
 
 def side_by_side(run: Callable[[Job], Found], jobs: Sequence[Job], processes: int) -> Iterator[Found]:
