@@ -121,9 +121,9 @@ def score_pairs(
     reward_model: RewardFn, comparisons: Comparisons, pad_id: int, batch_size: int = 256
 ) -> tuple[PerSequence, PerSequence]:
     """The scores of all chosen and all rejected responses."""
-    scores = []
+    scores, device = [], getattr(getattr(reward_model, "trunk", None), "device", None)
     for start in range(0, len(comparisons), batch_size):
-        tokens, mask, _ = comparisons.batch(range(start, min(start + batch_size, len(comparisons))), pad_id)
+        tokens, mask, _ = comparisons.batch(range(start, min(start + batch_size, len(comparisons))), pad_id, device)
         scores.append(reward_model(tokens, mask).chunk(2))
     chosen, rejected = (torch.cat(side) for side in zip(*scores, strict=True))
     return chosen, rejected

@@ -187,7 +187,7 @@ def collect(
     samples = sample(policy, prompts, max_new_tokens, generator)
     tokens, mask = samples.tokens, samples.response_mask
     ref_log_probs, _ = response_log_probs(reference, tokens, mask)
-    score = reward_model(tokens, mask)
+    score = reward_model(tokens, mask).to(tokens.device)  # one that reads texts has none of its own
     ended = torch.ones_like(mask[:, 0])
     if (eos_id := policy.trunk.config.eos_id) is not None:
         ended = tokens.gather(1, last_true(mask).unsqueeze(1)).squeeze(1) == eos_id

@@ -23,7 +23,7 @@ from minirlhf.machine.shares import in_shares
 from minirlhf.model import RewardModel, ValueModel, fork, response_log_probs
 from minirlhf.ops import masked_sum
 from minirlhf.ppo import PPOConfig, train_ppo
-from minirlhf.real import export_gpt2, load, load_pretrained, save, with_lora
+from minirlhf.real import adapted_share, export_gpt2, load, load_pretrained, save, with_lora
 from minirlhf.recipes.direct import DirectConfig, learn_directly
 from minirlhf.recipes.taste import Taste, TasteConfig, learn_taste
 from minirlhf.reinforce import ReinforceConfig, train_reinforce
@@ -248,7 +248,8 @@ def test_every_stage_trains_it(folders, kind, lora):
     value_model = ValueModel(learner().trunk)
     first, *_, last = train_ppo(learner(), base, likes_small_numbers, value_model, prompts, config)
     assert first.first_ratio == pytest.approx(1, abs=1e-5) and first.kl == pytest.approx(0, abs=1e-4)
-    assert last.score > first.score + 0.06
+    assert last.kl > 0.1
+    assert lora or last.score > first.score + 0.06  # rows of a random model leave an adapter nothing to hold on to
     sizes = {"updates": 1, "max_new_tokens": 6, "lr": rate, "missing_eos_score": 0.0}
     grouped, plain = GRPOConfig(prompts=4, group_size=4, **sizes), ReinforceConfig(batch_size=8, **sizes)
     for run in (
@@ -256,6 +257,25 @@ def test_every_stage_trains_it(folders, kind, lora):
         train_reinforce(learner(), base, reward_model, prompts, plain),
     ):
         assert all(record.grad_norm > 0 for record in run)
+
+
+@pytest.mark.slow
+def test_a_twelfth_of_the_numbers_climbs_as_high(shipped, tmp_path):
+    """PPO against the shipped reward model, on the tiny model as a GPT-2: in full, and by LoRA at a higher rate."""
+    export_gpt2(tmp_path, shipped.sft, shipped.tokenizer)
+    base, _ = load_pretrained(tmp_path)
+    climbed = []
+    for lora in (False, True):
+        torch.manual_seed(0)
+        policy, value_model = (
+            (with_lora(base), ValueModel(with_lora(base).trunk)) if lora else (fork(base), ValueModel(fork(base.trunk)))
+        )
+        config = PPOConfig(updates=5, batch_size=64, lr=3e-3 if lora else 4e-4, beta=0.05)
+        records = [*train_ppo(policy, shipped.sft, shipped.reward_model, value_model, shipped.prompts("train"), config)]
+        climbed.append(records[-1].score - records[0].score)
+        trained, every = adapted_share(policy)
+        assert (trained < every / 9) == lora
+    assert min(climbed) > 0.4, climbed
 
 
 def test_rows_in_pieces_give_the_gradient_of_the_whole(model):
