@@ -69,7 +69,7 @@ def best_of_n_score(proxy: Pool, gold: Pool, n: int) -> Scalar:
     N = proxy.shape[1]
     ways = [comb(k - 1, n - 1) / comb(N, n) for k in range(1, N + 1)]
     worst_to_best = proxy.argsort(dim=1, stable=True)
-    return (gold.gather(1, worst_to_best) * torch.tensor(ways)).sum(dim=1).mean()
+    return (gold.gather(1, worst_to_best) * torch.tensor(ways, device=gold.device)).sum(dim=1).mean()
 
 
 def best_of_n_kl(n: int) -> float:

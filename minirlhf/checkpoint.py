@@ -3,7 +3,6 @@
 A folder is written beside its place and then moved there, so an interrupted save never leaves half a checkpoint.
 """
 
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -20,6 +19,8 @@ from minirlhf.additive import AdditiveReward
 from minirlhf.files.contents import AnyPath, Unreadable, located
 from minirlhf.files.messages import listed, printable, shown
 from minirlhf.files.saved import AGAIN, Shape, not_saved_here, read_as, read_saved, read_tensors, require_fit
+from minirlhf.machine.adam import MASTERS
+from minirlhf.machine.digest import tensor_digest
 from minirlhf.machine.shares import agreed, process
 from minirlhf.model import GPT, CausalLM, GPTConfig, RewardModel, ValueModel
 from minirlhf.tokenizer import Tokenizer
@@ -54,7 +55,7 @@ class _State(Shape):
 def save(folder: AnyPath, model: Model, tokenizer: Tokenizer, state: TrainState | None = None) -> None:
     """Write a checkpoint, in the place of an older one if there is one."""
     folder = located(folder)
-    if foreign := not_saved_here(folder, FILES):
+    if process() == 0 and (foreign := not_saved_here(folder, FILES)):
         raise FileExistsError(
             f"{printable(folder)}: holds something that is not a checkpoint's ({listed(foreign)}); "
             "name another folder. Nothing was written."
@@ -140,9 +141,13 @@ def load_state(folder: AnyPath, **models: nn.Module) -> TrainState:
             if any(key.startswith(f"{name}/{n}/") for key in tensors):  # what never had a gradient has no moments
                 shapes = {"step": (), "exp_avg": tuple(parameter.shape), "exp_avg_sq": tuple(parameter.shape)}
                 wanted |= {f"{name}/{n}/{what}": shape for what, shape in shapes.items()}
+        if optimizer in MASTERS:
+            wanted |= {f"{name}/{n}/master": tuple(master.shape) for n, (_, master) in enumerate(MASTERS[optimizer])}
     for name, model in models.items():
         if any(key.startswith(f"kept/{name}/") for key in tensors):
-            wanted |= {f"kept/{name}/{key}": tuple(tensor.shape) for key, tensor in model.state_dict().items()}
+            frozen = {key for key, weights in model.named_parameters() if not weights.requires_grad}
+            own = {key: tensor for key, tensor in model.state_dict().items() if key not in frozen}
+            wanted |= {f"kept/{name}/{key}": tuple(tensor.shape) for key, tensor in own.items()}
     require_fit(tensors_path, tensors, wanted, whole=("generator",))
     for key in [key for key in tensors if key.startswith("kept/")]:
         _, name, weights = key.split("/")
@@ -153,6 +158,8 @@ def load_state(folder: AnyPath, **models: nn.Module) -> TrainState:
     except (TypeError, RuntimeError) as error:
         raise ValueError(f"{printable(tensors_path)}: no generator can go on from it ({error}). {AGAIN}") from None
     for name, optimizer in state.optimizers.items():
+        for n, (_, master) in enumerate(MASTERS.get(optimizer, ())):
+            master.data.copy_(tensors.pop(f"{name}/{n}/master"))
         described = optimizer.state_dict()
         for key, tensor in tensors.items():
             owner, parameter, what = key.split("/")
@@ -164,10 +171,7 @@ def load_state(folder: AnyPath, **models: nn.Module) -> TrainState:
 
 def fingerprint(model: nn.Module) -> str:
     """Eight characters that tell one set of weights from another: what a vote remembers a model by."""
-    digest = hashlib.sha256()
-    for name, weights in sorted(model.state_dict().items()):
-        digest.update(name.encode() + weights.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:8]
+    return tensor_digest(sorted(model.state_dict().items(), key=lambda named: named[0])).hex()[:8]
 
 
 def _describe(model: Model) -> dict:
@@ -230,6 +234,7 @@ def save_state(folder: Path, state: TrainState) -> None:
     for name, optimizer in state.optimizers.items():
         for parameter, values in optimizer.state_dict()["state"].items():
             tensors |= {f"{name}/{parameter}/{what}": value.contiguous() for what, value in values.items()}
+        tensors |= {f"{name}/{n}/master": x.detach().clone() for n, (_, x) in enumerate(MASTERS.get(optimizer, ()))}
     for name, weights in state.kept.items():
         tensors |= {f"kept/{name}/{key}": tensor.contiguous() for key, tensor in weights.items()}
     safetensors.torch.save_file(tensors, str(folder / "state.safetensors"))

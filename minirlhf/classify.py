@@ -157,9 +157,10 @@ def train_classifier(
     """Make the given label of each example more probable; one record a step."""
     require(len(labelled) > 0, "There are no labels to learn from.")
     state = state or new_state(config.seed, classifier=model)
+    device = next(model.parameters()).device
     with resumable("The classifier", state):
         for rows in minibatches(len(labelled), config, state):
-            inputs, labels = tuple(x[rows] for x in labelled.inputs), labelled.labels[rows]
+            inputs, labels = (tuple(x[rows].to(device) for x in labelled.inputs), labelled.labels[rows].to(device))
             mean, stats = loss(model(*inputs).log_softmax(dim=1), labels)
             lr = linear_lr(config.lr, state.step, config.steps, config.warmup)
             batch = {"inputs": inputs[0], "labels": labels}
@@ -181,7 +182,8 @@ def add_labels(model: Model, more: int = 1) -> Model:
 @torch.no_grad()
 def label_probabilities(model: AnyClassifier, *inputs: Tensor) -> Float[Tensor, "N K"]:
     """How probable a classifier finds each label; each row adds up to 1."""
-    return model(*inputs).softmax(dim=1)
+    device = next(model.parameters()).device
+    return model(*(x.to(device) for x in inputs)).softmax(dim=1).cpu()
 
 
 def label_accuracy(model: AnyClassifier, labelled: Labelled) -> float:

@@ -200,8 +200,10 @@ class Best:
         if loss < numbers.get("best_loss", float("inf")):
             numbers |= {"best_loss": loss, "steps_since_best": 0}
             # Each tensor on its own: a file takes none that share their memory.
-            kept["policy"] = {name: weights.detach().clone() for name, weights in self.policy.state_dict().items()}
+            frozen = {name for name, weights in self.policy.named_parameters() if not weights.requires_grad}
+            weights = {name: x for name, x in self.policy.state_dict().items() if name not in frozen}
+            kept["policy"] = {name: x.detach().clone() for name, x in weights.items()}
             return
         numbers["steps_since_best"] = numbers.get("steps_since_best", 0) + 1
         if self.is_long_ago(patience) and "policy" in kept:
-            self.policy.load_state_dict(kept["policy"])
+            self.policy.load_state_dict(kept["policy"], strict=False)  # what is frozen never left

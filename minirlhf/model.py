@@ -138,6 +138,7 @@ class Trunk(nn.Module):
         Any  # its vocab_size, context (the most tokens of a row), channels, eos_id, and pad_id, at which no mask looks
     )
     rows_at_once: int | None = None  # the most rows in one forward pass, where memory is short; None reads all
+    small = False  # whether a step of one token is done before a second thread is awake
 
     def forward(self, tokens: Tokens, cache: Any = None, at: Mask | None = None) -> Hidden:
         """What it makes of each token and all before it: (B, T, C), or (N, C) at the N places asked for, row by row.
@@ -171,6 +172,7 @@ class GPT(Trunk):
     """The small one, trained here."""
 
     config: GPTConfig
+    small = True
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()

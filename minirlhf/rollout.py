@@ -5,6 +5,7 @@ drawn with, so there is no top-k and no top-p here.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
@@ -105,7 +106,7 @@ def write_responses(
     log_probs = logits.new_zeros(tokens.shape)
     active_tokens, active_log_probs, is_response = tokens.clone(), log_probs.clone(), response_mask
     unfinished = torch.ones_like(rows, dtype=torch.bool)
-    with one_thread():  # a step of one token is a hundred tiny products: a second thread is waited for, not used
+    with one_thread() if model.trunk.small else nullcontext():  # tiny products: a second thread is waited for, not used
         for t in range(first, tokens.shape[1]):
             drawn, drawn_log_probs = draw(logits, numbers[rows, t], temperature)
             active_tokens[:, t] = torch.where(is_response[:, t], drawn, active_tokens[:, t])

@@ -72,13 +72,14 @@ def train_sft(
 def loss_in_shares(policy: CausalLM, tokens: Tokens, mask: Mask, loss: SFTLoss) -> tuple[Scalar, Stats]:
     """The loss on all rows, read in shares; each counts by its response tokens.
 
-    Other stages put log-probabilities together. This loss wants logits, which a large vocabulary makes too many.
+    Other stages put log-probabilities together and leave the loss whole. This one wants logits, which a large
+    vocabulary makes too many; so one of yours has to be a mean over response tokens, where rows are read in shares.
     """
 
     def read(tokens: Tokens, mask: Mask) -> tuple[Tensor, Tensor, Tensor]:  # (1,) each
         mean, stats = loss(policy(tokens), tokens, mask)
-        return mean.view(1), mean.new_tensor([stats["accuracy"]]), mask.sum().view(1)
+        return mean.view(1), mean.new_tensor([stats["accuracy"]]), mask[:, 1:].sum().view(1)
 
     means, accuracies, counts = in_shares(read, tokens, mask, at_once=policy.trunk.rows_at_once)
-    weights = counts / counts.sum().clamp(min=1)
+    weights = counts.to(means.dtype) / counts.sum().clamp(min=1)
     return (weights * means).sum(), {"accuracy": (weights * accuracies).sum().item()}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from minirlhf.data import epochs
-from minirlhf.machine.adam import new_adam
+from minirlhf.machine.adam import drop_gradients, hand_over, new_adam
 from minirlhf.machine.not_finite import NotFiniteError, save_batch
 from minirlhf.machine.require import require_between, require_counts, require_positive
 from minirlhf.machine.runtime import threads_for
@@ -53,6 +53,7 @@ def optimizer_step(
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     with threads_for(max((numbers.numel() for numbers in batch.values()), default=0)):
         loss.backward()
+        hand_over(optimizer)
         average_gradients(parameters)
         norm = nn.utils.clip_grad_norm_(parameters, max_grad_norm)
         if not (torch.isfinite(loss) and torch.isfinite(norm)):
@@ -72,7 +73,7 @@ def resumable(name: str, state: TrainState, step_name: str = "step") -> Iterator
         yield
     except (KeyboardInterrupt, FloatingPointError) as stop:
         for optimizer in state.optimizers.values():
-            optimizer.zero_grad()
+            drop_gradients(optimizer)
         stop.add_note(
             f"{name} stopped in {step_name} {state.step + 1}. The models are usable as they are. "
             "To go on, call the same function again with the same models and state=… ."

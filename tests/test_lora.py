@@ -17,15 +17,18 @@ from minirlhf.ppo import PPOConfig, train_ppo
 from minirlhf.real import (
     adapted_share,
     export_merged,
+    load,
     load_adapter,
     load_pretrained,
     lora_linear,
     merged,
+    save,
     save_adapter,
     with_lora,
 )
 from minirlhf.real.lora import adapters
 from minirlhf.sft import SFTConfig, train_sft
+from minirlhf.training import new_state
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -208,6 +211,32 @@ def test_an_adapter_that_peft_put_in_trains_and_is_saved(folders, tmp_path):
     assert (found - response_log_probs(reference, tokens, mask)[0]).abs().max() > 0.1
 
 
+def test_what_peft_put_in_is_saved_whole_or_refused(folders, tmp_path):
+    policy, tokenizer, theirs = theirs_on(folders["llama"], ["q_proj"])
+    for name in (with_lora, merged):
+        with pytest.raises(ValueError, match=r"LoRA already|merge_and_unload"):
+            name(policy)
+    theirs.add_adapter("another", theirs.peft_config["default"])
+    with pytest.raises(ValueError, match="more than LoRA"):
+        save(tmp_path / "two", policy, tokenizer)
+    policy, tokenizer, _ = theirs_on(folders["llama"], ["q_proj"], use_dora=True)
+    with pytest.raises(ValueError, match="more than LoRA"):
+        save_adapter(tmp_path / "dora", policy)
+    assert not any(tmp_path.iterdir())
+    policy, tokenizer, _ = theirs_on(folders["llama"], ["q_proj"], lora_dropout=0.5)
+    with pytest.raises(ValueError, match="has dropout"):
+        learned(policy, tokenizer)
+
+
+def test_an_adapter_that_is_refused_leaves_the_model_as_it_was(folders, tmp_path):
+    base, _ = opened(folders["llama"])
+    save_adapter(tmp_path, with_lora(fork(base)))
+    other, tokenizer = opened(folders["gpt2"])
+    with pytest.raises(ValueError, match="no such layer"):
+        load_adapter(other, tmp_path)
+    learned(other, tokenizer, steps=1)
+
+
 @pytest.mark.parametrize(
     "said, names",
     [
@@ -262,6 +291,26 @@ def test_steps_too_small_for_sixteen_bits_add_up_in_a_master(folders):
     for _ in train_sft(policy, shown, config):
         pass
     assert weight.dtype == torch.bfloat16 and (weight - 1).abs().max() > 0.005
+
+
+def test_sixteen_bits_learn_in_one_stage_after_another_and_go_on_from_a_folder(folders, tmp_path):
+    """A second stage begins with masters of its own; a resumed one with those that it had, below the eighth bit too."""
+    policy, tokenizer = opened(folders["llama"], dtype=torch.bfloat16)
+    learned(policy, tokenizer, steps=2)
+    whole, config = deepcopy(policy), SFTConfig(steps=6, batch_size=2, lr=1e-3, warmup=0)
+    shown = Demonstrations([tokenizer.encode_prompt(text) for text in PROMPTS], [[5, 6, 7], [8], [9, 5], [6] * 5])
+    for _ in train_sft(whole, shown, config):
+        pass
+    state = new_state(config.seed, policy=policy)
+    run = train_sft(policy, shown, config, state=state)
+    for _ in range(3):
+        next(run)
+    run.close()
+    save(tmp_path / "run", policy, tokenizer, state)
+    again, _ = load(tmp_path / "run")
+    for _ in train_sft(again, shown, config, state=checkpoint.load_state(tmp_path / "run", policy=again)):
+        pass
+    assert fingerprint(again) == fingerprint(whole)
 
 
 def test_a_reader_of_the_files_finds_pefts_names(model, tmp_path):

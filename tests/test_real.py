@@ -1,6 +1,7 @@
 """A pretrained model under the same functions: its own log-probabilities, one table of random numbers, text as text."""
 
 import json
+import shutil
 from copy import deepcopy
 from dataclasses import replace
 
@@ -23,7 +24,7 @@ from minirlhf.machine.shares import in_shares
 from minirlhf.model import RewardModel, ValueModel, fork, response_log_probs
 from minirlhf.ops import masked_sum
 from minirlhf.ppo import PPOConfig, train_ppo
-from minirlhf.real import adapted_share, export_gpt2, load, load_pretrained, save, with_lora
+from minirlhf.real import adapted_share, export_gpt2, export_merged, load, load_pretrained, save, with_lora
 from minirlhf.recipes.direct import DirectConfig, learn_directly
 from minirlhf.recipes.taste import Taste, TasteConfig, learn_taste
 from minirlhf.reinforce import ReinforceConfig, train_reinforce
@@ -428,6 +429,57 @@ def test_a_base_that_has_learned_goes_along_and_another_base_is_refused(model, f
     (tmp_path / "mine/thesis.txt").write_text("years", encoding="utf-8")
     with pytest.raises(FileExistsError, match=r"thesis\.txt"):
         save(tmp_path / "mine", policy, tokenizer)
+
+
+def test_a_checkpoint_is_saved_over_itself_and_nothing_of_it_is_lost(model, tmp_path):
+    """Its base may lie in the very folder that is written anew."""
+    base, tokenizer = model
+    shown = Demonstrations([tokenizer.encode_prompt("sorry")], [[5, 6, tokenizer.eos_id]])
+    [*train_sft(base, shown, SFTConfig(steps=2, batch_size=1, lr=1e-2, warmup=0))]
+    tokens, mask = rows(base, tokenizer)
+    wanted = response_log_probs(base, tokens, mask)[0].detach()
+    save(tmp_path / "run", base, tokenizer)
+    for change in (lambda policy: policy, with_lora, lambda policy: policy):
+        again, tokenizer = load(tmp_path / "run")
+        save(tmp_path / "elsewhere", again, tokenizer)
+        save(tmp_path / "run", change(again), tokenizer)
+    for name in ("run", "elsewhere"):
+        equal(response_log_probs(load(tmp_path / name)[0], tokens, mask)[0].detach(), wanted, 1e-6)
+    (tmp_path / "run/notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(FileExistsError, match=r"notes\.txt"):
+        save(tmp_path / "run", again, tokenizer)
+    with pytest.raises(FileExistsError, match="stands there already"):
+        export_merged(tmp_path / "run", again, tokenizer)
+
+
+def test_a_checkpoint_remembers_how_its_base_was_opened(folders, tmp_path):
+    base, tokenizer = opened(folders["qwen2"], dtype=torch.bfloat16, context=100, chat=False)
+    save(tmp_path / "short", with_lora(base), tokenizer)
+    again, words = load(tmp_path / "short")
+    assert (again.trunk.lm.dtype, again.trunk.config.context, words.chat) == (torch.bfloat16, 100, False)
+
+
+def test_a_model_that_is_not_whole_is_refused(folders, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(folders["llama"], tmp_path / "torn")
+    tensors = load_file(tmp_path / "torn/model.safetensors")
+    del tensors["model.layers.1.self_attn.q_proj.weight"]
+    save_file(tensors, tmp_path / "torn/model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ValueError, match="not whole"):
+        load_pretrained(tmp_path / "torn")
+
+
+def test_a_tokenizer_to_whom_everybody_could_give_commands_is_refused(tmp_path):
+    import tokenizers
+    import transformers
+
+    write_model(tmp_path, chat=False)
+    words = tokenizers.Tokenizer(tokenizers.models.WordLevel({"lamp": 0, "</s>": 1, "?": 2}, unk_token="?"))
+    words.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    transformers.PreTrainedTokenizerFast(tokenizer_object=words, eos_token="</s>").save_pretrained(str(tmp_path))
+    with pytest.raises(ValueError, match="would give this model a command"):
+        load_pretrained(tmp_path)
 
 
 def test_a_run_goes_on_from_its_folder_as_if_it_had_never_stopped(model, tmp_path):

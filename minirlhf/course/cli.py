@@ -57,7 +57,7 @@ def run_together(arguments: Sequence[str]) -> int:
             raise
         if told := joining.word_for(error):
             print(f"{me}: {told}", *getattr(error, "__notes__", []), sep="\n", file=sys.stderr)
-            if SHOW_TRACEBACK in os.environ:
+            if SHOW_TRACEBACK in os.environ or not (isinstance(error, KeyboardInterrupt) or _is_ours(error)):
                 print_exception(error)
         joining.leave(130 if isinstance(error, KeyboardInterrupt) else 2)
         return 2

@@ -21,7 +21,7 @@ WORD = timedelta(seconds=2)  # so long it waits to hear whether the first one ha
 
 def started_together() -> int:
     """How many processes torchrun has started with this one; 1 where it has not."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    return int(os.environ.get("WORLD_SIZE", "1")) if "LOCAL_RANK" in os.environ else 1  # a batch job may set the first
 
 
 @contextmanager
@@ -33,9 +33,9 @@ def joined() -> Iterator[None]:
     import torch
     import torch.distributed as dist
 
-    backend = "gloo"
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    backend, mine = "gloo", int(os.environ["LOCAL_RANK"])
+    if mine < torch.cuda.device_count():
+        torch.cuda.set_device(mine)
         backend = "cpu:gloo,cuda:nccl"
     dist.init_process_group(backend, timeout=PATIENCE)
     torch.set_num_threads(int(os.environ.get(THREADS, "1")))
@@ -63,7 +63,7 @@ def word_for(error: BaseException) -> str | None:
         first = store.compare_set("stopped", "", mine).decode()
         return told if first == mine or first.split()[0] != type(error).__name__ else None
     except (RuntimeError, OSError):  # nobody has said anything, or there is nobody left to ask
-        return "Another process of this training has ended, so this one stops." if alone else told
+        return f"Another process of this training has ended, so this one stops. ({error})" if alone else told
 
 
 def _lost_the_others(error: BaseException) -> bool:

@@ -2,9 +2,9 @@
 
     log_probs = in_shares(read, tokens, mask, at_once=8)    # (B, T), from 8 rows at a time, on every process the same
 
-A loss is never taken to pieces. Rows are read in shares, and what was found is put together before the loss looks at
-it: so a mean is a mean over the whole batch, whatever loss somebody writes, and no count has to be carried about. Only
-the gradient is divided, and `average_gradients` puts it together where an optimiser steps. Every process draws the same
+A loss is not taken to pieces (but for SFT's: see there). Rows are read in shares, and what was found is put together
+before the loss looks at it: so a mean is a mean over the whole batch, and no count has to be carried about. Only the
+gradient is divided, and `average_gradients` puts it together where an optimiser steps. Every process draws the same
 random numbers and decides the same. (Means of means, which wrappers around a model take, are another gradient as soon
 as rows differ in length.)
 
@@ -13,7 +13,6 @@ business: `torchrun` starts the processes, `torch.distributed` joins them. One p
 back (`torch.utils.checkpoint`), so a batch needs the memory of one piece, and a third more time.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -21,6 +20,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+
+from minirlhf.machine.digest import tensor_digest
 
 Found = TypeVar("Found")  # a tensor of (B, …), or several
 
@@ -121,12 +122,12 @@ def require_equal_start(**models: nn.Module) -> None:
     if processes() == 1:
         return
     for name, model in models.items():
-        digest = hashlib.sha256()
-        for key, tensor in model.state_dict().items():
-            digest.update(
-                key.encode() + tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+        found = [
+            int(n)
+            for n in gathered(
+                torch.tensor([int.from_bytes(tensor_digest(model.state_dict().items())[:7])], device="cpu")
             )
-        found = [int(n) for n in gathered(torch.tensor([int.from_bytes(digest.digest()[:7])], device="cpu"))]
+        ]
         if other := next((n for n, weights in enumerate(found) if weights != found[0]), None):
             raise ValueError(
                 f"{name} begins with other weights on process {other} than on process 0, so they would not train one "

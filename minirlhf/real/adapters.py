@@ -14,14 +14,25 @@ from torch import Tensor, nn
 
 from minirlhf.files.contents import AnyPath, Unreadable, located
 from minirlhf.files.messages import printable, shown
-from minirlhf.files.saved import AGAIN, read_saved, read_tensors
-from minirlhf.real.lora import LoRA, adapters, with_lora
+from minirlhf.files.saved import AGAIN, read_saved, read_tensors, require_fit
+from minirlhf.machine.shares import process
+from minirlhf.real.lora import LoRA, adapters, is_linear, linear_weight, output_layer, with_lora
 
 M = TypeVar("M", bound=nn.Module)
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 PREFIX = "base_model.model."
 # What an adapter may ask for and LoRA as it is written here has not; the values that mean no.
-LEFT_OUT = ("use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "layer_replication", "lora_bias")
+LEFT_OUT = (
+    "use_dora",
+    "rank_pattern",
+    "alpha_pattern",
+    "modules_to_save",
+    "layer_replication",
+    "lora_bias",
+    "trainable_token_indices",
+    "alora_invocation_tokens",
+)
+PLAIN_STARTS = (None, True, False, "gaussian", "orthogonal")  # others move the base as well
 
 
 class Adapter(NamedTuple):
@@ -52,6 +63,9 @@ def save_adapter(folder: AnyPath, model: nn.Module) -> None:
     folder, found = located(folder), found_adapters(model)
     if not found:
         raise ValueError("This model has no adapter to save; `with_lora` puts one in.")
+    require_nothing_else(model)
+    if process() != 0:
+        return
     ranks, scales = {len(one.down) for one in found.values()}, {one.scale for one in found.values()}
     if len(ranks) > 1 or len(scales) > 1:
         raise ValueError("Its layers have adapters of several ranks or scales, which this file has no place for.")
@@ -86,28 +100,21 @@ def load_adapter(model: M, folder: AnyPath) -> M:
         raise FileNotFoundError(f"{printable(folder)}: no adapter here ({CONFIG} is missing).")
     said, tensors = read_saved(folder / CONFIG), read_tensors(folder / WEIGHTS)
     rank, alpha = _require_lora(folder / CONFIG, said)
-    paths = {}
-    for name in tensors:
-        path, _, matrix = name.removesuffix(".weight").removeprefix(PREFIX).rpartition(".")
-        if not (name.startswith(PREFIX) and matrix in ("lora_A", "lora_B")):
-            raise Unreadable(folder / WEIGHTS, f"{shown(name)} is no matrix of LoRA. Nothing was loaded.")
-        paths[path] = path
-    learner = with_lora(model, rank, alpha, only=paths)
-    ours = {_path(name): layer for name, layer in adapters(learner).items()}
-    if missing := sorted(paths.keys() - ours.keys()):
-        raise Unreadable(
-            folder / WEIGHTS, f"it adapts {shown(missing[0])}, and this model has no such layer: it is for another one."
-        )
+    body = getattr(model, "trunk", model)
+    layers = {_path(name): layer for name, layer in body.named_modules() if is_linear(layer)}
+    paths = {name.removeprefix(PREFIX).removesuffix(".weight").rpartition(".")[0]: 0 for name in tensors}
+    wanted = {}
+    for path in paths:
+        if path not in layers or layers[path] is output_layer(body):
+            raise Unreadable(folder / WEIGHTS, f"it adapts {shown(path)}, and here is no such layer to adapt.")
+        out, into = linear_weight(layers[path]).shape
+        wanted |= {f"{PREFIX}{path}.lora_A.weight": (rank, into), f"{PREFIX}{path}.lora_B.weight": (out, rank)}
+    require_fit(folder / WEIGHTS, tensors, wanted)
+    learner = with_lora(model, rank, alpha, only=paths)  # not before all is known to fit: it freezes what is given
     with torch.no_grad():
-        for path, layer in ours.items():
-            for matrix, name in ((layer.down, "lora_A"), (layer.up, "lora_B")):
-                saved = tensors.get(f"{PREFIX}{path}.{name}.weight")
-                if saved is None or saved.shape != matrix.shape:
-                    shape = "missing" if saved is None else tuple(saved.shape)
-                    raise Unreadable(
-                        folder / WEIGHTS, f"{path}.{name} is {shape}, and {tuple(matrix.shape)} is wanted. {AGAIN}"
-                    )
-                matrix.copy_(saved)
+        for name, layer in adapters(learner).items():
+            layer.down.copy_(tensors[f"{PREFIX}{_path(name)}.lora_A.weight"])
+            layer.up.copy_(tensors[f"{PREFIX}{_path(name)}.lora_B.weight"])
     return learner
 
 
@@ -117,6 +124,7 @@ def _require_lora(path: Path, said: Any) -> tuple[int, float]:
         kind = said.get("peft_type") if isinstance(said, Mapping) else said
         raise Unreadable(path, f"this adapter is {shown(kind)} and not LORA, which alone can be held here.")
     more = [name for name in LEFT_OUT if said.get(name)] + (["bias"] if said.get("bias", "none") != "none" else [])
+    more += ["init_lora_weights"] if said.get("init_lora_weights") not in PLAIN_STARTS else []
     if more:
         raise Unreadable(path, f"this adapter has {', '.join(more)}, which LoRA as it is written here has not.")
     rank, alpha = said.get("r"), said.get("lora_alpha")
@@ -125,11 +133,28 @@ def _require_lora(path: Path, said: Any) -> tuple[int, float]:
     return rank, alpha * rank**0.5 if said.get("use_rslora") else float(alpha)
 
 
+def require_nothing_else(model: nn.Module) -> None:
+    """All that was put into a model is a matrix of LoRA that `found_adapters` finds; else something would be lost."""
+    trunk = getattr(model, "trunk", model)
+    found = {id(x) for one in found_adapters(model).values() for x in (one.down, one.up)}
+    base = {name for name, _ in base_tensors(trunk)}
+    put_in = {name: x for name, x in trunk.named_parameters() if _in_base(name) not in base}
+    if lost := sorted(name for name, x in put_in.items() if id(x) not in found):
+        raise ValueError(f"{shown(lost[0])} is more than LoRA's two matrices, and no file here has a place for it.")
+
+
 def base_tensors(trunk: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """The numbers of a trunk without its adapters, by the names that they had before there were any."""
     for name, tensor in trunk.state_dict().items():
-        if not (name.endswith((".down", ".up")) or ".lora_" in name):
-            yield name.removeprefix("lm.").replace(".inner.", ".").replace(".base_layer.", "."), tensor
+        if not (name.endswith((".down", ".up")) or ".lora_" in name or ".modules_to_save." in name):
+            yield _in_base(name), tensor
+
+
+def _in_base(name: str) -> str:
+    """What a tensor was called before there was an adapter."""
+    return (
+        name.removeprefix("lm.").replace(".inner.", ".").replace(".base_layer.", ".").replace(".original_module.", ".")
+    )
 
 
 def _path(name: str) -> str:

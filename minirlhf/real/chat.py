@@ -58,6 +58,12 @@ def read_tokenizer(path_or_name: str, *, chat: bool) -> PretrainedTokenizer:
     if theirs.eos_token_id is None:
         raise ValueError(f"{where}: its tokenizer has no end of text (eos_token), so no reply could ever end.")
     plain = _without_marks(theirs)
+    for number, mark in theirs.added_tokens_decoder.items():
+        if number in plain.encode(mark.content, add_special_tokens=False).ids:
+            raise ValueError(
+                f"{where}: whoever types {mark.content!r} would give this model a command, since that is one of its "
+                "words too. It cannot be held here."
+            )
     if not (chat and theirs.chat_template):
         begins = [theirs.bos_token_id] if _begins_with_bos(theirs) else []
         return PretrainedTokenizer(theirs, plain, begins, [], theirs.eos_token_id)

@@ -18,14 +18,17 @@ from minirlhf.checkpoint import FORMAT, KINDS, replaced, save_state
 from minirlhf.files.contents import AnyPath, located
 from minirlhf.files.messages import listed, printable, shown
 from minirlhf.files.saved import Shape, read_as, read_saved, read_tensors, require_fit
+from minirlhf.machine.shares import process
 from minirlhf.model import CausalLM, RewardModel, ValueModel
-from minirlhf.real.adapters import found_adapters, load_adapter, save_adapter
-from minirlhf.real.chat import PretrainedTokenizer
+from minirlhf.real.adapters import CONFIG, WEIGHTS, found_adapters, load_adapter, require_nothing_else, save_adapter
+from minirlhf.real.chat import PretrainedTokenizer, read_tokenizer
 from minirlhf.real.export import without_adapters
 from minirlhf.real.pretrained import Pretrained, fingerprint, load_pretrained, no_bar
 from minirlhf.training import TrainState
 
 CARD = "minirlhf.json"
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
+FILES = {CARD, CONFIG, WEIGHTS, "head.safetensors", "base", "state.json", "state.safetensors"}
 Model = CausalLM | ValueModel | RewardModel
 
 
@@ -36,6 +39,8 @@ class _Card(Shape):
     fingerprint: str
     adapter: bool
     chat: bool
+    dtype: str
+    context: int
 
 
 def save(folder: AnyPath, model: Model, tokenizer: PretrainedTokenizer, state: TrainState | None = None) -> None:
@@ -43,22 +48,28 @@ def save(folder: AnyPath, model: Model, tokenizer: PretrainedTokenizer, state: T
     folder, trunk = located(folder), model.trunk
     if not isinstance(trunk, Pretrained):
         raise ValueError("This is one of this package's own models; `minirlhf.checkpoint.save` writes it.")
-    if folder.exists() and any(folder.iterdir()) and not (folder / CARD).is_file():
-        what = listed(sorted(path.name for path in folder.iterdir()))
-        raise FileExistsError(f"{printable(folder)}: holds something else ({what}). Name another folder.")
+    require_nothing_else(model)
+    if process() == 0 and folder.exists():
+        others = sorted(path.name for path in folder.iterdir() if path.name not in FILES) if folder.is_dir() else ["it"]
+        if others:
+            what = listed(others)
+            raise FileExistsError(f"{printable(folder)}: holds something else ({what}). Name another folder.")
     with replaced(folder) as fresh:
         if fresh is None:
             return
         now, adapted = fingerprint(trunk), bool(found_adapters(model))
-        changed = now != trunk.as_loaded
         base = Path(trunk.config.base)
+        # A base that lies in a checkpoint goes with that one, when it is written anew: so it is copied too.
+        changed = now != trunk.as_loaded or (base.parent / CARD).is_file()
         card = {
             "format": FORMAT,
             "kind": next(name for name, cls in KINDS.items() if isinstance(model, cls)),
-            "base": "base" if changed else str(base.resolve()) if base.is_dir() else trunk.config.base,
+            "base": "base" if changed else trunk.config.base,
             "fingerprint": now,
             "adapter": adapted,
             "chat": tokenizer.chat,
+            "dtype": str(trunk.lm.dtype).removeprefix("torch."),
+            "context": trunk.config.context,
         }
         (fresh / CARD).write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         if changed:
@@ -82,14 +93,16 @@ def load(folder: AnyPath, base: CausalLM | AnyPath | None = None, **how: Any) ->
     if not (folder / CARD).is_file():
         raise FileNotFoundError(f"{printable(folder)}: no checkpoint of a pretrained model here ({CARD} is missing).")
     card = read_as(folder / CARD, read_saved(folder / CARD), _Card)
-    if card.format > FORMAT or card.kind not in KINDS:
+    if card.format > FORMAT or card.kind not in KINDS or card.dtype not in DTYPES:
         raise ValueError(f"{printable(folder / CARD)}: of a newer minirlhf ({shown(card.kind)}); update this one.")
-    place = base if isinstance(base, str | Path) else str(folder / "base") if card.base == "base" else card.base
-    held, tokenizer = (
-        load_pretrained(place, **{"chat": card.chat, **how})
-        if not isinstance(base, CausalLM)
-        else (base, _tokenizer(base, card))
-    )
+    if isinstance(base, CausalLM):
+        if how:
+            raise ValueError(f"{', '.join(how)}: the base is loaded already, and is taken as it is.")
+        held, tokenizer = base, read_tokenizer(base.trunk.config.base, chat=card.chat)
+    else:
+        place = base or (folder / "base" if card.base == "base" else card.base)
+        asked = {"chat": card.chat, "dtype": DTYPES[card.dtype], "context": card.context, **how}
+        held, tokenizer = load_pretrained(place, **asked)
     trunk = held.trunk
     assert isinstance(trunk, Pretrained)
     if fingerprint(trunk) != card.fingerprint:
@@ -111,9 +124,3 @@ def _head(model: ValueModel | RewardModel) -> dict[str, torch.Tensor]:
     """What a model has beside its trunk."""
     own = {name: x for name, x in model.state_dict().items() if not name.startswith("trunk.")}
     return {name: x.detach().cpu().contiguous() for name, x in own.items()}
-
-
-def _tokenizer(base: CausalLM, card: _Card) -> PretrainedTokenizer:
-    from minirlhf.real.chat import read_tokenizer
-
-    return read_tokenizer(base.trunk.config.base, chat=card.chat)

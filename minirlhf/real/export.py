@@ -7,10 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from minirlhf.files.contents import AnyPath, located
+from minirlhf.files.messages import printable
+from minirlhf.machine.shares import process
 from minirlhf.model import GPT, CausalLM
 from minirlhf.real.adapters import base_tensors
 from minirlhf.real.chat import PretrainedTokenizer
-from minirlhf.real.lora import merged
+from minirlhf.real.lora import adapters, merged
 from minirlhf.real.pretrained import Pretrained, no_bar
 from minirlhf.tokenizer import END_OF_TEXT, Tokenizer
 
@@ -19,6 +21,8 @@ def export_merged(folder: AnyPath, policy: CausalLM, tokenizer: PretrainedTokeni
     """Write a policy as a whole model of `transformers`: what its adapter has learned is added to its weights."""
     if not isinstance(policy.trunk, Pretrained):
         raise ValueError("This is one of this package's own models; `export_gpt2` writes it for transformers.")
+    if not _may_write(folder):
+        return
     whole: Any = merged(policy).trunk.get_submodule("lm")
     with no_bar():
         whole.save_pretrained(str(located(folder)))
@@ -34,8 +38,10 @@ def export_gpt2(folder: AnyPath, policy: CausalLM, tokenizer: Tokenizer) -> None
     from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
     trunk = policy.trunk
-    if not isinstance(trunk, GPT) or len(policy.state_dict()) != len(CausalLM(GPT(trunk.config)).state_dict()):
+    if not isinstance(trunk, GPT) or adapters(trunk):
         raise ValueError("Only a GPT of this package, without an adapter, is a GPT-2; `merged` makes one of the other.")
+    if not _may_write(folder):
+        return
     sizes = trunk.config
     config = GPT2Config(
         vocab_size=sizes.vocab_size,
@@ -59,6 +65,16 @@ def export_gpt2(folder: AnyPath, policy: CausalLM, tokenizer: Tokenizer) -> None
     PreTrainedTokenizerFast(
         tokenizer_file=str(folder / "tokenizer.json"), eos_token=END_OF_TEXT, model_max_length=sizes.context
     ).save_pretrained(str(folder))
+
+
+def _may_write(folder: AnyPath) -> bool:
+    """Only the first process writes, and only where nothing of anybody's stands."""
+    if process() != 0:
+        return False
+    folder = located(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"{printable(folder)}: something stands there already. Name a new or an empty folder.")
+    return True
 
 
 def as_gpt2(trunk: GPT) -> dict[str, Tensor]:

@@ -75,7 +75,7 @@ def with_lora(model: M, rank: int = 8, alpha: float = 16.0, only: Container[str]
     """
     if not (isinstance(rank, int) and rank >= 1 and 0 < alpha < float("inf")):
         raise ValueError(f"rank is {rank} and alpha {alpha}: give a whole rank from 1 up, and an alpha above 0.")
-    if adapters(model):
+    if adapters(model) or from_peft(model):
         raise ValueError("This model has LoRA already; `fork` copies it with its adapter, `merged` makes it one again.")
     body = getattr(model, "trunk", model)
     body.requires_grad_(False)
@@ -90,6 +90,8 @@ def with_lora(model: M, rank: int = 8, alpha: float = 16.0, only: Container[str]
 
 def merged(model: M) -> M:
     """A model of its own without adapters that computes the same: each product is added to its weight."""
+    if from_peft(model):
+        raise ValueError("PEFT has put an adapter in; its own `merge_and_unload` takes it out again.")
     whole = deepcopy(model)  # also of what is frozen: the reference is not to move
     for name, layer in adapters(whole).items():
         whole.set_submodule(name, layer.merge())
@@ -99,6 +101,11 @@ def merged(model: M) -> M:
 def adapters(model: nn.Module) -> dict[str, LoRA]:
     """The adapted layers of a model, by their names in it."""
     return {name: layer for name, layer in model.named_modules() if isinstance(layer, LoRA)}
+
+
+def from_peft(model: nn.Module) -> bool:
+    """Whether PEFT has put adapters into a model."""
+    return any(hasattr(layer, "lora_A") for layer in model.modules())
 
 
 def adapted_share(model: nn.Module) -> tuple[int, int]:

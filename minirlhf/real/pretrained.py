@@ -5,9 +5,8 @@ dropout is off, because PPO compares probabilities that were computed twice; log
 bfloat16, whose 8 bits are too few to draw from. A model is tried when it is loaded: one that this cannot hold is named.
 """
 
-import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from minirlhf.files.contents import AnyPath
-from minirlhf.files.messages import printable
+from minirlhf.files.contents import AnyPath, located
+from minirlhf.files.messages import printable, shown
+from minirlhf.machine.digest import tensor_digest
 from minirlhf.model import CausalLM, Hidden, Trunk
 from minirlhf.ops import Mask, Tokens
 from minirlhf.real.adapters import base_tensors
@@ -24,7 +24,7 @@ from minirlhf.real.chat import PretrainedTokenizer, read_tokenizer
 
 LAYERS = {"full_attention", "sliding_attention"}
 FIRST_MAJOR = 5  # of transformers: before it a mask could not say which logits are wanted
-CLOSE = {torch.float32: 1e-3, torch.bfloat16: 0.5, torch.float64: 1e-6}  # logits computed in two ways
+CLOSE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float64: 1e-6}  # logits computed in two ways
 
 
 @dataclass(frozen=True)
@@ -99,15 +99,20 @@ def load_pretrained(
     `with_lora` freezes them. Raises ValueError with the reason for a model that this package cannot hold.
     """
     transformers = _transformers()
-    given = str(path_or_name)
+    folder = located(path_or_name)
+    given = str(folder.resolve()) if folder.is_dir() else str(path_or_name)
     _require_model(given)
     try:
         config = transformers.AutoConfig.from_pretrained(given)
         _require_attention(given, config)
-        with no_bar():
-            lm: Any = transformers.AutoModelForCausalLM.from_pretrained(given, config=config, dtype=dtype)
+        with no_bar() if folder.is_dir() else nullcontext():
+            lm, told = transformers.AutoModelForCausalLM.from_pretrained(
+                given, config=config, dtype=dtype, output_loading_info=True
+            )
     except (OSError, KeyError) as error:
         raise ValueError(f"{printable(given)}: no language model could be opened there ({_first(error)}).") from None
+    if lost := sorted(told["missing_keys"]) or sorted(map(str, told["mismatched_keys"])):
+        raise ValueError(f"{printable(given)}: its weights are not whole; {shown(lost[0])} is missing. Fetch it again.")
     without_dropout(lm)
     tokenizer = read_tokenizer(given, chat=chat)
     rows = lm.get_output_embeddings().weight.shape[0]
@@ -117,9 +122,8 @@ def load_pretrained(
             "they do not belong together."
         )
     reads = getattr(lm.config, "max_position_embeddings", None) or 2**20
-    sizes = PretrainedSizes(
-        rows, min(reads, context or reads), lm.config.hidden_size, tokenizer.eos_id, tokenizer.pad_id, given
-    )
+    width = lm.get_output_embeddings().weight.shape[1]
+    sizes = PretrainedSizes(rows, min(reads, context or reads), width, tokenizer.eos_id, tokenizer.pad_id, given)
     trunk = Pretrained(lm.to(device or ("cuda" if torch.cuda.is_available() else "cpu")), sizes)
     trunk.rows_at_once = rows_at_once
     policy = CausalLM(trunk)
@@ -127,12 +131,9 @@ def load_pretrained(
     return policy, tokenizer
 
 
-def fingerprint(trunk: "Pretrained") -> str:
+def fingerprint(trunk: Pretrained) -> str:
     """Sixteen characters that tell one base from another, whatever adapter is in it."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(base_tensors(trunk), key=lambda named: named[0]):
-        digest.update(name.encode() + tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:16]
+    return tensor_digest(sorted(base_tensors(trunk), key=lambda named: named[0])).hex()[:16]
 
 
 def without_dropout(lm: nn.Module) -> None:
@@ -164,14 +165,16 @@ def _transformers() -> Any:
 
 @contextmanager
 def no_bar() -> Iterator[None]:
-    """No bar for what takes a second; where it takes minutes, because a model is fetched, the hub shows its own."""
+    """No bar for what takes a second."""
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
+    before = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
-    yield
-    if shown:
-        logging.enable_progress_bar()
+    try:
+        yield
+    finally:
+        if before:
+            logging.enable_progress_bar()
 
 
 def _require_model(given: str) -> None:
@@ -180,7 +183,9 @@ def _require_model(given: str) -> None:
     if folder.is_dir() and not (folder / "config.json").is_file():
         raise FileNotFoundError(f"{printable(given)}: no model here (config.json is missing).")
     if not folder.exists() and (folder.is_absolute() or given.startswith((".", "~")) or given.count("/") > 1):
-        raise FileNotFoundError(f"{printable(given)}: no such folder.")
+        raise FileNotFoundError(
+            f"{printable(given)}: no such folder. (A checkpoint's base has moved? Say where: base=…)"
+        )
 
 
 def _require_attention(given: str, config: Any) -> None:
@@ -207,7 +212,7 @@ def _require_equal(given: str, policy: CausalLM) -> None:
     tokens = torch.arange(8, device=trunk.device).view(1, 8) % trunk.config.vocab_size
     cache = trunk.cache()
     own = trunk.get_submodule("lm")(input_ids=tokens, use_cache=False).logits.float()
-    close = CLOSE.get(next(trunk.parameters()).dtype, 0.5) * max(1.0, own.abs().max().item())
+    close = CLOSE.get(next(trunk.parameters()).dtype, 0.1) * max(1.0, own.abs().max().item())
     policy(tokens[:, :4], cache)
     for what, found, wanted in (
         ("does more to its logits than its last layer", policy(tokens), own),

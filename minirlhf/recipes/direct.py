@@ -175,7 +175,7 @@ def implied_weights(
     prompts = [taste.prompts.prompts[i] for i in drawn]
     samples = sample(taste.reference, prompts, MAX_NEW_TOKENS, generator)
     features = taste.reward_model.features([taste.tokenizer.decode(ids) for ids in samples.responses()])
-    rewards = implicit_rewards(policy, taste.reference, samples, beta)
+    rewards = implicit_rewards(policy, taste.reference, samples, beta).to(features.device)
     features, rewards = features - features.mean(dim=0), rewards - rewards.mean()
-    square = features.T @ features + ridge * torch.eye(features.shape[1])
+    square = features.T @ features + ridge * torch.eye(features.shape[1], device=features.device)
     return taste.reward_model.by_word(torch.linalg.solve(square, features.T @ rewards))
