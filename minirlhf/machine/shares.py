@@ -122,12 +122,8 @@ def require_equal_start(**models: nn.Module) -> None:
     if processes() == 1:
         return
     for name, model in models.items():
-        found = [
-            int(n)
-            for n in gathered(
-                torch.tensor([int.from_bytes(tensor_digest(model.state_dict().items())[:7])], device="cpu")
-            )
-        ]
+        mine = int.from_bytes(tensor_digest(model.state_dict().items())[:7])
+        found = [int(n) for n in gathered(torch.tensor([mine], device="cpu"))]
         if other := next((n for n, weights in enumerate(found) if weights != found[0]), None):
             raise ValueError(
                 f"{name} begins with other weights on process {other} than on process 0, so they would not train one "
