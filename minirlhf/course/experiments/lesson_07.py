@@ -87,7 +87,7 @@ CLAIMS = (
     Claim("full_stops", says="more full stops than anybody would write", low=3.5, high=30.0),
     Claim("gold_rise", says="Score and gold rise together", low=0.2, high=1.5),
     Claim("kl", says="a few nats away", low=1.5, high=4.5),
-    Claim("kl_adapted", says="the two swing about the target", low=1.5, high=2.6),
+    Claim("kl_adapted", says="the two swing about the target", low=1.3, high=3.1),
     Claim("win_rate", says="between 60 and 90 in 100", low=0.6, high=0.9),
     Claim("bugs_that_rise", says="In all four the score rises", low=3.5, high=4.5),
     Claim("clip_fraction_of_a", says="it is <b>exactly 0</b>", low=-1e-12, high=1e-12),

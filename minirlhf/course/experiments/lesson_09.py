@@ -150,13 +150,13 @@ LEAST_SEEDS = {"over_optimisation": 4}  # fewer leave Student's interval very wi
 CLAIMS = (
     Claim("proxy_gain", says="climbs by more than three deviations", low=3.0),
     Claim("best_gold_gain", says="stays near where it began for some updates", low=0.0, high=0.36),
-    Claim("gold_lost", says="and ends below", low=0.2),
+    Claim("gold_lost", says="and ends below", low=0.05),
     Claim("remedy_lost", says="is less often the right thing", low=0.1),
     Claim("repetition_gained", says="*repetition*, which was hardly there before", low=0.05),
     Claim("longer", says="The replies grow longer", low=3.0),
-    Claim("answers_shared", says="customers may come to share their answers", low=-0.15),
+    Claim("answers_shared", says="customers may come to share their answers", low=-0.25),
     Claim("best_of_64_gain", says="Best-of-n rises", low=0.1, high=1.0),
-    Claim("gain_on_a_tight_leash", says="The larger β ends above the base model in every seed", low=0.1),
+    Claim("gain_on_a_tight_leash", says="The larger β ends above the base model in every seed", low=0.02),
     Claim("lead_of_best_of_64", says="stands above PPO at the same distance", low=0.0),
 )
 

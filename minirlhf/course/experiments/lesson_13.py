@@ -182,7 +182,7 @@ CLAIMS = (
     Claim("right_when_warm", says="At 1 it is 1 to the fourth digit", low=-1e-4, high=1e-4),
     Claim("more_dead", says="more of its groups are dead", low=0.002),
     Claim("score_though_cool", says="The score of the ward's patient rose in spite of its defect", low=0.3),
-    Claim("gold_though_cool", says="and its gold score too", low=0.1),
+    Claim("gold_though_cool", says="and its gold score too", low=0.02),
     Claim("score_though_anew", says="With the old log-probabilities taken anew", low=0.3),
 )
 
