@@ -95,7 +95,7 @@ clean:
 	@$(PYTHON) -m venv .venv
 	@$(if $(CPU),$(PIP) uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --torch-backend cpu \
 	    --constraint constraints.txt torch || $(FAILED))
-	@$(PIP) --editable . || $(FAILED)
+	@$(PIP) --editable '.[real]' || $(FAILED)
 	@echo "Telling JupyterLab of it ..."
 	@for name in python3 minirlhf; do \
 	    $(BIN)/python -m ipykernel install --sys-prefix --name $$name $$($(BIN)/python -m minirlhf.machine.runtime) || exit; done

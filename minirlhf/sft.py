@@ -12,7 +12,7 @@ from torch import Tensor
 from minirlhf.data import Demonstrations
 from minirlhf.losses import Logits, Stats, sft_loss
 from minirlhf.machine.require import require
-from minirlhf.machine.shares import in_shares
+from minirlhf.machine.shares import in_shares, mean_of_shares
 from minirlhf.model import CausalLM
 from minirlhf.ops import Mask, Scalar, Tokens
 from minirlhf.training import StepConfig, TrainState, linear_lr, minibatches, new_state, optimizer_step, resumable
@@ -81,5 +81,4 @@ def loss_in_shares(policy: CausalLM, tokens: Tokens, mask: Mask, loss: SFTLoss) 
         return mean.view(1), mean.new_tensor([stats["accuracy"]]), mask[:, 1:].sum().view(1)
 
     means, accuracies, counts = in_shares(read, tokens, mask, at_once=policy.trunk.rows_at_once)
-    weights = counts.to(means.dtype) / counts.sum().clamp(min=1)
-    return (weights * means).sum(), {"accuracy": (weights * accuracies).sum().item()}
+    return mean_of_shares(means, counts), {"accuracy": mean_of_shares(accuracies, counts).item()}

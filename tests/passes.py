@@ -35,7 +35,7 @@ from minirlhf.paths import REPOSITORY
 
 FOLDER = REPOSITORY / "notebooks"
 LESSONS = sorted(FOLDER.glob("[0-9]*.ipynb"))
-RUN = [*LESSONS, FOLDER / "classroom.ipynb", FOLDER / "own_data.ipynb"]
+RUN = [*LESSONS, FOLDER / "classroom.ipynb", FOLDER / "own_data.ipynb", FOLDER / "on_a_gpu.ipynb"]
 PASSES = "passes"  # in tests/passes.json
 TABLES = {"minirlhf", "minirlhf.course.plots"}  # of names: what is looked up in them counts, and they do not
 # Who asks for a module may start another one as a process, which no import says.

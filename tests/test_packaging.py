@@ -50,7 +50,7 @@ def test_conda_gets_the_same_pytorch_and_leaves_the_rest_to_pyproject():
     assert set(names) == {"python", "pip", "pytorch"}
     assert names["pytorch"] == f"{constraints()['torch']}=cpu*"
     assert f">={names['python']}" == PROJECT["requires-python"], "conda tests the oldest Python we promise"
-    assert pip == {"pip": ["-c constraints.txt", "-e ."]}
+    assert pip == {"pip": ["-c constraints.txt", "-e .[real]"]}
 
 
 def test_the_version_stands_in_one_place():

@@ -19,7 +19,7 @@ from pathlib import Path
 from minirlhf import paths
 from minirlhf.machine.runtime import WAITING, thread_count, usable_cpus, wait_policy
 
-INSTALL = "run `make lessons`, or `pip install -e . -c constraints.txt` where there is no make"
+INSTALL = 'run `make lessons`, or `pip install -e ".[real]" -c constraints.txt` where there is no make'
 LISTED = ("torch", "datasets", "tokenizers", "safetensors", "sqlalchemy", "matplotlib", "jupyterlab", "ipykernel")
 WIDGETS = ("ipywidgets", "jupyterlab_widgets", "anywidget")
 # What data/ ships for the lessons, by name, so that the doctor can say which is missing.

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -89,6 +90,14 @@ def gathered(tensor: Tensor) -> list[Tensor]:
     found = [torch.empty_like(tensor) for _ in range(processes())]
     dist.all_gather(found, tensor.contiguous())
     return found
+
+
+def mean_of_shares(means: Float[Tensor, "S"], counts: Float[Tensor, "S"] | Int[Tensor, "S"]) -> Float[Tensor, ""]:
+    """The mean over all tokens, from each share's own mean and how many tokens it has.
+
+    A mean of the means is another number, and its gradient another direction, as soon as shares differ in length.
+    """
+    return (counts.to(means.dtype) / counts.sum().clamp(min=1) * means).sum()
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:

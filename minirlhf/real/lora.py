@@ -9,7 +9,7 @@ There is no switch to turn an adapter off, and no second copy: whoever needs the
 out: dropout, adapters for embeddings, another scale than α/r.
 """
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from copy import deepcopy
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from minirlhf.model import fork
 
 M = TypeVar("M", bound=nn.Module)
+LinearFn = Callable[[Tensor, Tensor, Tensor, Tensor, float], Tensor]
 
 
 def lora_linear(
@@ -37,9 +38,9 @@ def lora_linear(
 class LoRA(nn.Module):
     """A linear layer with an adapter beside it; only the adapter learns. GPT-2's `Conv1D` is one, stored transposed."""
 
-    def __init__(self, inner: nn.Module, rank: int, alpha: float) -> None:
+    def __init__(self, inner: nn.Module, rank: int, alpha: float, linear: LinearFn = lora_linear) -> None:
         super().__init__()
-        self.inner, self.scale = inner, alpha / rank
+        self.inner, self.scale, self.linear = inner, alpha / rank, linear
         weight = linear_weight(inner)
         out, into = weight.shape
         dtype = torch.promote_types(weight.dtype, torch.float32)
@@ -49,7 +50,7 @@ class LoRA(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         down, up = self.down.to(x.dtype), self.up.to(x.dtype)  # kept in float32 beside a base of 16 bits
-        y = lora_linear(x, linear_weight(self.inner), down, up, self.scale)
+        y = self.linear(x, linear_weight(self.inner), down, up, self.scale)
         bias = self.inner._parameters.get("bias")
         return y if bias is None else y + bias
 
@@ -67,11 +68,14 @@ def linear_weight(layer: nn.Module) -> Tensor:
     return weight if isinstance(layer, nn.Linear) else weight.T
 
 
-def with_lora(model: M, rank: int = 8, alpha: float = 16.0, only: Container[str] | None = None) -> M:
+def with_lora(
+    model: M, rank: int = 8, alpha: float = 16.0, only: Container[str] | None = None, linear: LinearFn = lora_linear
+) -> M:
     """A model that learns by adapters in all linear layers of its body; the one that is given is frozen, and shared.
 
     Heads are no part of the body: they learn in full. What a model had learned before is in what is frozen.
-    `only` names the layers that shall have one, as they are called in the model of `transformers`.
+    `only` names the layers that shall have one, as they are called in the model of `transformers`; `linear` computes
+    an adapted layer.
     """
     if not (isinstance(rank, int) and rank >= 1 and 0 < alpha < float("inf")):
         raise ValueError(f"rank is {rank} and alpha {alpha}: give a whole rank from 1 up, and an alpha above 0.")
@@ -84,7 +88,7 @@ def with_lora(model: M, rank: int = 8, alpha: float = 16.0, only: Container[str]
     for name, layer in list(body.named_modules()):
         wanted = only is None or name.removeprefix("lm.") in only
         if wanted and is_linear(layer) and layer is not output_layer(body):
-            body.set_submodule(name, LoRA(layer, rank, alpha))
+            body.set_submodule(name, LoRA(layer, rank, alpha, linear))
     return learner
 
 

@@ -44,6 +44,8 @@ class TasteConfig:
     """Replies sampled for each update."""
     beta: float = 0.1
     """PPO's KL coefficient."""
+    lr: float = 4e-4
+    """PPO's learning rate; adapters want one several times higher (lesson 14)."""
     ridge: float = 1.0
     """How strongly word weights are held near 0."""
     count_length: bool = True
@@ -63,6 +65,7 @@ class TasteConfig:
             batch_size=self.batch_size,
             max_new_tokens=MAX_NEW_TOKENS,
             beta=self.beta,
+            lr=self.lr,
             seed=self.seed,
         )
 

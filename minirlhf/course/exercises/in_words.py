@@ -243,3 +243,20 @@ def share_of_groups_without_spread(score, group_size):
 def share_of_groups_at_their_mean(score, group_size):
     groups = score.view(-1, group_size)
     return (groups.std(dim=1, correction=0) == 0).float().mean()
+
+
+def layer_and_scaled_product(x, weight, down, up, scale):
+    return x @ weight.T + scale * (x @ down.T @ up.T)
+
+
+def layer_of_the_moved_weight(x, weight, down, up, scale):
+    return x @ (weight + scale * (up @ down)).T
+
+
+def sum_over_all_tokens(means, counts):
+    return (means * counts).sum() / counts.sum()
+
+
+def weighted_by_tokens(means, counts):
+    weights = counts / counts.sum()
+    return (weights * means).sum()

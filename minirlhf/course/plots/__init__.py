@@ -47,6 +47,7 @@ PUBLIC = {
     "two_walks",
     "lesson_12": "checked_ways dead_curve group_card group_microscope group_squares judge_seats leash_walks "
     "paid_and_right pass_at_k_curves step_sizes stop_lengths",
+    "lesson_14": "memory_bars rates_plot same_curve shares_plot",
     "classroom": "divided_pairs receipt_dots room_answers room_training troll_dial",
 }
 HOME_OF = {name: module for module, names in PUBLIC.items() for name in names.split()}

@@ -1,0 +1,153 @@
+"""From tiny to real: learning rates of adapters, what PPO's four models hold, shares of a batch, two processes.
+
+rates_plot(read_recorded("lora_rates"), yours)    the score and the KL at five learning rates
+memory_bars(memory())                             PPO by copies and by adapters, at three sizes
+shares_plot({"mean of means": [(2, 0.01), …]})    how far the gradient is off, by the number of shares
+same_curve(one, two)                              a training by one process, and by two
+"""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from minirlhf.course.experiments.together import Trained
+from minirlhf.course.plots import style
+from minirlhf.course.plots.rows import Rows, by_seed, distinct, mean, select
+
+TONES = {"all numbers": "#444444", "adapters": style.ink("RLHF")}
+PARTS = {  # whose bytes, in the order of the bars
+    "reference": style.tint("SFT", 0.9),
+    "policy": style.tint("RLHF", 0.9),
+    "value model": style.tint("best-of-n", 0.9),
+    "reward model": style.tint("proxy", 0.9),
+}
+UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+
+
+def rates_plot(rows: Rows, yours: Rows = ()) -> Figure:
+    """Score and KL after PPO against the learning rate, by all numbers and by adapters; a ring is a run made here.
+
+    Rows hold `way`, `lr`, `seed`, `score` and `kl`; so do `yours`, but for the seed.
+    """
+    figure = style.new_figure(8.0, 4.4)
+    panels = dict(zip(("score", "kl"), figure.subplots(1, 2), strict=True))
+    for column, title, unit in (
+        ("score", "How well paid?", "score (deviations)"),
+        ("kl", "How far?", "KL (nats a reply)"),
+    ):
+        ax, ends = panels[column], []
+        style.dress(ax, title, "learning rate", unit)
+        for way in distinct(rows, "way"):
+            end = style.draw_runs(ax, by_seed(select(rows, way=way), "lr", column), TONES[way])
+            ends.append((*end, way, TONES[way]))
+        for row in yours:
+            style.ring(ax, row["lr"], row[column])
+        _rates(ax, distinct(rows, "lr"))
+        style.name_ends(ax, ends)
+    seeds = len(distinct(rows, "seed"))
+    ring = "; ring: made here" if yours else ""
+    style.caption(figure, f"recorded, {seeds} seeds: a thin line each, thick their mean; simulated votes{ring}")
+    best = {way: _best_rate(select(rows, way=way)) for way in distinct(rows, "way")}
+    said = ", ".join(f"{way} at {lr:g}" for way, lr in best.items())
+    return style.headline(figure, f"Best paid within {NEAR:g} nats of the reference: {said}")
+
+
+NEAR = 8.0  # nats: farther away a score of this reward model means little (lesson 09)
+
+
+def _best_rate(rows: Rows) -> float:
+    """The rate with the highest mean score among those that stay near the reference."""
+    near = [lr for lr in distinct(rows, "lr") if mean(select(rows, lr=lr), "kl") <= NEAR]
+    return max(near or distinct(rows, "lr"), key=lambda lr: mean(select(rows, lr=lr), "score"))
+
+
+def _rates(ax: Axes, rates: Sequence[float]) -> None:
+    ax.set_xscale("log")
+    ax.set_xticks(rates, [f"{rate:g}" for rate in rates])
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_xlim(rates[0] / 1.3, rates[-1] * 4)  # room for the lines' names
+
+
+def memory_bars(rows: Rows) -> Figure:
+    """What PPO's four models hold, a panel a size: a bar for copies, and one for adapters, which share their base."""
+    figure = style.new_figure(8.0, 4.6)
+    sizes, ways = distinct(rows, "size"), distinct(rows, "way")
+    for ax, size in zip(figure.subplots(1, len(sizes)), sizes, strict=True):
+        totals = [sum(row["bytes"] for row in select(rows, size=size, way=way)) for way in ways]
+        scale, unit = next((s, u) for s, u in UNITS if max(totals) >= s)
+        style.dress(ax, size, "", f"held by PPO's models ({unit})")
+        for x, (way, total) in enumerate(zip(ways, totals, strict=True)):
+            _stack(ax, x, select(rows, size=size, way=way), scale)
+            style.note(ax, f"{total / scale:.1f} {unit}", (x, total / scale), (0, 7), ha="center", weight="bold")
+        ax.set_xticks(range(len(ways)), ["copies" if way == "all numbers" else way for way in ways])
+        ax.set_xlim(-0.6, len(ways) - 0.4)
+        ax.set_ylim(0, 1.12 * max(totals) / scale)
+    handles, names = figure.axes[0].get_legend_handles_labels()
+    figure.legend(
+        handles[: len(PARTS)],
+        names[: len(PARTS)],
+        loc="outside lower center",
+        ncols=4,
+        frameon=False,
+        fontsize=style.SMALL,
+    )
+    large = sizes[-1]
+    held = {way: sum(row["bytes"] for row in select(rows, size=large, way=way)) for way in ways}
+    times = held[ways[0]] / held[ways[1]]
+    return style.headline(figure, f"{large}: adapters hold a {_ordinal(times)} of what copies hold")
+
+
+def _ordinal(times: float) -> str:
+    return {2: "half", 3: "third", 4: "quarter", 5: "fifth", 6: "sixth", 7: "seventh", 8: "eighth", 9: "ninth"}.get(
+        round(times), f"{round(times)}th"
+    )
+
+
+def _stack(ax: Axes, x: int, rows: Rows, scale: float) -> None:
+    bottom = 0.0
+    for row in sorted(rows, key=lambda row: list(PARTS).index(row["model"])):
+        height = row["bytes"] / scale
+        ax.bar(x, height, 0.7, bottom, color=PARTS[row["model"]], label=row["model"], edgecolor="white", linewidth=0.8)
+        bottom += height
+
+
+def shares_plot(found: Mapping[str, Sequence[tuple[int, float]]]) -> Figure:
+    """How far the gradient is from that of the whole batch, by the number of shares; a line for each way."""
+    figure, ax = style.panel(8.0, 4.0, "shares of one batch of 64 rows", "off (% of the gradient's length)")
+    ends = []
+    for (name, points), tone in zip(found.items(), (TONES["adapters"], style.ink("best-of-n")), strict=False):
+        line = [(float(shares), 100 * off) for shares, off in points]
+        ax.plot(*zip(*line, strict=True), color=tone, linewidth=2, marker="o", markersize=5)
+        ends.append((*line[-1], name, tone))
+    ax.set_xscale("log", base=2)
+    shares = [n for n, _ in next(iter(found.values()))]
+    ax.set_xticks(shares, [str(n) for n in shares])
+    ax.set_xlim(shares[0] / 1.2, shares[-1] * 3.2)
+    style.at_least(ax, -2, 10)
+    style.name_ends(ax, ends)
+    worst = {name: 100 * max(off for _, off in points) for name, points in found.items()}
+    said = "; ".join(f"{name}: {off:.0f} %" if off >= 1 else f"{name}: {off:.5f} %" for name, off in worst.items())
+    return style.headline(figure, f"At worst off by: {said}")
+
+
+def same_curve(one: Trained, two: Trained) -> Figure:
+    """SFT's loss and PPO's score of the same training, by one process (line) and by two (dots)."""
+    figure = style.new_figure(8.0, 4.0)
+    left, right = figure.subplots(1, 2)
+    for ax, title, xlabel, ylabel, column in (
+        (left, "SFT", "step", "loss (nats)", "losses"),
+        (right, "then PPO", "update", "score (deviations)", "scores"),
+    ):
+        style.dress(ax, title, xlabel, ylabel)
+        for run, look in ((one, {"color": TONES["all numbers"], "linewidth": 2.5}), (two, DOTS)):
+            line = getattr(run, column)
+            ax.plot(range(1, len(line) + 1), line, **look)
+        style.whole_numbers(ax, len(one.losses if column == "losses" else one.scores))
+    took = f"one process {one.seconds:.0f} s, two {two.seconds:.0f} s, their start included"
+    style.caption(figure, f"line: one process; dots: two of them; {took}")
+    return style.headline(figure, f"No weight differs by more than {one.apart(two):.0e}")
+
+
+DOTS = {"color": style.ink("RLHF"), "linestyle": "", "marker": "o", "markersize": 6}
