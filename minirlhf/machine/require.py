@@ -44,7 +44,8 @@ def require_own_weights(**models: nn.Module) -> None:
             other, moved = owner.setdefault(memory, (name, moves))
             require(
                 other == name or not (moves or moved),
-                f"{name} shares its weights with {other}; give it a copy (copy.deepcopy) of its own.",
+                f"{name} shares its weights with {other}, and they are to learn; give it a copy (copy.deepcopy) of its "
+                "own, or freeze what both share.",
             )
 
 

@@ -48,7 +48,7 @@ def make_figures(notebooks: Path, runs: Path, target: Path) -> Path:
 
 
 def _lessons(notebooks: Path, runs: Path) -> dict[str, NotebookNode]:
-    """Every lesson as it ran, in order; then the classroom, the pages on one's own data and on a GPU, and the glossary."""
+    """Every lesson as it ran, in order; then the classroom, own data, a GPU, and the glossary."""
     found = [*sorted(notebooks.glob("[0-9]*.ipynb")), *map(notebooks.joinpath, AFTERWARDS)]
     found = [path for path in found if path.is_file()]
     if not found:

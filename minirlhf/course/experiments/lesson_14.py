@@ -22,12 +22,14 @@ from minirlhf.losses import sft_loss
 from minirlhf.machine.shares import mean_of_shares
 from minirlhf.model import CausalLM, fork
 from minirlhf.paths import data_folder
+from minirlhf.ppo import PPORecord
 from minirlhf.real.export import export_gpt2
 from minirlhf.real.lora import adapted_share, adapters, with_lora
 from minirlhf.real.pretrained import load_pretrained
 from minirlhf.recipes.pipeline import CONTEXT, Checkpoints, load_shipped
 from minirlhf.recipes.taste import Taste, TasteConfig, learn_taste
 from minirlhf.rollout import sample
+from minirlhf.worlds import helpdesk
 
 FULL_LR, LORA_LR = 4e-4, 3e-3
 RATES = (1e-4, 4e-4, 1e-3, 3e-3, 1e-2)
@@ -63,7 +65,8 @@ def cheerful_votes(shipped: Checkpoints, seed: int) -> list[Vote]:
 
 def learned(taste: Taste, votes: Sequence[Vote], lr: float, seed: int) -> dict[str, float]:
     """The score and the KL of the last of PPO's updates."""
-    *_, last = learn_taste(taste, votes, TasteConfig(lr=lr, seed=seed))
+    _, *updates = learn_taste(taste, votes, TasteConfig(lr=lr, seed=seed))
+    (last,) = (record for record in updates[-1:] if isinstance(record, PPORecord))
     return {"score": last.score, "kl": last.kl}
 
 
@@ -71,8 +74,8 @@ def learned(taste: Taste, votes: Sequence[Vote], lr: float, seed: int) -> dict[s
 
 
 def begun(reference: CausalLM, up: bool, down: bool) -> CausalLM:
-    """The reference with adapters; B (up) and A (down) are random where asked for, else zero."""
-    policy, generator = with_lora(reference, RANK), torch.Generator().manual_seed(0)
+    """A copy of the reference with adapters; B (up) and A (down) are random where asked for, else zero."""
+    policy, generator = with_lora(deepcopy(reference), RANK), torch.Generator().manual_seed(0)
     with torch.no_grad():
         for layer in adapters(policy).values():
             for matrix, random in ((layer.down, down), (layer.up, up)):
@@ -137,7 +140,8 @@ def ppo_models(model: nn.Module, way: str) -> dict[str, nn.Module]:
     else:
         policy, reward = deepcopy(reference), deepcopy(reference)
     value = fork(reward)
-    reference.requires_grad_(False), reward.requires_grad_(False)
+    for fixed in (reference, reward):
+        fixed.requires_grad_(False)
     return {"reference": reference, "policy": policy, "value model": value, "reward model": reward}
 
 
@@ -164,17 +168,23 @@ def mean_of_means(means: Tensor, counts: Tensor) -> Tensor:
     return means.mean()
 
 
-def gradients_apart(shipped: Checkpoints, shares: int, mean: MeanFn, seed: int = 0, rows: int = 64) -> float:
-    """How far the gradient of so many shares is from that of the whole batch, relative to its length."""
-    order = torch.randperm(1000, generator=torch.Generator().manual_seed(seed))[:rows].tolist()
-    tokens, mask = some_demonstrations(shipped).batch(order, shipped.sft.trunk.config.pad_id)
+def gradients_apart(
+    shipped: Checkpoints, ways: Mapping[str, MeanFn], shares: Sequence[int], seed: int = 0, rows: int = 64
+) -> dict[str, list[tuple[int, float]]]:
+    """How far the gradient of so many shares is from that of the whole batch, relative to its length, by each way."""
+    drawn = torch.randperm(1000, generator=torch.Generator().manual_seed(seed))[:rows].tolist()
+    tokens, mask = some_demonstrations(shipped).batch(drawn, shipped.base.trunk.config.pad_id)
     model, weights = shipped.base, list(shipped.base.parameters())
     whole = _flat(torch.autograd.grad(sft_loss(model(tokens), tokens, mask)[0], weights))
-    parts = list(zip(tokens.chunk(shares), mask.chunk(shares), strict=True))
-    losses = [sft_loss(model(part), part, counted)[0] for part, counted in parts]
-    counts = torch.tensor([int(counted.sum()) for _, counted in parts])
-    put_together = _flat(torch.autograd.grad(mean(torch.stack(losses), counts), weights))
-    return ((put_together - whole).norm() / whole.norm()).item()
+    found: dict[str, list[tuple[int, float]]] = {name: [] for name in ways}
+    for n in shares:
+        parts = list(zip(tokens.chunk(n), mask.chunk(n), strict=True))
+        means = torch.stack([sft_loss(model(part), part, counted)[0] for part, counted in parts])
+        counts = torch.tensor([int(counted.sum()) for _, counted in parts])
+        for name, mean in ways.items():
+            put_together = _flat(torch.autograd.grad(mean(means, counts), weights, retain_graph=True))
+            found[name].append((n, ((put_together - whole).norm() / whole.norm()).item()))
+    return found
 
 
 def _flat(tensors: Sequence[Tensor]) -> Tensor:
@@ -208,7 +218,7 @@ def measure(seed: int) -> dict[str, float]:
     with TemporaryDirectory() as folder:
         export_gpt2(folder, shipped.sft, shipped.tokenizer)
         opened, tokenizer = load_pretrained(folder, device="cpu")
-    said = compare({"ours": shipped.sft, "theirs": opened}, strangers, shipped.tokenizer, seed=seed)
+    said = compare({"ours": shipped.sft, "theirs": opened}, strangers, tokenizer, helpdesk.gold, seed=seed)
     votes = cheerful_votes(shipped, seed)
     full = learned(Taste.shipped(shipped), votes, FULL_LR, seed)
     by_adapters = {
@@ -220,6 +230,7 @@ def measure(seed: int) -> dict[str, float]:
         for name, how in (("zero", {"up": False, "down": False}), ("random", {"up": True, "down": True}))
     }
     trained, every = adapted_share(with_lora(opened, RANK))
+    apart = gradients_apart(shipped, {"means": mean_of_means, "shares": mean_of_shares}, [8], seed)
     one, two = trained_by(1, seed), trained_by(2, seed)
     return {
         "same_replies": 0.0 + sum(map(str.__eq__, said["ours"].texts, said["theirs"].texts)),
@@ -229,7 +240,7 @@ def measure(seed: int) -> dict[str, float]:
         "left_behind": by_adapters[FULL_LR]["score"] / full["score"],
         "both_zero": first["zero"]["gradient"],
         "both_random": first["random"]["kl"],
-        "means_apart": gradients_apart(shipped, 8, mean_of_means, seed),
-        "shares_apart": gradients_apart(shipped, 8, mean_of_shares, seed),
+        "means_apart": apart["means"][0][1],
+        "shares_apart": apart["shares"][0][1],
         "processes_apart": one.apart(two),
     }

@@ -67,9 +67,9 @@ def train(out: Path, seed: int) -> None:
     shipped = load_shipped()
     shown = Demonstrations.load(data_folder() / "demonstrations_train.jsonl", shipped.tokenizer, CONTEXT)
     policy = deepcopy(shipped.base).double()
-    steps = list(train_sft(policy, shown, SFTConfig(steps=16, batch_size=ROWS, warmup=4, seed=seed)))
+    steps = list(train_sft(policy, shown, SFTConfig(steps=12, batch_size=ROWS, warmup=4, seed=seed)))
     reference, value_model = deepcopy(policy), ValueModel(deepcopy(shipped.reward_model.trunk)).double()
-    config = PPOConfig(updates=4, batch_size=REPLIES, seed=seed)
+    config = PPOConfig(updates=3, batch_size=REPLIES, seed=seed)
     updates = list(train_ppo(policy, reference, shipped.reward_model, value_model, shipped.prompts("train"), config))
     if process() == 0:
         save_file({name: x.contiguous() for name, x in policy.state_dict().items()}, out)

@@ -32,12 +32,12 @@ def rates_plot(rows: Rows, yours: Rows = ()) -> Figure:
     Rows hold `way`, `lr`, `seed`, `score` and `kl`; so do `yours`, but for the seed.
     """
     figure = style.new_figure(8.0, 4.4)
-    panels = dict(zip(("score", "kl"), figure.subplots(1, 2), strict=True))
-    for column, title, unit in (
-        ("score", "How well paid?", "score (deviations)"),
-        ("kl", "How far?", "KL (nats a reply)"),
+    left, right = figure.subplots(1, 2)
+    for ax, column, title, unit in (
+        (left, "score", "How well paid?", "score (deviations)"),
+        (right, "kl", "How far?", "KL (nats a reply)"),
     ):
-        ax, ends = panels[column], []
+        ends = []
         style.dress(ax, title, "learning rate", unit)
         for way in distinct(rows, "way"):
             end = style.draw_runs(ax, by_seed(select(rows, way=way), "lr", column), TONES[way])
@@ -92,6 +92,11 @@ def memory_bars(rows: Rows) -> Figure:
         ncols=4,
         frameon=False,
         fontsize=style.SMALL,
+    )
+    style.caption(
+        figure,
+        "counted on the models' shapes, in float32: 16 bytes for a number that learns, 4 for one that does not; "
+        "with adapters the reference is the base of all four",
     )
     large = sizes[-1]
     held = {way: sum(row["bytes"] for row in select(rows, size=large, way=way)) for way in ways}
