@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from minirlhf.machine.adam import drop_gradients, hand_over, new_adam
 from minirlhf.machine.not_finite import NotFiniteError, save_batch
 from minirlhf.machine.require import require_between, require_counts, require_positive
 from minirlhf.machine.runtime import threads_for
-from minirlhf.machine.shares import average_gradients, require_equal_start
+from minirlhf.machine.shares import average_gradients, is_sharded, require_equal_start
 from minirlhf.ops import Scalar
 
 
@@ -55,7 +56,8 @@ def optimizer_step(
         loss.backward()
         hand_over(optimizer)
         average_gradients(parameters)
-        norm = nn.utils.clip_grad_norm_(parameters, max_grad_norm)
+        norm: Any = nn.utils.clip_grad_norm_(parameters, max_grad_norm)
+        norm = norm.full_tensor() if is_sharded(norm) else norm
         if not (torch.isfinite(loss) and torch.isfinite(norm)):
             optimizer.zero_grad()
             raise NotFiniteError(loss.item(), norm.item(), save_batch(batch))

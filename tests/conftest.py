@@ -55,6 +55,26 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+PRETRAINED = ("llama", "qwen2", "gpt2")
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory):
+    """A small random model of each kind that people use, in the format of `transformers`."""
+    from pretrained import written
+
+    root = tmp_path_factory.mktemp("pretrained")
+    return {kind: written(root, kind) for kind in PRETRAINED}
+
+
+@pytest.fixture(params=PRETRAINED)
+def model(request, folders):
+    """One of them, opened as a learner would: a policy, and its tokenizer."""
+    from pretrained import opened
+
+    return opened(folders[request.param])
+
+
 @pytest.fixture(scope="session")
 def shipped():
     """The shipped models, loaded once, and customers that are read once. Who trains one trains a copy."""

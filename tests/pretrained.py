@@ -15,7 +15,6 @@ CHATML = (
 )
 WORDS = "the lamp came broken we will send a new one today sorry thank you where is my order"
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-KINDS = ("llama", "qwen2", "gpt2")
 LARGER = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
 
 

@@ -5,7 +5,7 @@ from copy import deepcopy
 
 import pytest
 import torch
-from pretrained import KINDS, opened, write_model, written
+from pretrained import opened, write_model
 from test_real import PROMPTS, likes_short, rows
 from tiny import equal, fingerprint, generator, talker
 
@@ -31,17 +31,6 @@ from minirlhf.sft import SFTConfig, train_sft
 from minirlhf.training import new_state
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    root = tmp_path_factory.mktemp("adapted")
-    return {kind: written(root, kind) for kind in KINDS}
-
-
-@pytest.fixture(params=KINDS)
-def model(request, folders):
-    return opened(folders[request.param])
 
 
 def learned(policy, tokenizer, steps=4):

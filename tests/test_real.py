@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from pretrained import CHATML, KINDS, opened, write_model, write_tokenizer, written
+from pretrained import CHATML, opened, write_model, write_tokenizer
 from tiny import equal, fingerprint, generator
 
 from minirlhf import checkpoint, plots
@@ -36,17 +36,6 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 CUSTOMERS = [f"Customer: My {item} is late.\nAgent:" for item in ("kettle", "lamp", "chair", "clock")]
 SHORT = TEN_TASTES["short"]  # a simulated voter who looks at nothing but the length
 PROMPTS = ["the lamp came broken", "where is my order", "sorry", "thank you we will send a new one today"]
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    root = tmp_path_factory.mktemp("pretrained")
-    return {kind: written(root, kind) for kind in KINDS}
-
-
-@pytest.fixture(params=KINDS)
-def model(request, folders):
-    return opened(folders[request.param])
 
 
 def rows(policy, tokenizer, replies=(" we will send a new one", " sorry", " today", " the order is broken")):

@@ -55,6 +55,21 @@ def test_several_processes_give_what_one_gives(alone, tmp_path, processes):
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+def test_models_that_are_cut_learn_what_whole_ones_learn(tmp_path):
+    """SFT, reward model and DPO under PyTorch's `fully_shard`, by the same functions."""
+    whole, cut = tmp_path / "whole.safetensors", tmp_path / "cut.safetensors"
+    own = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, str(HERE / "together.py"), str(whole), "sharded"], env=own, check=True)
+    run = start(2, cut, "sharded")
+    _, told = run.communicate()
+    assert run.returncode == 0, told
+    wanted, found = load_file(whole), load_file(cut)
+    assert found.keys() == wanted.keys() and {key.split("/")[0] for key in found} == {"sft", "reward", "dpo"}
+    assert max((found[name] - wanted[name]).abs().max().item() for name in found) < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_the_demo_of_two_processes_prints_the_table_of_one(tmp_path):
     """Through all stages, in float64 so that not a letter differs; and only one of them prints and writes."""
     small = ["--sft.steps", "12", "--votes", "64", "--reward.steps", "6", "--reward.warmup", "2", "--ppo.updates", "2"]

@@ -87,6 +87,41 @@ def train(out: Path) -> None:
         save_file({key: x.contiguous().clone() for key, x in (tensors | numbers).items()}, out)
 
 
+def train_sharded(out: Path) -> None:
+    """What does not sample, with every model cut: each process holds a part of each matrix (FSDP2). Alone, none is."""
+    from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+    from torch.distributed.fsdp import fully_shard
+
+    def cut(model):
+        if processes() == 1:
+            return model
+        for block in model.trunk.blocks:
+            fully_shard(block)
+        return fully_shard(model)
+
+    def put_together(model):
+        return get_model_state_dict(model, options=StateDictOptions(full_state_dict=True))
+
+    prompts = Prompts(rows(7, 6, 0))
+    asked = [prompts.prompts[n % 7] for n in range(23)]
+    shown = Demonstrations(asked, rows(23, 9, 1))
+    pairs = Comparisons(asked, rows(23, 9, 2), rows(23, 9, 3), [1.0, 0.5, 1.0] * 7 + [1.0] * 2)
+    settings, found = {"steps": 8, "batch_size": 5, "lr": 1e-3, "warmup": 2}, {}
+    policy = cut(talker())
+    list(train_sft(policy, shown, SFTConfig(**settings)))
+    sft = talker()
+    found["sft"] = put_together(policy)
+    sft.load_state_dict(found["sft"])
+    reward_model = cut(RewardModel(deepcopy(sft.trunk)))
+    list(train_reward(reward_model, pairs, RewardConfig(**settings)))
+    found["reward"] = put_together(reward_model)
+    policy = cut(deepcopy(sft))
+    list(train_dpo(policy, sft, pairs, DPOConfig(**settings)))
+    found["dpo"] = put_together(policy)
+    if process() == 0:
+        save_file({f"{name}/{key}": x.contiguous() for name, held in found.items() for key, x in held.items()}, out)
+
+
 def go_wrong(out: Path, how: str) -> None:
     """One process, the last one, meets with something in the fourth step; nobody may go on, or wait."""
     model = talker(seed=process() if how == "apart" else 0)
@@ -121,7 +156,10 @@ def go_wrong(out: Path, how: str) -> None:
 def main(out: Path, how: str = "") -> None:
     try:
         with joining.joined():
-            go_wrong(out, how) if how else train(out)
+            if how == "sharded":
+                train_sharded(out)
+            else:
+                go_wrong(out, how) if how else train(out)
     except BaseException as error:
         if told := joining.word_for(error):
             print(f"process {os.environ['RANK']}: {told}", file=sys.stderr, flush=True)

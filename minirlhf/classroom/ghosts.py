@@ -53,7 +53,7 @@ def fill(session: Session, n: int = 12, pause: float = 0.6, seed: int = 0) -> st
     They live in a thread of whoever calls, and go with it: the room stays.
     """
     with session.store.connect("be read") as connection:
-        here = [row for row in rooms.members_of(connection, session.code) if not row["removed"]]
+        here = rooms.seated_in(connection, session.code)
     if here:
         simulated = " (simulated)" if all(row["origin"] == "simulated" for row in here) else ""
         return f"{counted(len(here), 'person', 'people')}{simulated} already in the room, so no seat is filled."

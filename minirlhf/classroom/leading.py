@@ -151,7 +151,7 @@ def wait(until: Callable[[], bool], at_least: float = 0.0) -> None:
 def _seated(session: Session) -> list[str]:
     """Whether each who sits in the room is human or simulated."""
     with session.store.connect("be read") as connection:
-        return [row["origin"] for row in rooms.members_of(connection, session.code) if not row["removed"]]
+        return [member["origin"] for member in rooms.seated_in(connection, session.code)]
 
 
 def _answers(session: Session) -> int:

@@ -249,10 +249,10 @@ def seat(connection: sa.Connection, code: str, nickname: str, origin: str = "hum
     return voter
 
 
-def require_seat(connection: sa.Connection, code: str, voter: str) -> dict[str, Any]:
+def require_seat(connection: sa.Connection, room: Room, voter: str) -> dict[str, Any]:
     """A voter's row among the members; Refused where they have no seat, or no longer."""
-    mine = next(iter(members_of(connection, code, voter)), None)
-    if why := _why_no_seat(find(connection, code), mine):
+    mine = next(iter(members_of(connection, room.code, voter)), None)
+    if why := _why_no_seat(room, mine):
         raise why
     assert mine
     return mine
@@ -313,7 +313,7 @@ def count_ballots(connection: sa.Connection, code: str, ballots: Sequence[Ballot
 def guess(connection: sa.Connection, code: str, voter: str, model: Any) -> None:
     """Which of two models a voter takes for their own school's; Refused where nobody asks."""
     room = count_change(connection, code)
-    require_seat(connection, code, voter)
+    require_seat(connection, room, voter)
     kind, plan = kind_of(connection, code, room.round)
     job = latest_job(connection, room)
     asked = kind == SCHOOLS and job is not None and job["result"] and schools.asks(plan, job["result"], room.revealed)
@@ -419,6 +419,7 @@ def step(connection: sa.Connection, code: str, do: str, wish: Mapping[str, Any])
 SAID = {
     "waiting": "waiting to begin",
     "voting": "voting",
+    "paused": "paused",
     "closed": "closed for votes",
     "training": "training",
     "trained": "ready to reveal",
@@ -547,6 +548,11 @@ def members_of(connection: sa.Connection, code: str, voter: str | None = None) -
         query = query.where(members.c.voter == voter)
     query = query.order_by(sa.func.coalesce(arrivals.c.number, 0), members.c.voter)
     return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def seated_in(connection: sa.Connection, code: str) -> list[dict[str, Any]]:
+    """The rows of all who sit in a room: its members but for those whom the teacher has removed."""
+    return [member for member in members_of(connection, code) if not member["removed"]]
 
 
 def standing_in(connection: sa.Connection, code: str, voter: str | None = None) -> list[dict[str, Any]]:

@@ -178,11 +178,11 @@ class Session:
         """Who sits in it and what it does, in a sentence."""
         with self.store.connect("be read") as connection:
             room = rooms.find(connection, self.code)
-            people = [row["origin"] for row in rooms.members_of(connection, self.code) if not row["removed"]]
+            people = [member["origin"] for member in rooms.seated_in(connection, self.code)]
             votes = len(rooms.standing_in(connection, self.code))
         simulated = people.count("simulated")
         ghosts = f" ({simulated} simulated)" if simulated else ""
-        doing = "paused" if room.paused and room.phase == "voting" else rooms.SAID[views.phase(room)]
+        doing = rooms.SAID[views.phase(room)]
         return (
             f"{counted(len(people), 'person', 'people')}{ghosts}, {counted(votes, 'vote')}; "
             f"in round {room.round} it is {doing}."

@@ -24,6 +24,7 @@ from minirlhf.classroom.rooms import (
     question_of,
     require_seat,
     says_on_screen,
+    seated_in,
     shows_values,
     standing_in,
 )
@@ -49,7 +50,7 @@ def phone(connection: sa.Connection, code: str, voter: str) -> dict[str, Any]:
     keys = list(asked)
     Random(f"{code} {room.round} {voter}").shuffle(keys)
     mine = {row["question"]: row for row in standing_in(connection, code, voter) if row["question"] in asked}
-    seat = require_seat(connection, code, voter)
+    seat = require_seat(connection, room, voter)
     kind, plan = kind_of(connection, code, room.round)
     job = latest_job(connection, room)
     school = schools.school_of(connection, code, room.round, voter) if kind == SCHOOLS else None
@@ -150,7 +151,7 @@ def screen(connection: sa.Connection, code: str) -> dict[str, Any]:
         "erased": room.erased,
         "round": room.round,
         "kind": kind,
-        "joined": sum(not member["removed"] for member in members_of(connection, code)),
+        "joined": len(seated_in(connection, code)),
         "voted": len({row["voter"] for row in votes}),
         "votes": len(votes),
         "alpha": alpha(votes, {row["key"]: question_of(row) for row in rows}),

@@ -46,10 +46,11 @@ def write_questions(
     model: str = "SFT",
     round: int = 1,
     seed: int = 0,
+    max_new_tokens: int = 40,
 ) -> list[Question]:
     """n different questions of a mode, about what one policy says to customers drawn at random."""
     count, mark = REPLIES[mode], fingerprint(policy)
-    drafted = drafts([policy] * count, prompts, tokenizer, seed)
+    drafted = drafts([policy] * count, prompts, tokenizer, seed, max_new_tokens)
     return _different(
         n, (Question(mode, prompt, replies, (model,) * count, (mark,) * count, round) for prompt, replies in drafted)
     )

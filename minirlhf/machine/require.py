@@ -1,9 +1,12 @@
 """What cannot work is refused before anything is learned or sampled, by the setting's own name and with the remedy."""
 
+from typing import Any
+
 from torch import nn
 
 from minirlhf.data import Prompts
 from minirlhf.files.messages import counted
+from minirlhf.machine.shares import is_sharded
 
 
 def require(condition: bool, what: str) -> None:
@@ -40,7 +43,9 @@ def require_own_weights(**models: nn.Module) -> None:
     for name, model in models.items():
         for parameter in model.parameters():
             # The memory, and not where in it a tensor begins: a view or a slice is moved with the whole.
-            memory, moves = parameter.untyped_storage().data_ptr(), parameter.requires_grad
+            here: Any = parameter
+            here = here.to_local() if is_sharded(parameter) else here
+            memory, moves = here.untyped_storage().data_ptr(), parameter.requires_grad
             other, moved = owner.setdefault(memory, (name, moves))
             require(
                 other == name or not (moves or moved),

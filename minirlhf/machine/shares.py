@@ -101,11 +101,14 @@ def mean_of_shares(means: Float[Tensor, "S"], counts: Float[Tensor, "S"] | Int[T
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """The mean of all processes' gradients, on each of them; what none has a gradient for is left without."""
+    """The mean of all processes' gradients, on each of them; what none has a gradient for is left without.
+
+    Where PyTorch's `fully_shard` has cut a model, it has averaged already.
+    """
     if processes() == 1:
         return
     alike: dict[tuple[torch.device, torch.dtype], list[nn.Parameter]] = {}
-    for parameter in parameters:
+    for parameter in (one for one in parameters if not is_sharded(one)):
         alike.setdefault((parameter.device, parameter.dtype), []).append(parameter)
     for (device, dtype), group in alike.items():
         given = torch.tensor([float(p.grad is not None) for p in group], dtype=dtype, device=device)
@@ -115,6 +118,11 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
         have, *sums = together.split([len(group), *(p.numel() for p in group)])
         for parameter, somewhere, gradient in zip(group, have.tolist(), sums, strict=True):
             parameter.grad = (gradient / processes()).view_as(parameter) if somewhere else None
+
+
+def is_sharded(tensor: Tensor) -> bool:
+    """Whether each process holds a part of it only (a DTensor)."""
+    return hasattr(tensor, "full_tensor")
 
 
 def agreed(value: float | bool) -> float:
@@ -131,7 +139,8 @@ def require_equal_start(**models: nn.Module) -> None:
     if processes() == 1:
         return
     for name, model in models.items():
-        mine = int.from_bytes(tensor_digest(model.state_dict().items())[:7])
+        held = [(key, tensor) for key, tensor in model.state_dict().items() if not is_sharded(tensor)]
+        mine = int.from_bytes(tensor_digest(held)[:7])
         found = [int(n) for n in gathered(torch.tensor([mine], device="cpu"))]
         if other := next((n for n, weights in enumerate(found) if weights != found[0]), None):
             raise ValueError(

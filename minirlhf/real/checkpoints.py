@@ -105,7 +105,8 @@ def load(folder: AnyPath, base: CausalLM | AnyPath | None = None, **how: Any) ->
         held, tokenizer = load_pretrained(place, **asked)
     trunk = held.trunk
     assert isinstance(trunk, Pretrained)
-    if fingerprint(trunk) != card.fingerprint:
+    now = fingerprint(trunk) if isinstance(base, CausalLM) else trunk.as_loaded  # it may have learned since
+    if now != card.fingerprint:
         raise ValueError(
             f"{printable(folder)}: it was trained on other weights than those of {printable(trunk.config.base)}. Give "
             "the base that it was trained on as base=…"

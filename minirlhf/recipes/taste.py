@@ -46,6 +46,8 @@ class TasteConfig:
     """PPO's KL coefficient."""
     lr: float = 4e-4
     """PPO's learning rate; adapters want one several times higher (lesson 14)."""
+    max_new_tokens: int = MAX_NEW_TOKENS
+    """The longest reply, in tokens."""
     ridge: float = 1.0
     """How strongly word weights are held near 0."""
     count_length: bool = True
@@ -54,7 +56,7 @@ class TasteConfig:
     """Of PPO, and of the replies that scores are normalised on."""
 
     def __post_init__(self) -> None:
-        require_counts(self, "updates", "batch_size")
+        require_counts(self, "updates", "batch_size", "max_new_tokens")
         require_positive(self, "ridge")
         self.ppo()
 
@@ -63,7 +65,7 @@ class TasteConfig:
         return PPOConfig(
             updates=self.updates,
             batch_size=self.batch_size,
-            max_new_tokens=MAX_NEW_TOKENS,
+            max_new_tokens=self.max_new_tokens,
             beta=self.beta,
             lr=self.lr,
             seed=self.seed,
@@ -102,9 +104,11 @@ class Taste:
         with torch.no_grad():
             return self.reward_model.score([reply]).item()
 
-    def answers(self, prompts: Prompts, judge: Judge | None = None, seed: int = 0) -> dict[str, Replies]:
+    def answers(
+        self, prompts: Prompts, judge: Judge | None = None, seed: int = 0, max_new_tokens: int = MAX_NEW_TOKENS
+    ) -> dict[str, Replies]:
         """The same customers answered before and after, scored by what the votes say or by a judge."""
-        return compare(self.models, prompts, self.tokenizer, judge or self.judge, MAX_NEW_TOKENS, seed)
+        return compare(self.models, prompts, self.tokenizer, judge or self.judge, max_new_tokens, seed)
 
 
 @dataclass(frozen=True)
@@ -156,9 +160,10 @@ def learn_taste(
     config = config or TasteConfig()
     votes = votes.votes() if isinstance(votes, FeedbackStore) else list(votes)
     policy, reference, value_model = taste.policy, taste.reference, taste.value_model
-    require_room(taste.prompts, MAX_NEW_TOKENS, policy=policy, reference=reference, value_model=value_model)
+    longest = config.max_new_tokens
+    require_room(taste.prompts, longest, policy=policy, reference=reference, value_model=value_model)
     taste.reward_model, reading = weigh_votes(votes, taste.tokenizer, None, config)
-    normalise_on(taste.reward_model, taste.reference, taste.prompts, config.seed, replies=256)
+    normalise_on(taste.reward_model, taste.reference, taste.prompts, config.seed, replies=256, max_new_tokens=longest)
     taste.reward_model.std.clamp_(min=LEAST_SPREAD)  # a faint liking stays faint
     yield reading
     if not reading.updates:

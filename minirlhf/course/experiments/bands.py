@@ -16,7 +16,7 @@ from types import ModuleType
 
 from minirlhf.course.experiments.claims import Claim
 from minirlhf.course.experiments.digest import digests
-from minirlhf.course.experiments.runs import side_by_side
+from minirlhf.course.experiments.runs import side_by_side_of_each
 from minirlhf.course.recorded import read_recorded, write_recorded
 
 BANDS = "bands"
@@ -80,11 +80,10 @@ def measure_bands(
     chosen = list(lessons) or changed_experiments(folder)
     if unknown := set(chosen) - set(every):
         raise ValueError(f"No experiment for lesson {sorted(unknown)}; there are {', '.join(every)}.")
-    outside, found = [], side_by_side(_run, [(number, seed) for number in chosen for seed in seeds], processes)
-    for number in chosen:
+    jobs, outside = {number: [(number, seed) for seed in seeds] for number in chosen}, []
+    for number, found in side_by_side_of_each(_run, jobs, processes):
         rows = []
-        for seed in seeds:
-            measured = next(found)
+        for seed, measured in zip(seeds, found, strict=True):
             for claim in every[number].claims:
                 value = measured[claim.name]
                 row = {"lesson": number, "claim": claim.name, "seed": seed, "value": value, "digest": now[number]}

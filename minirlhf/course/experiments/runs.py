@@ -1,7 +1,7 @@
 """Independent runs side by side: one on each core, with one thread, so that the numbers are the same on any number."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
@@ -26,6 +26,15 @@ def side_by_side(run: Callable[[Job], Found], jobs: Sequence[Job], processes: in
             yield from pool.map(run, jobs)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def side_by_side_of_each(
+    run: Callable[[Job], Found], jobs: Mapping[str, Sequence[Job]], processes: int
+) -> Iterator[tuple[str, list[Found]]]:
+    """The same for jobs that belong together: each name, and what all its jobs found."""
+    found = side_by_side(run, [job for some in jobs.values() for job in some], processes)
+    for name, some in jobs.items():
+        yield name, [next(found) for _ in some]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from minirlhf.course.experiments.bands import lesson_modules
-from minirlhf.course.experiments.runs import side_by_side
+from minirlhf.course.experiments.runs import side_by_side_of_each
 from minirlhf.course.recorded import write_recorded
 
 Sweep = Callable[[Sequence[int]], Sequence[Mapping[str, Any]]]
@@ -33,10 +33,10 @@ def record_sweeps(
         raise ValueError(f"No sweep is called {sorted(unknown)}; there are {', '.join(every) or 'none'}.")
     least = {name: n for lesson in lesson_modules().values() for name, n in getattr(lesson, "LEAST_SEEDS", {}).items()}
     wanted = {name: sorted({*seeds, *range(least.get(name, 0))}) for name in chosen}
-    paths, found = [], side_by_side(_run, [(name, seed) for name in chosen for seed in wanted[name]], processes)
-    for name in chosen:
+    jobs, paths = {name: [(name, seed) for seed in wanted[name]] for name in chosen}, []
+    for name, found in side_by_side_of_each(_run, jobs, processes):
         about = (inspect.getdoc(every[name]) or name).splitlines()[0]
-        rows = [row for _ in wanted[name] for row in next(found)]
+        rows = [row for some in found for row in some]
         paths.append(write_recorded(name, rows, about=about, made_by=f"minirlhf sweeps {name}", folder=folder))
     return paths
 

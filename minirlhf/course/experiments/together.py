@@ -46,7 +46,9 @@ def trained_by(processes: int, seed: int = 0) -> Trained:
         if run.returncode:
             raise RuntimeError(f"{processes} processes have not trained: {run.stderr.strip()[-600:]}")
         said = json.loads((Path(place) / "said.json").read_text(encoding="utf-8"))
-        weights = load_file(f"{place}/policy.safetensors")
+        held = load_file(f"{place}/policy.safetensors")
+        weights = {name: x.clone() for name, x in held.items()}  # the file is to go, and some systems hold on to it
+        del held
     return Trained(said["losses"], said["scores"], weights, perf_counter() - start)
 
 
@@ -67,7 +69,7 @@ def train(out: Path, seed: int) -> None:
     shipped = load_shipped()
     shown = Demonstrations.load(data_folder() / "demonstrations_train.jsonl", shipped.tokenizer, CONTEXT)
     policy = deepcopy(shipped.base).double()
-    steps = list(train_sft(policy, shown, SFTConfig(steps=12, batch_size=ROWS, warmup=4, seed=seed)))
+    steps = list(train_sft(policy, shown, SFTConfig(steps=12, batch_size=ROWS, lr=1e-3, warmup=4, seed=seed)))
     reference, value_model = deepcopy(policy), ValueModel(deepcopy(shipped.reward_model.trunk)).double()
     config = PPOConfig(updates=3, batch_size=REPLIES, seed=seed)
     updates = list(train_ppo(policy, reference, shipped.reward_model, value_model, shipped.prompts("train"), config))
