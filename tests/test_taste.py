@@ -154,6 +154,15 @@ def test_a_second_round_goes_on_and_its_leash_still_ends_at_the_reference(shippe
     assert first.kl > 0.01 and taste.reference is shipped.sft
 
 
+def test_length_and_rate_are_settings_of_ppo_and_of_the_questions(shipped, votes):
+    """A model that people use wants other ones than the tiny one."""
+    config = replace(QUICK, max_new_tokens=6, lr=1e-5)
+    _, (_, *updates) = learned(shipped, votes, config)
+    assert all(record.response_length <= 6 for record in updates) and updates[0].lr == 1e-5
+    asked = write_questions(shipped.sft, shipped.prompts("train"), shipped.tokenizer, 5, max_new_tokens=4)
+    assert max(len(shipped.tokenizer.encode(reply)) for question in asked for reply in question.replies) <= 4
+
+
 def test_the_seed_decides_all(shipped, votes, once):
     (one, records), (same, again) = once, learned(shipped, votes)
     other, others = learned(shipped, votes, replace(QUICK, seed=1))
