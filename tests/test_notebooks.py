@@ -208,3 +208,17 @@ def test_every_exercise_is_asked_in_exactly_one_lesson():
     asked = [name for path in LESSONS for name in asked_in(lesson(path))]
     assert sorted(asked) == sorted(EXERCISES)
     assert len(asked) >= 20
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(HANGS)
+def test_lesson_14_takes_any_model_that_people_use(own_folder, folders, monkeypatch):
+    """A Qwen2 with a chat template in place of our own model, in the same cells; two processes are another test's."""
+    monkeypatch.setenv("MINIRLHF_SECONDS", SHORT)
+    notebook = answered(lesson(FOLDER / "14_from_tiny_to_real.ipynb"), packages_own)
+    notebook.cells = [cell for cell in notebook.cells if "trained_by" not in cell.source]
+    for cell in notebook.cells:
+        cell.source = cell.source.replace('NAME = ""', f"NAME = {str(folders['qwen2'])!r}")
+    told = execute(notebook, own_folder)
+    assert "Qwen2ForCausalLM" in told
+    assert told.count("100 of 100 replies are the same as before") == 2, "the adapter, and the merged model"

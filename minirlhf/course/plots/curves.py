@@ -62,7 +62,7 @@ def training_dashboard(
     first, last = (fmean(run[i].score for run in runs) for i in (0, -1))
     rise = f"score {style.change(first, last)}, " if reached > 1 else ""
     kl, seeds = fmean(run[-1].kl for run in runs), f" (mean of {len(runs)} runs)" if len(runs) > 1 else ""
-    return style.headline(figure, f"PPO, update {reached}: {rise}{kl:.1f} nats from the reference{seeds}")
+    return style.headline(figure, f"PPO, update {reached}: {rise}{style.nats(kl)} from the reference{seeds}")
 
 
 def _panel(ax: Axes, name: str, runs: Runs, gold: Runs) -> None:

@@ -125,7 +125,7 @@ def reinforce_progress(records: Sequence[ReinforceRecord], updates: int | None =
     style.level(kl, 0.0, "the reference", style.ink("SFT"))
     first, last = records[0], records[-1]
     rise = f"score {style.signed(first.score, 2)} → {style.signed(last.score, 2)}, " if len(records) > 1 else ""
-    return style.headline(figure, f"REINFORCE, update {last.update}: {rise}{last.kl:.1f} nats from the reference")
+    return style.headline(figure, f"REINFORCE, update {last.update}: {rise}{style.nats(last.kl)} from the reference")
 
 
 def clip_view(

@@ -161,7 +161,7 @@ def _so_far(steps: Sequence[DPORecord | KTORecord], most: int) -> str:
         return "Nothing to learn from yet: a direction takes choices, or thumbs of both kinds"
     last = steps[-1]
     if isinstance(last, KTORecord):
-        return f"KTO, step {last.step} of {most}: loss {last.loss:.2f}, {last.kl:.1f} nats from the reference"
+        return f"KTO, step {last.step} of {most}: loss {last.loss:.2f}, {style.nats(last.kl)} from the reference"
     first = steps[0]
     words = (
         style.signed(getattr(last, name) - getattr(first, name)) for name in ("chosen_log_prob", "rejected_log_prob")

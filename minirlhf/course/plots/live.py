@@ -156,7 +156,7 @@ def _so_far(reading: "Reading", updates: Sequence[PPORecord]) -> str:
     last = updates[-1]
     return (
         f"{votes}, update {last.update} of {reading.updates}: "
-        f"score {style.signed(last.score, 2)}, {last.kl:.1f} nats from the reference"
+        f"score {style.signed(last.score, 2)}, {style.nats(last.kl)} from the reference"
     )
 
 

@@ -259,6 +259,11 @@ def signed(score: float, digits: int = 1) -> str:
     return f"{score:+.{digits}f}".replace("-", "−") if round(score, digits) else f"{0:.{digits}f}"
 
 
+def nats(kl: float) -> str:
+    """A measured distance; one that is 0 but for rounding has no sign."""
+    return f"{round(kl, 1) + 0.0:.1f}".replace("-", "−") + " nats"
+
+
 def change(first: float, last: float, digits: int = 2) -> str:
     """From which score to which."""
     return f"{signed(first, digits)} → {signed(last, digits)}"
