@@ -215,7 +215,7 @@ SWEEPS = {"equal_budgets": equal_budgets, "by_answers": by_answers}
 # ---- what the text claims
 
 CLAIMS = (
-    Claim("demonstrations_settle", says="nearly nine in ten customers", low=0.84, high=0.94),
+    Claim("demonstrations_settle", says="about nine in ten customers", low=0.84, high=0.94),
     Claim("ppo_settle", says="six or seven in ten", low=0.54, high=0.78),
     Claim("sixty_ahead", says="Sixty demonstrations score higher than six hundred votes", low=0.0),
     Claim("demonstrations_sorry", says="stay near a half", low=0.4, high=0.63),
@@ -228,7 +228,7 @@ CLAIMS = (
     Claim("grpo_sorry", says="eight or nine in ten on the right", low=0.7, high=0.95),
     Claim("dpo_settle", says="half to two thirds on the left", low=0.46, high=0.74),
     Claim("verified_settle", says="about eight in ten without any human answer", low=0.7, high=0.88),
-    Claim("flattery", says="by about 20 in 100", low=0.1, high=0.4),
+    Claim("flattery", says="by 20 to 30 in 100", low=0.1, high=0.4),
 )
 MEASURED: Mapping[str, Sequence[str]] = {
     DEFINITE.name: ("SFT, more demonstrations", "PPO", "DPO", "GRPO", "GRPO, verifier"),
