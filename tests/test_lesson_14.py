@@ -121,9 +121,10 @@ ROWS = [
 ]
 
 
-def test_the_rates_are_named_by_the_best_that_stays_near():
-    assert "all numbers at 0.001, adapters at 0.01" in said_of(rates_plot(ROWS))
-    assert "ring" in rates_plot(ROWS, [{"way": "adapters", "lr": 1e-2, "score": 1.0, "kl": 2.0}]).get_supxlabel()
+def test_the_rates_are_compared_at_the_usual_one():
+    said = said_of(rates_plot(ROWS, usual=1e-3))
+    assert said == "At the same rate of 0.001: all numbers +2.10, adapters +1.20"
+    assert "ring" in rates_plot(ROWS, [{"way": "adapters", "lr": 1e-2, "score": 1.0, "kl": 2.0}], 1e-3).get_supxlabel()
 
 
 def test_the_bars_are_as_high_as_what_is_held():

@@ -12,9 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from minirlhf.course.experiments.lesson_14 import FULL_LR
 from minirlhf.course.experiments.together import Trained
 from minirlhf.course.plots import style
-from minirlhf.course.plots.rows import Rows, by_seed, distinct, mean, select
+from minirlhf.course.plots.rows import Row, Rows, by_seed, distinct, mean, select
 
 TONES = {"all numbers": "#444444", "adapters": style.ink("RLHF")}
 PARTS = {  # whose bytes, in the order of the bars
@@ -23,11 +24,14 @@ PARTS = {  # whose bytes, in the order of the bars
     "value model": style.tint("best-of-n", 0.9),
     "reward model": style.tint("proxy", 0.9),
 }
+FARTHEST = 20.0  # nats
 UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
-def rates_plot(rows: Rows, yours: Rows = ()) -> Figure:
+def rates_plot(rows: Rows, yours: Rows = (), usual: float = FULL_LR) -> Figure:
     """Score and KL after PPO against the learning rate, by all numbers and by adapters; a ring is a run made here.
+
+    The headline compares the two at the `usual` rate of all numbers.
 
     Rows hold `way`, `lr`, `seed`, `score` and `kl`; so do `yours`, but for the seed.
     """
@@ -45,22 +49,23 @@ def rates_plot(rows: Rows, yours: Rows = ()) -> Figure:
         for row in yours:
             style.ring(ax, row["lr"], row[column])
         _rates(ax, distinct(rows, "lr"))
+        if column == "kl":
+            _cut_off(ax, max(rows, key=lambda row: row["kl"]))
         style.name_ends(ax, ends)
     seeds = len(distinct(rows, "seed"))
     ring = "; ring: made here" if yours else ""
     style.caption(figure, f"recorded, {seeds} seeds: a thin line each, thick their mean; simulated votes{ring}")
-    best = {way: _best_rate(select(rows, way=way)) for way in distinct(rows, "way")}
-    said = ", ".join(f"{way} at {lr:g}" for way, lr in best.items())
-    return style.headline(figure, f"Best paid within {NEAR:g} nats of the reference: {said}")
+    paid = {way: mean(select(rows, way=way, lr=usual), "score") for way in distinct(rows, "way")}
+    said = ", ".join(f"{way} {style.signed(score, 2)}" for way, score in paid.items())
+    return style.headline(figure, f"At the same rate of {usual:g}: {said}")
 
 
-NEAR = 8.0  # nats: farther away a score of this reward model means little (lesson 09)
-
-
-def _best_rate(rows: Rows) -> float:
-    """The rate with the highest mean score among those that stay near the reference."""
-    near = [lr for lr in distinct(rows, "lr") if mean(select(rows, lr=lr), "kl") <= NEAR]
-    return max(near or distinct(rows, "lr"), key=lambda lr: mean(select(rows, lr=lr), "score"))
+def _cut_off(ax: Axes, farthest: Row) -> None:
+    """A run that was torn away is not to press all others flat: it is named where it leaves the panel."""
+    if farthest["kl"] > FARTHEST:
+        ax.set_ylim(-0.05 * FARTHEST, FARTHEST)
+        words = f"one run at {farthest['lr']:g}: {farthest['kl']:.0f} nats"
+        style.note(ax, words, (0.02, FARTHEST), (0, -8), of="row", color=TONES[farthest["way"]])
 
 
 def _rates(ax: Axes, rates: Sequence[float]) -> None:
