@@ -12,7 +12,7 @@ CLAIMS = (
     Claim("kind_replies_of_rlhf", says="and most are kind", low=0.6),
     Claim("wrong_or_no_remedy", says="Even the tuned model sometimes offers the wrong remedy", low=0.01, high=0.3),
     Claim("fall_of_poor_replies", says="But fewer of its answers are poor", low=0.01),
-    Claim("wins_of_rlhf", says="for about three in four", low=0.68, high=0.84),
+    Claim("wins_of_rlhf", says="for about four in five", low=0.7, high=0.9),
 )
 
 

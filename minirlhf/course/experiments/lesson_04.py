@@ -20,7 +20,7 @@ from minirlhf.feedback.votes import Question, Stars
 from minirlhf.recipes.pipeline import CONTEXT, Checkpoints, load_shipped
 
 CLAIMS = (
-    Claim("lot_undone", says="so anything from 55 to 70 % is good here", low=0.55, high=0.7),
+    Claim("lot_undone", says="so anything from 55 to 75 % is good here", low=0.55, high=0.78),
     Claim("lot_ignored", says="whether it comes out at 40 or at 60 % is luck", low=0.36, high=0.64),
     Claim("strict_and_generous_alike", says="The strictness is gone", low=0.6),
     Claim("strict_alone_less_alike", says="agrees with themselves about as often", low=-0.17, high=0.17),
