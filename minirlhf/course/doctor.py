@@ -32,6 +32,7 @@ RECORDED = (
     "dpo_steps",
     "equal_budgets",
     "leash",
+    "lora_rates",
     "over_optimisation",
     "remedies",
     "ward",
