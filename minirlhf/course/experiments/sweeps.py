@@ -6,6 +6,7 @@ need how many at least.
 """
 
 import inspect
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,14 @@ def record_sweeps(
     jobs, paths = {name: [(name, seed) for seed in wanted[name]] for name in chosen}, []
     for name, found in side_by_side_of_each(_run, jobs, processes):
         about = (inspect.getdoc(every[name]) or name).splitlines()[0]
-        rows = [row for some in found for row in some]
+        rows = distinct_rows(row for some in found for row in some)
         paths.append(write_recorded(name, rows, about=about, made_by=f"minirlhf sweeps {name}", folder=folder))
     return paths
+
+
+def distinct_rows(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Each row once: what depends on no seed is found with each of them."""
+    return list({json.dumps(row, sort_keys=True): row for row in rows}.values())
 
 
 def _run(job: tuple[str, int]) -> Sequence[Mapping[str, Any]]:
