@@ -139,12 +139,19 @@ def test_the_reward_model_would_have_crowned_another(rows):
     mine = [row for row in rows if row["task"] == DEFINITE.name]
     fair, flattering = shares_of(mine), shares_of(mine, "wins_by_reward")
     assert max(fair, key=lambda m: fair[m]) == "SFT, more demonstrations"
-    assert max(flattering, key=lambda m: flattering[m]) == "PPO"
+    first, second, *_ = sorted(flattering, key=lambda m: -flattering[m])
+    assert (first, second) == ("SFT, best old demonstrations", "PPO")
+    assert 0.2 < flattering["PPO"] - fair["PPO"] < 0.35
 
 
-def test_the_seeds_of_ppo_disagree_about_the_help(rows):
-    gold = [row["gold"] for row in rows if row["task"] == TASTE.name and row["method"] == "PPO"]
-    assert min(gold) < 0.5 and max(gold) > 1.5
+def test_ppo_pays_with_the_help_and_the_seeds_of_dpo_disagree_about_it(rows):
+    gold = {
+        method: [row["gold"] for row in rows if row["task"] == TASTE.name and row["method"] == method]
+        for method in ("SFT", "PPO", "DPO")
+    }
+    start = sum(gold["SFT"]) / len(gold["SFT"])
+    assert max(gold["PPO"]) < 0.75 * start, "a third of the help, or nearly, in every run"
+    assert min(gold["DPO"]) < 0.5 * start and max(gold["DPO"]) > 0.95 * start
 
 
 def test_fewer_answers_are_recorded_for_several_seeds():
