@@ -157,7 +157,9 @@ def two_layers():
 def test_models_that_share_a_number_are_refused_however_they_share_it(way, layer):
     one, other = two_layers(), two_layers()
     other[layer].weight = SHARED[way](one[1].weight)
-    with pytest.raises(ValueError, match="reference shares its weights with policy"):
+    with pytest.raises(
+        ValueError, match=r"reference shares its weights with policy, and they are to learn; give it a copy"
+    ):
         require_own_weights(policy=one, reference=other)
 
 

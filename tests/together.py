@@ -46,37 +46,39 @@ def rows(n: int, longest: int, seed: int) -> list[list[int]]:
     return [torch.randint(0, 250, (length,), generator=generator).tolist() for length in lengths]
 
 
+PROMPTS = Prompts(rows(7, 6, 0))
+ASKED = [PROMPTS.prompts[n % 7] for n in range(23)]
+SHOWN = Demonstrations(ASKED, rows(23, 9, 1))
+PAIRS = Comparisons(ASKED, rows(23, 9, 2), rows(23, 9, 3), [1.0, 0.5, 1.0] * 7 + [1.0] * 2)
+SETTINGS = {"steps": 8, "batch_size": 5, "lr": 1e-3, "warmup": 2}
+
+
 def train(out: Path) -> None:
     """Every stage, with batches that no number of processes divides; what came of it, and what was said of it."""
-    prompts = Prompts(rows(7, 6, 0))
-    asked = [prompts.prompts[n % 7] for n in range(23)]
-    shown = Demonstrations(asked, rows(23, 9, 1))
-    pairs = Comparisons(asked, rows(23, 9, 2), rows(23, 9, 3), [1.0, 0.5, 1.0] * 7 + [1.0] * 2)
     models, said = {}, {}
     sft = models["sft"] = talker()
-    said["sft"] = list(train_sft(sft, shown, SFTConfig(steps=8, batch_size=5, lr=1e-3, warmup=2)))
+    said["sft"] = list(train_sft(sft, SHOWN, SFTConfig(**SETTINGS)))
     reward_model = models["reward"] = RewardModel(deepcopy(sft.trunk))
-    settings = {"steps": 8, "batch_size": 5, "lr": 1e-3, "warmup": 2}
-    said["reward"] = list(train_reward(reward_model, pairs, RewardConfig(**settings)))
-    normalise_on(reward_model, sft, prompts, seed=0, replies=7, max_new_tokens=6)
+    said["reward"] = list(train_reward(reward_model, PAIRS, RewardConfig(**SETTINGS)))
+    normalise_on(reward_model, sft, PROMPTS, seed=0, replies=7, max_new_tokens=6)
     policy, value_model = deepcopy(sft), ValueModel(deepcopy(reward_model.trunk))
     config = PPOConfig(
         updates=3, batch_size=9, epochs=3, minibatches=3, max_new_tokens=8, lr=1e-3, kl_target=0.5, stop_kl=0.003
     )
-    said["ppo"] = list(train_ppo(policy, sft, reward_model, value_model, prompts, config))
+    said["ppo"] = list(train_ppo(policy, sft, reward_model, value_model, PROMPTS, config))
     models |= {"ppo": policy, "value": value_model}
     policy = models["dpo"] = deepcopy(sft)
-    direct = DPOConfig(**settings, patience=3)
-    said["dpo"] = list(train_dpo(policy, sft, pairs, direct, held_out=pairs.take(5)))
+    direct = DPOConfig(**SETTINGS, patience=3)
+    said["dpo"] = list(train_dpo(policy, sft, PAIRS, direct, held_out=PAIRS.take(5)))
     policy = models["grpo"] = deepcopy(sft)
     grouped = GRPOConfig(updates=3, prompts=3, group_size=3, minibatches=3, max_new_tokens=8, lr=4e-4)
-    said["grpo"] = list(train_grpo(policy, sft, reward_model, prompts, grouped))
+    said["grpo"] = list(train_grpo(policy, sft, reward_model, PROMPTS, grouped))
     policy = models["reinforce"] = deepcopy(sft)
     plain = ReinforceConfig(updates=2, batch_size=2, max_new_tokens=8, lr=1e-4)  # fewer rows than three processes
-    said["reinforce"] = list(train_reinforce(policy, sft, reward_model, prompts, plain))
+    said["reinforce"] = list(train_reinforce(policy, sft, reward_model, PROMPTS, plain))
     policy = models["kto"] = deepcopy(sft)
-    thumbs = Judgements(asked, rows(23, 9, 4), [n % 3 == 0 for n in range(23)])
-    said["kto"] = list(train_kto(policy, sft, thumbs, KTOConfig(**settings)))
+    thumbs = Judgements(ASKED, rows(23, 9, 4), [n % 3 == 0 for n in range(23)])
+    said["kto"] = list(train_kto(policy, sft, thumbs, KTOConfig(**SETTINGS)))
     if process() == 0:
         tensors = {f"{name}/{key}": x for name, model in models.items() for key, x in model.state_dict().items()}
         numbers = {
@@ -102,21 +104,17 @@ def train_sharded(out: Path) -> None:
     def put_together(model):
         return get_model_state_dict(model, options=StateDictOptions(full_state_dict=True))
 
-    prompts = Prompts(rows(7, 6, 0))
-    asked = [prompts.prompts[n % 7] for n in range(23)]
-    shown = Demonstrations(asked, rows(23, 9, 1))
-    pairs = Comparisons(asked, rows(23, 9, 2), rows(23, 9, 3), [1.0, 0.5, 1.0] * 7 + [1.0] * 2)
-    settings, found = {"steps": 8, "batch_size": 5, "lr": 1e-3, "warmup": 2}, {}
+    found = {}
     policy = cut(talker())
-    list(train_sft(policy, shown, SFTConfig(**settings)))
+    list(train_sft(policy, SHOWN, SFTConfig(**SETTINGS)))
     sft = talker()
     found["sft"] = put_together(policy)
     sft.load_state_dict(found["sft"])
     reward_model = cut(RewardModel(deepcopy(sft.trunk)))
-    list(train_reward(reward_model, pairs, RewardConfig(**settings)))
+    list(train_reward(reward_model, PAIRS, RewardConfig(**SETTINGS)))
     found["reward"] = put_together(reward_model)
     policy = cut(deepcopy(sft))
-    list(train_dpo(policy, sft, pairs, DPOConfig(**settings)))
+    list(train_dpo(policy, sft, PAIRS, DPOConfig(**SETTINGS)))
     found["dpo"] = put_together(policy)
     if process() == 0:
         save_file({f"{name}/{key}": x.contiguous() for name, held in found.items() for key, x in held.items()}, out)
@@ -156,10 +154,8 @@ def go_wrong(out: Path, how: str) -> None:
 def main(out: Path, how: str = "") -> None:
     try:
         with joining.joined():
-            if how == "sharded":
-                train_sharded(out)
-            else:
-                go_wrong(out, how) if how else train(out)
+            whole_runs = {"": train, "sharded": train_sharded}
+            whole_runs[how](out) if how in whole_runs else go_wrong(out, how)
     except BaseException as error:
         if told := joining.word_for(error):
             print(f"process {os.environ['RANK']}: {told}", file=sys.stderr, flush=True)
