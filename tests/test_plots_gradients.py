@@ -1,11 +1,11 @@
 """Figures of policy gradients show the numbers that they are given, and claim only what is in them."""
 
 import math
-import warnings
 
 import pytest
 import torch
 from matplotlib.colors import to_hex
+from readable import assert_readable
 
 from minirlhf.bandit import BanditRecord
 from minirlhf.course.plots import (
@@ -65,11 +65,8 @@ def test_a_stranger_can_read_every_axis(name):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_is_drawn_without_a_warning(name, tmp_path):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        FIGURES[name]().savefig(tmp_path / "figure.png", dpi=50)
-    assert (tmp_path / "figure.png").stat().st_size > 3000
+def test_every_figure_is_drawn_without_a_warning(name):
+    assert_readable(FIGURES[name]())
 
 
 def test_tries_stand_in_the_row_of_their_reply_numbered_as_they_came():

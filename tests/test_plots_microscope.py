@@ -8,6 +8,7 @@ from itertools import product
 
 import pytest
 import torch
+from readable import assert_readable
 from tiny import TYPED, generator, lively, small_tokenizer, trunk
 
 from minirlhf.advantages import gae, token_rewards
@@ -193,10 +194,9 @@ FIGURES = {
 
 
 @pytest.mark.parametrize("name", FIGURES)
-@pytest.mark.filterwarnings("error")
-def test_every_figure_is_drawn_and_its_axes_can_be_read(name, looked_at, tmp_path):
+def test_every_figure_is_drawn_and_its_axes_can_be_read(name, looked_at):
     figure = FIGURES[name](looked_at)
-    figure.savefig(tmp_path / "figure.png", dpi=50)
+    assert_readable(figure)
     if name == "four models":
         return
     assert figure.get_suptitle()

@@ -256,7 +256,8 @@ def lambda_spread(estimates: Mapping[float, Sequence[float]]) -> Figure:
         ax.errorbar(column, means[-1], yerr=spreads[-1], fmt="D", color=style.ink("RLHF"), markersize=8, capsize=5)
     truth = means[-1]
     ax.axhline(truth, color=style.ink("gold"), linewidth=1.2, linestyle=style.DASHED, zorder=1)
-    style.note(ax, "mean at λ = 1", (-0.45, truth), (0, 3), color=style.ink("gold"), va="bottom", bbox=style.BEHIND)
+    look = {"color": style.ink("gold"), "va": "bottom", "bbox": style.BEHIND}
+    style.note(ax, "mean at λ = 1", (0.01, truth), (0, 3), of="row", **look)
     ax.axhline(0, color=style.PALE, linewidth=0.8)
     top = ax.get_ylim()[1]
     for column, (mean, spread) in enumerate(zip(means, spreads, strict=True)):

@@ -8,9 +8,9 @@ from minirlhf.course.plots import style
 from minirlhf.course.plots.rows import Row, Rows, distinct, mean, select
 
 VOTERS = {  # column: the question that it answers, its unit, whose colour
-    "foreseen": ("Did they vote steadily?", "choices foreseen (% of theirs)", "proxy"),
-    "pleased": ("Do they like what they got?", "new reply preferred (% of pairs)", "RLHF"),
-    "gold": ("Does it still help?", "gold score, after − before (points)", "gold"),
+    "foreseen": ("Did they\nvote steadily?", "choices foreseen\n(% of theirs)", "proxy"),
+    "pleased": ("Do they like\nwhat they got?", "new reply preferred\n(% of pairs)", "RLHF"),
+    "gold": ("Does it\nstill help?", "gold score, after − before\n(points)", "gold"),
 }
 
 
@@ -22,7 +22,7 @@ def voters_compared(rows: Rows, yours: Row) -> Figure:
     """
     voters = {name: select(rows, taste=name) for name in distinct(rows, "taste")}
     names = sorted(sorted(voters), key=lambda name: -mean(voters[name], "pleased"))
-    figure = style.new_figure(12.0, 1.9 + 0.36 * (len(names) + 1))
+    figure = style.new_figure(8.0, 2.2 + 0.36 * (len(names) + 1))
     panels = figure.subplots(1, len(VOTERS), sharey=True)
     for ax, (column, (title, unit, tone)) in zip(panels, VOTERS.items(), strict=True):
         style.dress(ax, title, unit, "", grid="x")

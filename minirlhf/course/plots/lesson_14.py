@@ -7,6 +7,7 @@ same_curve(one, two)                              a training by one process, and
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -81,38 +82,36 @@ def memory_bars(rows: Rows) -> Figure:
     sizes, ways = distinct(rows, "size"), distinct(rows, "way")
     for ax, size in zip(figure.subplots(1, len(sizes)), sizes, strict=True):
         totals = [sum(row["bytes"] for row in select(rows, size=size, way=way)) for way in ways]
-        scale, unit = next((s, u) for s, u in UNITS if max(totals) >= s)
+        scale, unit = _unit(max(totals))
         style.dress(ax, size, "", f"held by PPO's models ({unit})")
         for x, (way, total) in enumerate(zip(ways, totals, strict=True)):
             _stack(ax, x, select(rows, size=size, way=way), scale)
-            style.note(ax, f"{total / scale:.1f} {unit}", (x, total / scale), (0, 7), ha="center", weight="bold")
+            style.note(ax, _in_units(total), (x, total / scale), (0, 7), ha="center", weight="bold")
         ax.set_xticks(range(len(ways)), ["copies" if way == "all numbers" else way for way in ways])
         ax.set_xlim(-0.6, len(ways) - 0.4)
         ax.set_ylim(0, 1.12 * max(totals) / scale)
     handles, names = figure.axes[0].get_legend_handles_labels()
-    figure.legend(
-        handles[: len(PARTS)],
-        names[: len(PARTS)],
-        loc="outside lower center",
-        ncols=4,
-        frameon=False,
-        fontsize=style.SMALL,
-    )
+    stacked = slice(len(PARTS) - 1, None, -1)  # the last one on top, as in the bar
+    close: dict[str, Any] = {"borderpad": 0, "borderaxespad": 0, "handlelength": 0.7, "handletextpad": 0.4}
+    look: dict[str, Any] = {"loc": "upper right", "frameon": False, "fontsize": style.SMALL}  # the room beside the bar
+    figure.axes[0].legend(handles[stacked], names[stacked], **close, **look)
     style.caption(
         figure,
         "counted on the models' shapes, in float32: 16 bytes for a number that learns, 4 for one that does not; "
         "with adapters the reference is the base of all four",
     )
-    large = sizes[-1]
-    held = {way: sum(row["bytes"] for row in select(rows, size=large, way=way)) for way in ways}
-    times = held[ways[0]] / held[ways[1]]
-    return style.headline(figure, f"{large}: adapters hold a {_ordinal(times)} of what copies hold")
+    held = (sum(row["bytes"] for row in select(rows, size=sizes[-1], way=way)) for way in ways)
+    copies, adapters = (_in_units(total) for total in held)
+    return style.headline(figure, f"{sizes[-1]}: {copies} by copies, {adapters} by adapters")
 
 
-def _ordinal(times: float) -> str:
-    return {2: "half", 3: "third", 4: "quarter", 5: "fifth", 6: "sixth", 7: "seventh", 8: "eighth", 9: "ninth"}.get(
-        round(times), f"{round(times)}th"
-    )
+def _unit(largest: float) -> tuple[float, str]:
+    return next((scale, unit) for scale, unit in UNITS if largest >= scale)
+
+
+def _in_units(total: float) -> str:
+    scale, unit = _unit(total)
+    return f"{total / scale:.1f} {unit}"
 
 
 def _stack(ax: Axes, x: int, rows: Rows, scale: float) -> None:
