@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from matplotlib.figure import Figure
+from readable import assert_readable
 from tiny import fingerprint
 
 from minirlhf import plots
@@ -220,7 +221,7 @@ def figures(run):
 def test_a_stranger_can_read_every_figure(run):
     for name, figure in figures(run).items():
         assert isinstance(figure, Figure) and figure.get_suptitle(), name
-        figure.draw_without_rendering()
+        assert_readable(figure)
         lowest = [ax for ax in figure.axes if ax.get_subplotspec().is_last_row()]
         first = [ax for ax in figure.axes if ax.get_subplotspec().is_first_col()]
         assert all(ax.get_xlabel() for ax in lowest) and all(ax.get_ylabel() for ax in first), name

@@ -4,6 +4,7 @@ from math import comb, log, sqrt
 
 import pytest
 import torch
+from readable import assert_readable
 
 from minirlhf.course.experiments import lesson_12
 from minirlhf.course.experiments.lesson_12 import (
@@ -140,7 +141,7 @@ def test_every_figure_says_what_it_shows(shipped, rollout):
     said = [said_of(figure) for figure in drawn]
     assert len(set(said)) == len(said) and all(len(text) > 15 for text in said)
     for figure in drawn:
-        figure.draw_without_rendering()
+        assert_readable(figure)
 
 
 def test_under_the_microscope_every_number_is_the_packages(shipped, rollout):

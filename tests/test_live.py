@@ -12,6 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from readable import assert_readable
 
 from minirlhf.course.plots import LivePlot, live, taste_progress, training_dashboard, word_shift
 from minirlhf.ppo import PPORecord
@@ -154,8 +155,7 @@ def test_the_figure_of_a_taste_says_where_it_stands(so_far, tmp_path):
         "sorry",
     ]
     assert score.get_xlim() == kl.get_xlim() == (0.5, 12.5)
-    figure.savefig(tmp_path / "figure.png")
-    assert (tmp_path / "figure.png").stat().st_size > 3000
+    assert_readable(figure)
 
 
 def test_the_figure_stays_where_it_is_while_it_grows():
@@ -175,7 +175,7 @@ def test_errors_say_what_to_do():
         word_shift(WEIGHTS, [], ["Sorry."])
 
 
-def test_a_word_shift_counts_the_words_that_went_where_they_were_paid_to_go(tmp_path):
+def test_a_word_shift_counts_the_words_that_went_where_they_were_paid_to_go():
     weights = {"sorry": 1.0, "hi": 0.5, "(ten more words)": 0.4, "unsaid": 0.3, "bye": -0.7, "no": -0.8}
     figure = word_shift(weights, ["Bye.", "No. Bye."], ["Sorry sorry. No.", "Sorry. No.", "Hi. Sorry.", "No."])
     assert figure.get_suptitle() == "3 of the 4 heaviest words went where their weight said"  # "no" did not
@@ -183,7 +183,7 @@ def test_a_word_shift_counts_the_words_that_went_where_they_were_paid_to_go(tmp_
     assert [label.get_text().split()[0] for label in ax.get_yticklabels()] == ["no", "bye", "hi", "sorry"]
     ends = [line.get_xdata().tolist() for line in ax.lines if len(line.get_xdata()) == 2]
     assert ends == [[50, 75], [100, 0], [0, 25], [0, 75]]  # a word said twice in a reply is in it once
-    figure.savefig(tmp_path / "figure.png")
+    assert_readable(figure)
 
 
 # ---- where it draws
