@@ -137,7 +137,7 @@ class Trunk(nn.Module):
     config: (
         Any  # its vocab_size, context (the most tokens of a row), channels, eos_id, and pad_id, at which no mask looks
     )
-    rows_at_once: int | None = None  # the most rows in one forward pass, where memory is short; None reads all
+    rows_at_once: int | None = None  # the most rows read in one pass, where memory is short; None reads all
     small = False  # whether a step of one token is done before a second thread is awake
 
     def forward(self, tokens: Tokens, cache: Any = None, at: Mask | None = None) -> Hidden:

@@ -21,6 +21,7 @@ from minirlhf.model import CausalLM, response_log_probs
 from minirlhf.ops import Mask, PerSequence, PerToken, Tokens, last_true, masked_sum
 
 RewardFn = Callable[[Tokens, Mask], PerSequence]
+WRITTEN = 8  # rows for each one that could be learned from: beside that a row's keys and values are little to hold
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,9 @@ def sample(
     drawn = torch.rand(len(prompts), max_new_tokens, generator=generator).to(device)
     numbers = torch.zeros(tokens.shape, device=device).masked_scatter(mask, drawn)
     write = partial(write_responses, model, temperature=temperature)
+    at_once = model.trunk.rows_at_once and WRITTEN * model.trunk.rows_at_once
     with torch.inference_mode():  # a tenth quicker than no_grad
-        tokens, log_probs = in_shares(write, tokens, mask, numbers, at_once=model.trunk.rows_at_once)
+        tokens, log_probs = in_shares(write, tokens, mask, numbers, at_once=at_once)
     return cut_at_the_end(tokens, log_probs, mask, model.trunk.config.eos_id, pad_id)
 
 

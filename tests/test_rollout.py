@@ -11,7 +11,7 @@ from tiny import equal, generator, talker
 
 from minirlhf.model import GPTConfig
 from minirlhf.ops import token_log_probs
-from minirlhf.rollout import Rollout, collect, draw, inverse_cdf_sample, sample
+from minirlhf.rollout import WRITTEN, Rollout, collect, draw, inverse_cdf_sample, sample
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -211,8 +211,10 @@ def test_a_row_says_the_same_alone_and_in_company():
     """The random numbers belong to a row and a place: neither its neighbours nor who has left touch what it says."""
     model, prompts = talker(1, WORDS), [[1], [2, 3], [1, 2, 3], [4]] * 3
     together = sample(model, prompts, 6, generator(3))
-    model.trunk.rows_at_once = 5
+    model.trunk.rows_at_once, read = 1, []
+    model.trunk.register_forward_pre_hook(lambda _, given: read.append(len(given[0])))
     in_pieces = sample(model, prompts, 6, generator(3))
+    assert max(read) == WRITTEN < len(prompts), "what is written is held in pieces too, in larger ones"
     assert torch.equal(together.tokens, in_pieces.tokens)
     equal(together.log_probs, in_pieces.log_probs, 1e-6)
     first = sample(model, prompts[:1], 6, generator(3))

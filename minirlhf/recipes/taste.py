@@ -46,6 +46,8 @@ class TasteConfig:
     """PPO's KL coefficient."""
     lr: float = 4e-4
     """PPO's learning rate; adapters want one several times higher (lesson 14)."""
+    value_lr: float = 1e-3
+    """The value model's; a pretrained model of which all numbers learn wants both small."""
     max_new_tokens: int = MAX_NEW_TOKENS
     """The longest reply, in tokens."""
     ridge: float = 1.0
@@ -68,6 +70,7 @@ class TasteConfig:
             max_new_tokens=self.max_new_tokens,
             beta=self.beta,
             lr=self.lr,
+            value_lr=self.value_lr,
             seed=self.seed,
         )
 
