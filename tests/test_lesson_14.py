@@ -130,16 +130,16 @@ def test_the_rates_are_compared_at_the_usual_one():
 
 def test_the_bars_are_as_high_as_what_is_held():
     rows = [
-        {"size": size, "way": way, "model": model, "bytes": scale * (8 if way == "all numbers" else 2)}
+        {"size": size, "way": way, "model": model, "bytes": scale * (8 if way == "all numbers" else 0.2)}
         for size, scale in (("small", 1e6), ("large", 1e9))
         for way in WAYS
         for model in ("reference", "policy", "value model", "reward model")
     ]
     figure = memory_bars(rows)
     assert_readable(figure)
-    assert said_of(figure) == "large: 32.0 GB by copies, 8.0 GB by adapters"
+    assert said_of(figure) == "large: 32.0 GB by copies, 0.8 GB by adapters"
     written = [text.get_text() for ax in figure.axes for text in ax.texts]
-    assert written == ["32.0 MB", "8.0 MB", "32.0 GB", "8.0 GB"]
+    assert written == ["32.0 MB", "0.8 MB", "32.0 GB", "0.8 GB"]
 
 
 def test_shares_and_processes_say_how_far_they_are_apart():

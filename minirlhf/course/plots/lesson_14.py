@@ -80,13 +80,15 @@ def memory_bars(rows: Rows) -> Figure:
     """What PPO's four models hold, a panel a size: a bar for copies, and one for adapters, which share their base."""
     figure = style.new_figure(8.0, 4.6)
     sizes, ways = distinct(rows, "size"), distinct(rows, "way")
+    held: dict[str, list[str]] = {}
     for ax, size in zip(figure.subplots(1, len(sizes)), sizes, strict=True):
         totals = [sum(row["bytes"] for row in select(rows, size=size, way=way)) for way in ways]
-        scale, unit = _unit(max(totals))
+        scale, unit = next((s, u) for s, u in UNITS if max(totals) >= s)
+        held[size] = [f"{total / scale:.1f} {unit}" for total in totals]
         style.dress(ax, size, "", f"held by PPO's models ({unit})")
-        for x, (way, total) in enumerate(zip(ways, totals, strict=True)):
+        for x, way in enumerate(ways):
             _stack(ax, x, select(rows, size=size, way=way), scale)
-            style.note(ax, _in_units(total), (x, total / scale), (0, 7), ha="center", weight="bold")
+            style.note(ax, held[size][x], (x, totals[x] / scale), (0, 7), ha="center", weight="bold")
         ax.set_xticks(range(len(ways)), ["copies" if way == "all numbers" else way for way in ways])
         ax.set_xlim(-0.6, len(ways) - 0.4)
         ax.set_ylim(0, 1.12 * max(totals) / scale)
@@ -100,18 +102,8 @@ def memory_bars(rows: Rows) -> Figure:
         "counted on the models' shapes, in float32: 16 bytes for a number that learns, 4 for one that does not; "
         "with adapters the reference is the base of all four",
     )
-    held = (sum(row["bytes"] for row in select(rows, size=sizes[-1], way=way)) for way in ways)
-    copies, adapters = (_in_units(total) for total in held)
+    copies, adapters = held[sizes[-1]]
     return style.headline(figure, f"{sizes[-1]}: {copies} by copies, {adapters} by adapters")
-
-
-def _unit(largest: float) -> tuple[float, str]:
-    return next((scale, unit) for scale, unit in UNITS if largest >= scale)
-
-
-def _in_units(total: float) -> str:
-    scale, unit = _unit(total)
-    return f"{total / scale:.1f} {unit}"
 
 
 def _stack(ax: Axes, x: int, rows: Rows, scale: float) -> None:
