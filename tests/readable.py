@@ -1,18 +1,25 @@
 """Whether a figure can be read: it is drawn without a warning, and none of its words lies over another."""
 
 import warnings
+from io import BytesIO
 from itertools import combinations
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 
-def assert_readable(figure):
-    """Draws the figure; a missing glyph, a layout that does not fit, and words over words are errors."""
+def assert_readable(figure, least=3000):
+    """Draws the figure; a missing glyph, a layout that does not fit, and words over words are errors.
+
+    Of `least` so many bytes is its PNG at half the size: an empty one has fewer.
+    """
+    png = BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        figure.savefig(png, dpi=50)
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
+    assert png.tell() > least
     boxes = [(text.get_text(), Text.get_window_extent(text, canvas.get_renderer())) for text in _shown(figure)]
     assert not over_each_other(boxes)
 

@@ -58,6 +58,7 @@ def words(figure):
         lambda: score_by_minutes(ROWS, 3),
     ],
 )
+@pytest.mark.filterwarnings("error")
 def test_every_figure_is_drawn_without_a_warning_and_has_a_headline_and_labels(draw):
     figure = draw()
     assert_readable(figure)

@@ -65,6 +65,7 @@ def test_a_stranger_can_read_every_axis(name):
 
 
 @pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.filterwarnings("error")
 def test_every_figure_is_drawn_without_a_warning(name):
     assert_readable(FIGURES[name]())
 

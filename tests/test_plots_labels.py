@@ -58,7 +58,7 @@ def written(figure):
 def test_every_figure_is_drawn_without_a_warning(name):
     figure = FIGURES[name]()
     assert figure.get_suptitle()
-    assert_readable(figure)
+    assert_readable(figure, least=2000)
 
 
 @pytest.mark.parametrize("name", ["curve", "planes", "groups", "wrong", "answers"])

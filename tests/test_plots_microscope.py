@@ -194,6 +194,7 @@ FIGURES = {
 
 
 @pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.filterwarnings("error")
 def test_every_figure_is_drawn_and_its_axes_can_be_read(name, looked_at):
     figure = FIGURES[name](looked_at)
     assert_readable(figure)
